@@ -1,0 +1,59 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <flotilla/aio/world.hpp>
+
+namespace flotilla {
+
+/// The threads behind World::submit_blocking: started as work comes, bounded in threads and in waiting work.
+/// Thread-safety: submit() from any thread. The destructor drops what has not begun and joins.
+class BlockingPool {
+public:
+    BlockingPool(std::size_t threads_max, std::size_t queue_max) : threads_max_(threads_max), queue_max_(queue_max) {}
+    BlockingPool(const BlockingPool&) = delete;
+    BlockingPool& operator=(const BlockingPool&) = delete;
+    ~BlockingPool();
+
+    /// Errors: unavailable (queue_max are waiting).
+    Result<void> submit(std::move_only_function<void()> work);
+
+private:
+    void run(std::size_t number);
+
+    const std::size_t threads_max_;
+    const std::size_t queue_max_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<std::move_only_function<void()>> queue_;
+    std::size_t idle_ = 0;
+    bool stopping_ = false;
+    std::vector<std::jthread> threads_;
+};
+
+/// The real Worker: one named thread.
+class ThreadWorker final : public Worker {
+public:
+    explicit ThreadWorker(std::string name);
+    ~ThreadWorker() override;
+    void submit(std::move_only_function<void()> work) override;
+
+private:
+    void run(const std::string& name);
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<std::move_only_function<void()>> queue_;
+    bool stopping_ = false;
+    std::jthread thread_; // last: it uses the others
+};
+
+} // namespace flotilla

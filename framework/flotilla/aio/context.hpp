@@ -1,0 +1,102 @@
+#pragma once
+
+#include <coroutine>
+#include <optional>
+#include <string>
+
+#include <flotilla/aio/deadline.hpp>
+#include <flotilla/aio/task.hpp>
+#include <flotilla/aio/trace_context.hpp>
+#include <flotilla/aio/world.hpp>
+#include <flotilla/base/result.hpp>
+
+namespace flotilla {
+
+struct IdempotentRequest;
+class Context;
+
+/// On whose behalf work is done.
+struct Principal {
+    std::string subject; ///< empty: anonymous
+};
+
+/// A callback for when a Context is cancelled, linked intrusively: no allocation. Destroying it unlinks it.
+/// It is called from inside cancel(), in the middle of somebody else's work: do not resume a coroutine there, schedule a
+/// Wakeup that does.
+class CancelHook {
+public:
+    using Callback = void (*)(void* argument);
+    CancelHook() = default;
+    CancelHook(const CancelHook&) = delete;
+    CancelHook& operator=(const CancelHook&) = delete;
+    ~CancelHook() { unlink(); }
+
+    /// The callback runs at most once, on the context's loop, never inside link().
+    /// Requires: not linked; the context is not cancelled.
+    void link(Context& context, Callback callback, void* argument);
+    void unlink();
+
+private:
+    friend class Context;
+    CancelHook** previous_ = nullptr;
+    CancelHook* next_ = nullptr;
+    Callback callback_ = nullptr;
+    void* argument_ = nullptr;
+};
+
+/// What every piece of work carries: its World, deadline, trace, principal and cancellation. Passed by reference down
+/// the calls; a child ends no later than its parent and is cancelled with it. When the deadline passes the context is
+/// cancelled, which wakes whatever waits on it (streams, timers, offload, locks).
+/// Thread-safety: none; lives on its World's loop. Not movable.
+class Context {
+public:
+    /// A root: no deadline, a new trace unless one is given.
+    explicit Context(World& world, TraceContext trace = {});
+    /// A child with the parent's trace and principal, ending at the earlier of both deadlines. It is cancelled from the
+    /// start when that has passed already, or the parent is cancelled.
+    explicit Context(Context& parent, Deadline deadline = Deadline::never());
+    /// A child ending `timeout` from now at the latest.
+    Context(Context& parent, Duration timeout);
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+    ~Context();
+
+    World& world() const { return world_; }
+    Deadline deadline() const { return deadline_; }
+    /// What is left of the deadline; Duration::max() without one.
+    Duration remaining() const { return deadline_.remaining(world_.monotonic()); }
+
+    TraceContext trace;
+    Principal principal;
+    /// CloudEvents id of the event being handled; empty elsewhere.
+    std::string event_id;
+    /// Set while a request with an Idempotency-Key is handled; see store/idempotency.hpp. Inherited by children.
+    IdempotentRequest* idempotent_request = nullptr;
+
+    bool cancelled() const { return reason_.has_value(); }
+    /// Why it was cancelled: deadline_exceeded, cancelled, or unavailable (shutting down). Requires: cancelled().
+    const Error& reason() const { return *reason_; }
+    /// ok, or reason().
+    Result<void> check() const;
+    /// Cancels this context and its children. The first reason stays.
+    void cancel(Error reason);
+
+private:
+    friend class CancelHook;
+    static void on_deadline(void* self);
+    static void on_parent(void* self);
+
+    World& world_;
+    Context* parent_ = nullptr;
+    Deadline deadline_;
+    Timer timer_;
+    CancelHook parent_hook_;
+    CancelHook* hooks_ = nullptr;
+    std::optional<Error> reason_;
+    bool* destroyed_ = nullptr; ///< set while cancel() runs, so that it notices its own end
+};
+
+/// Waits; ends early with the context's reason when it is cancelled.
+task<Result<void>> sleep_for(Context& context, Duration duration);
+
+} // namespace flotilla

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace flotilla {
+
+class World;
+
+/// W3C trace context: who started this piece of work. Carried through every call and event.
+/// Source: https://www.w3.org/TR/trace-context/
+struct TraceContext {
+    std::array<std::uint8_t, 16> trace_id{};
+    std::array<std::uint8_t, 8> span_id{};
+    bool sampled = true;
+    std::string state;   ///< `tracestate`, forwarded untouched
+    std::string baggage; ///< `baggage`, forwarded untouched
+
+    bool valid() const;
+    std::string trace_id_hex() const; ///< 32 lower-case hex digits
+    std::string span_id_hex() const;  ///< 16 lower-case hex digits
+    /// "00-<trace>-<span>-01"
+    std::string traceparent() const;
+    /// Parses `traceparent`; an invalid one gives an invalid (all zero) context, as the specification asks.
+    static TraceContext parse(std::string_view traceparent);
+    /// A new trace with random ids.
+    static TraceContext start(World& world);
+    /// The same trace, state and baggage, with a new span id.
+    TraceContext child(World& world) const;
+};
+
+} // namespace flotilla
