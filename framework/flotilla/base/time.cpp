@@ -1,0 +1,155 @@
+#include <flotilla/base/time.hpp>
+
+#include <array>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include <flotilla/base/text.hpp>
+
+namespace flotilla {
+namespace {
+
+using std::chrono::sys_days;
+
+constexpr std::int64_t kSecond = 1'000'000; ///< in microseconds
+constexpr std::int64_t kDay = 86'400 * kSecond;
+constexpr std::array<std::string_view, 7> kWeekdays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+struct Civil {
+    std::int64_t year;
+    unsigned month, day, weekday;
+    std::int64_t hour, minute, second, microsecond;
+};
+
+std::int64_t floor_divide(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+
+// chrono's years end at 32767; the Gregorian calendar repeats every 400 years, so that others are moved into range.
+Civil civil(Timestamp time) {
+    constexpr std::int64_t kEraDays = 146'097;
+    const auto days = floor_divide(time.microseconds(), kDay);
+    const auto rest = time.microseconds() - days * kDay;
+    const auto era = floor_divide(days, kEraDays);
+    const sys_days day{std::chrono::days(days - era * kEraDays)};
+    const std::chrono::year_month_day date{day};
+    return {int{date.year()} + era * 400, unsigned{date.month()},
+            unsigned{date.day()},         std::chrono::weekday{day}.c_encoding(),
+            rest / (3600 * kSecond),      rest / (60 * kSecond) % 60,
+            rest / kSecond % 60,          rest % kSecond};
+}
+
+/// Reads a text from left to right; once something did not match, nothing does.
+class Scanner {
+public:
+    explicit Scanner(std::string_view text) : text_(text) {}
+
+    /// Exactly `count` digits.
+    int digits(std::size_t count) {
+        int value = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            const char c = peek();
+            if (c < '0' || c > '9') return fail();
+            value = value * 10 + (c - '0');
+            ++at_;
+        }
+        return value;
+    }
+    /// One of two characters; returns whether it was the first.
+    bool either(char first, char second) {
+        const char c = peek();
+        if (c != first && c != second) fail();
+        ++at_;
+        return c == first;
+    }
+    void expect(char c) { either(c, c); }
+    char peek() const { return ok_ && at_ < text_.size() ? text_[at_] : '\0'; }
+    bool done() const { return ok_ && at_ == text_.size(); }
+    int fail() {
+        ok_ = false;
+        return 0;
+    }
+
+private:
+    std::string_view text_;
+    std::size_t at_ = 0;
+    bool ok_ = true;
+};
+
+/// ".123456000" to microseconds; up to nine digits, zero beyond microseconds.
+std::int64_t scan_fraction(Scanner& scan) {
+    if (scan.peek() != '.') return 0;
+    scan.expect('.');
+    std::int64_t nanoseconds = 0, unit = 100'000'000;
+    do {
+        nanoseconds += scan.digits(1) * unit;
+        unit /= 10;
+    } while (unit > 0 && scan.peek() >= '0' && scan.peek() <= '9');
+    if (nanoseconds % 1000 != 0) scan.fail();
+    return nanoseconds / 1000;
+}
+
+/// "Z" or "+01:30", in microseconds east of UTC.
+std::int64_t scan_offset(Scanner& scan) {
+    if (scan.peek() == 'Z' || scan.peek() == 'z') {
+        scan.either('Z', 'z');
+        return 0;
+    }
+    const bool east = scan.either('+', '-');
+    const auto hours = scan.digits(2);
+    scan.expect(':');
+    const auto minutes = scan.digits(2);
+    if (hours > 23 || minutes > 59) scan.fail();
+    return (east ? 1 : -1) * (hours * 60 + minutes) * 60 * kSecond;
+}
+
+std::string day_and_time(Timestamp time) {
+    const auto c = civil(time);
+    return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02}", kWeekdays[c.weekday], c.day, kMonths[c.month - 1],
+                       c.year, c.hour, c.minute, c.second);
+}
+
+Error bad_time(std::string_view text) {
+    return Error(Kind::invalid, "invalid_time",
+                 fmt::format("expected a time like \"2026-01-31T08:00:00Z\", found \"{}\"", shortened(text)));
+}
+
+} // namespace
+
+std::string Timestamp::to_string() const {
+    const auto c = civil(*this);
+    auto text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", c.year, c.month, c.day, c.hour, c.minute, c.second);
+    if (c.microsecond % 1000 == 0) return text + fmt::format(".{:03}Z", c.microsecond / 1000);
+    return text + fmt::format(".{:06}Z", c.microsecond);
+}
+
+Result<Timestamp> Timestamp::parse(std::string_view text) {
+    Scanner scan(text);
+    const auto year = scan.digits(4);
+    scan.expect('-');
+    const auto month = static_cast<unsigned>(scan.digits(2));
+    scan.expect('-');
+    const auto day = static_cast<unsigned>(scan.digits(2));
+    scan.either('T', 't');
+    const auto hour = scan.digits(2);
+    scan.expect(':');
+    const auto minute = scan.digits(2);
+    scan.expect(':');
+    const auto second = scan.digits(2); // a leap second's 60 has no place in Unix time
+    const auto fraction = scan_fraction(scan);
+    const auto offset = scan_offset(scan);
+    const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
+    if (!scan.done() || !date.ok() || hour > 23 || minute > 59 || second > 59) return bad_time(text);
+
+    const std::int64_t days = sys_days{date}.time_since_epoch().count();
+    const Timestamp time(days * kDay + ((hour * 60 + minute) * 60 + second) * kSecond + fraction - offset);
+    const auto utc_year = civil(time).year; // an offset may lead out of the years that RFC 3339 can write
+    if (utc_year < 0 || utc_year > 9999) return bad_time(text);
+    return time;
+}
+
+std::string Timestamp::to_http_date() const { return day_and_time(*this) + " GMT"; }
+std::string Timestamp::to_mail_date() const { return day_and_time(*this) + " +0000"; }
+
+} // namespace flotilla
