@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <flotilla/aio/context.hpp>
+#include <flotilla/base/json.hpp>
+#include <flotilla/store/idempotency.hpp>
+#include <flotilla/store/migration.hpp>
+#include <flotilla/store/sql_value.hpp>
+#include <flotilla/store/statements.hpp>
+
+namespace flotilla {
+
+/// What a transaction body works with: the statements of Statements, in one transaction.
+/// Lives on the database's writer thread: bodies do no network I/O and touch nothing but this and their captures.
+class Transaction : public Statements {
+public:
+    /// The caller's wall clock and trace when it asked for this transaction, and fresh UUIDv7 ids.
+    virtual Timestamp now() const = 0;
+    virtual const TraceContext& trace() const = 0;
+    virtual std::string new_id() = 0;
+
+    /// Wakes Database::on_signal listeners of that name after the commit, once per commit.
+    virtual void signal(std::string_view name) = 0;
+};
+
+/// Ends a Database::on_signal subscription when destroyed.
+struct SignalSubscription {
+    virtual ~SignalSubscription() = default;
+};
+
+/// A service's own database. Serialisable isolation; what transact() answered is durable.
+/// One object per loop; objects of one process share the writer. Thread-safety: none beyond that.
+class Database {
+public:
+    virtual ~Database() = default;
+
+    /// Runs a plain function `Result<T>(Transaction&)` in a transaction and answers after the commit is durable. An
+    /// error rolls back this body only. The body may run twice and must not consume its captures; a deadline cancels
+    /// it while queued, once it runs the caller waits for the outcome. Errors: the body's; unavailable when the queue
+    /// is full, the disk is full or the database has gone; the context's reason.
+    template <class Body, class R = std::invoke_result_t<const Body&, Transaction&>>
+        requires is_result<R>
+    task<R> transact(Context& context, Body body);
+
+    /// A point read by key (one row or none), on the loop, under a budget of work (a query that scans is refused with
+    /// an internal error that says so). Sees every commit this process has answered.
+    template <class T, class... Arguments>
+    task<Result<std::optional<T>>> find(Context& context, std::string_view sql, Arguments... arguments);
+
+    /// Any read, away from the loop. For lists and scans.
+    template <class T, class... Arguments>
+    task<Result<std::vector<T>>> select(Context& context, std::string_view sql, Arguments... arguments);
+
+    /// Applies what is missing, in order, under a lock. `component` keeps versions apart ("service", "flotilla").
+    /// Errors: internal when an applied migration's text has changed or one is missing, naming it.
+    virtual task<Result<void>> migrate(Context& context, std::string_view component, Migrations migrations) = 0;
+
+    /// Calls back on this object's loop after commits whose transaction gave that signal. Returns a handle that stops it.
+    virtual std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) = 0;
+
+    /// ok, or why the database cannot serve now. For /readyz.
+    virtual Result<void> health() const = 0;
+    /// Transactions waiting for the writer.
+    virtual std::size_t queued() const = 0;
+
+protected:
+    using ErasedBody = std::function<Result<void>(Transaction&)>;
+    enum class ReadKind : unsigned char { point, scan };
+    virtual task<Result<void>> transact_erased(Context& context, ErasedBody body) = 0;
+    /// `arguments` own their text; row is called on the loop (point) or away from it (scan). The row callback of a scan
+    /// owns what it touches: a cancelled scan may still be running when its task has ended.
+    virtual task<Result<void>> read_erased(Context& context, ReadKind kind, std::string sql, std::vector<SqlValue> arguments,
+                                           RowCallback row) = 0;
+};
+
+/// Opens by URL: "sqlite:/path/to/file.db" (created when missing; parent folders too), "sqlite::memory:" for tests.
+/// Two processes (or two services of one process) on one file are refused: unavailable, naming the file and its owner.
+/// `owner`: the service's name. Objects opened with the same URL and owner in one process share the writer.
+Result<std::unique_ptr<Database>> open_database(World& world, std::string_view url, std::string_view owner);
+
+namespace detail {
+/// Called inside the body's savepoint after it succeeded; see IdempotentRequest.
+Result<void> record_response(Transaction& transaction, const IdempotentRequest& request, std::string_view response_json);
+/// The response recorded meanwhile for the same request, read inside the transaction; conflicts as find_recorded_response.
+Result<std::optional<std::string>> recorded_response(Transaction& transaction, const IdempotentRequest& request);
+} // namespace detail
+
+template <class Body, class R>
+    requires is_result<R>
+task<R> Database::transact(Context& context, Body body) {
+    using T = typename R::value_type;
+    // Shared with the writer thread: it may still run the body when this frame has gone.
+    struct Shared {
+        Body body;
+        std::optional<R> outcome;
+        std::optional<IdempotentRequest> request;
+    };
+    auto shared = std::make_shared<Shared>(Shared{std::move(body), {}, {}});
+    if constexpr (!std::is_void_v<T>) {
+        // Only the first transaction with that result records: a later one must run, not be answered with the first's.
+        const auto* request = context.idempotent_request;
+        if (request && !request->recorded && request->response == &descriptor_of<T>) shared->request = *request;
+    }
+    auto committed = co_await transact_erased(context, [shared](Transaction& transaction) -> Result<void> {
+        if constexpr (!std::is_void_v<T>) {
+            if (shared->request) {
+                auto earlier = detail::recorded_response(transaction, *shared->request);
+                if (!earlier) return std::move(earlier.error());
+                if (*earlier) {
+                    shared->outcome.emplace(json::parse<T>(**earlier));
+                    return {};
+                }
+            }
+        }
+        shared->outcome.emplace(std::as_const(shared->body)(transaction));
+        if (!shared->outcome->has_value()) return shared->outcome->error();
+        if constexpr (!std::is_void_v<T>) {
+            if (shared->request) return detail::record_response(transaction, *shared->request, json::write(**shared->outcome));
+        }
+        return {};
+    });
+    if (!committed) co_return std::move(committed.error());
+    if (shared->request) context.idempotent_request->recorded = true;
+    co_return std::move(*shared->outcome);
+}
+
+template <class T, class... Arguments>
+task<Result<std::optional<T>>> Database::find(Context& context, std::string_view sql, Arguments... arguments) {
+    std::optional<T> found;
+    bool several = false;
+    std::vector<SqlValue> values{SqlValue(arguments).owning()...};
+    auto done = co_await read_erased(context, ReadKind::point, std::string(sql), std::move(values), [&](const SqlRow& row) -> Result<void> {
+        several = found.has_value();
+        return decode_row(row, descriptor_of<T>, &found.emplace());
+    });
+    if (!done) co_return std::move(done.error());
+    if (several) co_return Error(Kind::internal, "a query for one row gave several: " + std::string(sql));
+    co_return std::move(found);
+}
+
+template <class T, class... Arguments>
+task<Result<std::vector<T>>> Database::select(Context& context, std::string_view sql, Arguments... arguments) {
+    auto rows = std::make_shared<std::vector<T>>();
+    std::vector<SqlValue> values{SqlValue(arguments).owning()...};
+    auto done = co_await read_erased(context, ReadKind::scan, std::string(sql), std::move(values), [rows](const SqlRow& row) -> Result<void> {
+        return decode_row(row, descriptor_of<T>, &rows->emplace_back());
+    });
+    if (!done) co_return std::move(done.error());
+    co_return std::move(*rows);
+}
+
+} // namespace flotilla

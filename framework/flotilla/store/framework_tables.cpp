@@ -1,0 +1,123 @@
+#include <flotilla/store/framework_tables.hpp>
+
+#include <array>
+
+namespace flotilla {
+namespace {
+
+// Times are BIGINT microseconds since the Unix epoch. Partial indexes and ON CONFLICT exist on both engines.
+
+// One row per answered request; written in the commit that answers it.
+constexpr std::string_view kIdempotency = R"sql(
+CREATE TABLE flotilla_idempotency (
+    endpoint TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request_hash TEXT NOT NULL,
+    response TEXT NOT NULL,
+    recorded_at BIGINT NOT NULL,
+    PRIMARY KEY (endpoint, caller, key)
+);
+CREATE INDEX flotilla_idempotency_recorded_at ON flotilla_idempotency (recorded_at);
+)sql";
+
+// state: queued -> running -> done | parked, or back to queued for another try. attempts counts the tries begun, failures
+// those that count towards parking; both grow before a try, so that a crash counts too, and failures shrinks again when
+// only the outside world was down. The runner puts what it finds running at start back to queued.
+constexpr std::string_view kJobs = R"sql(
+CREATE TABLE flotilla_jobs (
+    id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    traceparent TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'parked')),
+    attempts BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    enqueued_at BIGINT NOT NULL,
+    finished_at BIGINT,
+    last_error TEXT,
+    UNIQUE (kind, key)
+);
+CREATE INDEX flotilla_jobs_due_at ON flotilla_jobs (due_at, kind) WHERE state = 'queued';
+CREATE INDEX flotilla_jobs_running ON flotilla_jobs (id) WHERE state = 'running';
+CREATE INDEX flotilla_jobs_parked ON flotilla_jobs (kind) WHERE state = 'parked';
+CREATE INDEX flotilla_jobs_finished_at ON flotilla_jobs (finished_at) WHERE state = 'done';
+)sql";
+
+// position orders the events of one database. The application fills it inside the (serialised) transaction:
+//   INSERT INTO flotilla_outbox (position, ...) VALUES ((SELECT coalesce(max(position), 0) + 1 FROM flotilla_outbox), ...)
+// which needs no engine-specific key generation. Rows leave only after they were published, so a waiting row never has
+// a lower position than one that was written before it; positions of removed rows may come again.
+// sequence is NULL until the relay has numbered the row: 1, 2, 3, ... per (topic, partition).
+// published_at is NULL until the bus has accepted the row.
+constexpr std::string_view kOutbox = R"sql(
+CREATE TABLE flotilla_outbox (
+    position BIGINT NOT NULL PRIMARY KEY,
+    event_id TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    sequence BIGINT,
+    occurred_at BIGINT NOT NULL,
+    traceparent TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    published_at BIGINT
+);
+CREATE INDEX flotilla_outbox_unsequenced ON flotilla_outbox (position) WHERE sequence IS NULL;
+CREATE UNIQUE INDEX flotilla_outbox_sequence ON flotilla_outbox (topic, partition, sequence);
+CREATE TABLE flotilla_outbox_partitions (
+    topic TEXT NOT NULL,
+    partition BIGINT NOT NULL,
+    next_sequence BIGINT NOT NULL,
+    published_sequence BIGINT NOT NULL,
+    PRIMARY KEY (topic, partition)
+);
+)sql";
+
+// sequence: the highest one handled, the high-water mark.
+constexpr std::string_view kInbox = R"sql(
+CREATE TABLE flotilla_inbox (
+    consumer TEXT NOT NULL,
+    producer TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition BIGINT NOT NULL,
+    sequence BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (consumer, producer, topic, partition)
+);
+)sql";
+
+// Messages set aside, with the later ones of their key; message is the whole Message as JSON.
+constexpr std::string_view kParked = R"sql(
+CREATE TABLE flotilla_parked (
+    id TEXT NOT NULL PRIMARY KEY,
+    consumer TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition BIGINT NOT NULL,
+    producer TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    message TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    parked_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX flotilla_parked_place ON flotilla_parked (consumer, producer, topic, partition, sequence);
+CREATE INDEX flotilla_parked_key ON flotilla_parked (consumer, topic, key);
+)sql";
+
+constexpr std::array kMigrations{
+    Migration{1, "0001_idempotency", kIdempotency},
+    Migration{2, "0002_jobs", kJobs},
+    Migration{3, "0003_outbox", kOutbox},
+    Migration{4, "0004_inbox", kInbox},
+    Migration{5, "0005_parked", kParked},
+};
+
+} // namespace
+
+Migrations framework_migrations() { return kMigrations; }
+
+} // namespace flotilla

@@ -1,0 +1,126 @@
+#include <flotilla/store/idempotency.hpp>
+
+#include <flotilla/store/test_database.hpp>
+
+namespace flotilla {
+namespace {
+
+using test::TestDatabase;
+using test::value;
+
+struct Order {
+    std::string id;
+    Money total;
+};
+
+class IdempotencyTest : public testing::Test {
+protected:
+    void SetUp() override {
+        store.create_framework_tables();
+        value(store.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, total BIGINT)"));
+    }
+    static IdempotentRequest request(std::string hash = "hash-1") {
+        return {.endpoint = "POST /orders", .caller = "me", .key = "k-1", .request_hash = std::move(hash), .response = &descriptor_of<Order>};
+    }
+    Result<Order> place(IdempotentRequest& idempotent) {
+        Context context(store.world());
+        context.idempotent_request = &idempotent;
+        return store.loop().run_until_done(store.database().transact(context, [](Transaction& tx) -> Result<Order> {
+            Order order{tx.new_id(), Money::from_cents(500)};
+            if (auto done = tx.execute("INSERT INTO orders VALUES ($1, $2)", order.id, order.total); !done) return done.error();
+            return order;
+        }));
+    }
+    Result<std::optional<std::string>> recorded(const IdempotentRequest& idempotent) {
+        Context context(store.world());
+        return store.loop().run_until_done(find_recorded_response(context, store.database(), idempotent));
+    }
+    std::int64_t orders() { return *value(store.find<std::int64_t>("SELECT count(*) FROM orders")); }
+
+    TestDatabase store;
+};
+
+// Goal: the response is in the commit that made it, and a repeated request gets it instead of a second effect.
+TEST_F(IdempotencyTest, RepeatRequestGivesTheFirstResponse) {
+    auto first_request = request();
+    EXPECT_EQ(value(recorded(first_request)), std::nullopt);
+    const auto first = value(place(first_request));
+    EXPECT_TRUE(first_request.recorded);
+    EXPECT_EQ(value(recorded(request())), json::write(first));
+
+    // As when both were under way and neither saw the other's record beforehand.
+    auto second_request = request();
+    const auto second = value(place(second_request));
+    EXPECT_EQ(second.id, first.id);
+    EXPECT_EQ(orders(), 1);
+}
+
+// Goal: a key belongs to one request; with another body it is refused, before and inside the transaction.
+TEST_F(IdempotencyTest, ReuseKeyForOtherRequestIsUnprocessable) {
+    auto first = request();
+    value(place(first));
+    auto other = request("hash-2");
+    EXPECT_EQ(recorded(other).error().code(), "idempotency_key_reused");
+    const auto outcome = place(other);
+    EXPECT_EQ(outcome.error().kind(), Kind::unprocessable);
+    EXPECT_EQ(outcome.error().code(), "idempotency_key_reused");
+    EXPECT_FALSE(other.recorded);
+    EXPECT_EQ(orders(), 1);
+}
+
+// Goal: keys of different callers and endpoints are different keys.
+TEST_F(IdempotencyTest, SameKeyOfOtherCallerIsAnotherRequest) {
+    auto first = request();
+    value(place(first));
+    auto other_caller = request();
+    other_caller.caller = "you";
+    value(place(other_caller));
+    auto other_endpoint = request();
+    other_endpoint.endpoint = "POST /returns";
+    value(place(other_endpoint));
+    EXPECT_EQ(orders(), 3);
+}
+
+// Goal: a transaction that fails records nothing, so that the request can be tried again.
+TEST_F(IdempotencyTest, FailTransactionRecordsNothing) {
+    auto failing = request();
+    Context context(store.world());
+    context.idempotent_request = &failing;
+    const auto outcome = store.loop().run_until_done(store.database().transact(
+        context, [](Transaction&) -> Result<Order> { return Error(Kind::conflict, "out_of_stock", "Out of stock"); }));
+    EXPECT_FALSE(outcome);
+    EXPECT_FALSE(failing.recorded);
+    EXPECT_EQ(value(recorded(failing)), std::nullopt);
+    value(place(failing));
+    EXPECT_EQ(orders(), 1);
+}
+
+// Goal: only the transaction that makes the response records it, and a later one of the same type still runs.
+TEST_F(IdempotencyTest, RunOtherTransactionsRecordsOnlyTheResponse) {
+    auto idempotent = request();
+    Context context(store.world());
+    context.idempotent_request = &idempotent;
+    value(store.loop().run_until_done(store.database().transact(context, [](Transaction&) -> Result<std::string> { return "aside"; })));
+    EXPECT_FALSE(idempotent.recorded);
+    const auto first = value(place(idempotent));
+    const auto later = value(place(idempotent));
+    EXPECT_NE(first.id, later.id);
+    EXPECT_EQ(value(recorded(idempotent)), json::write(first));
+}
+
+// Goal: old records go, young ones stay.
+TEST_F(IdempotencyTest, ForgetRemovesOnlyOldRecords) {
+    value(store.transact([](Transaction& tx) -> Result<std::int64_t> {
+        return tx.execute("INSERT INTO flotilla_idempotency WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) "
+                          "SELECT 'POST /orders', 'me', 'old-' || i, 'h', '{}', $1 FROM n",
+                          tx.now() - std::chrono::hours(25));
+    }));
+    auto young = request();
+    value(place(young));
+    Context context(store.world());
+    EXPECT_EQ(store.loop().run_until_done(forget_recorded_responses(context, store.database(), std::chrono::hours(24))), 2500);
+    EXPECT_TRUE(value(recorded(young)));
+}
+
+} // namespace
+} // namespace flotilla

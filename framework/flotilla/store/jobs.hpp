@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <flotilla/contract/topic.hpp>
+#include <flotilla/observe/log.hpp>
+#include <flotilla/observe/metrics.hpp>
+#include <flotilla/store/database.hpp>
+
+namespace flotilla {
+
+struct EnqueueOptions {
+    std::string key = {};     ///< a second job of the same kind and key is not added; empty: a fresh id
+    Duration delay = {};      ///< not before
+};
+
+/// Adds a durable job in the transaction's own commit; it runs after the commit, at least once.
+template <class Payload>
+Result<void> enqueue(Transaction& transaction, const Job<Payload>& job, const Payload& payload, EnqueueOptions options = {}) {
+    return enqueue_job(transaction, job.name, json::write(payload), std::move(options));
+}
+Result<void> enqueue_job(Transaction& transaction, std::string_view kind, std::string payload_json, EnqueueOptions options);
+
+/// Runs due jobs of one database with bounded concurrency. A job that fails is tried again with doubling delay
+/// (1 s .. 60 s, full jitter). unavailable and deadline_exceeded are retried for ever: the outside world is down;
+/// anything else is parked after `attempts_max` tries, visible with its reason. Finished jobs are kept for a day so
+/// that their keys still deduplicate. One runner per database. Thread-safety: none; lives on one loop.
+class JobRunner {
+public:
+    struct Options {
+        std::size_t concurrency = 8;
+        int attempts_max = 10;
+        Duration job_timeout = std::chrono::seconds(30);
+    };
+    using Handler = std::function<task<Result<void>>(Context&, std::string_view payload_json)>;
+
+    JobRunner(World& world, Database& database, Logger log, Metrics& metrics, Options options);
+    JobRunner(World& world, Database& database, Logger log, Metrics& metrics) : JobRunner(world, database, log, metrics, Options{}) {}
+    ~JobRunner();
+    /// Requires: before run(). A kind without a handler stays queued and is reported by health().
+    void handle(std::string kind, Handler handler);
+    /// Runs until the context is cancelled; jobs in flight finish or are given back.
+    task<void> run(Context& context);
+
+    struct Statistics {
+        std::int64_t queued = 0, parked = 0;
+        std::string last_error; ///< of the latest failed try; empty after a success
+    };
+    /// Counted at most once a second, and whenever there is nothing to do.
+    const Statistics& statistics() const;
+    /// ok, or the kinds of waiting jobs that have no handler. For /readyz.
+    Result<void> health() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace flotilla

@@ -1,0 +1,295 @@
+#include <flotilla/store/jobs.hpp>
+
+#include <flotilla/aio/event.hpp>
+#include <flotilla/store/job_table.hpp>
+#include <flotilla/store/test_database.hpp>
+
+namespace flotilla {
+namespace {
+
+using test::TestDatabase;
+using test::value;
+
+struct SendMail {
+    std::string to;
+};
+constexpr Job<SendMail> kSendMail{"send_mail"};
+
+struct JobRow {
+    std::string state;
+    std::int64_t attempts, failures;
+    std::optional<std::string> last_error;
+};
+
+class JobsTest : public testing::Test {
+protected:
+    void SetUp() override { store.create_framework_tables(); }
+
+    void enqueue(std::string to, EnqueueOptions options = {}) {
+        value(store.transact([to, options](Transaction& tx) { return flotilla::enqueue(tx, kSendMail, SendMail{to}, options); }));
+    }
+    JobRow job() { return *value(store.find<JobRow>("SELECT state, attempts, failures, last_error FROM flotilla_jobs")); }
+
+    /// Runs a runner with this handler until `done` is notified, then stops it.
+    void run_until(Event& done, JobRunner::Handler handler, JobRunner::Options options = {}) {
+        runner = std::make_unique<JobRunner>(store.world(), store.database(), log, metrics, options);
+        if (handler) runner->handle("send_mail", std::move(handler));
+        auto test = [&](Context& context) -> task<void> {
+            Scope scope(context);
+            scope.spawn(runner->run(scope.context()));
+            Context bounded(context, std::chrono::seconds(20));
+            const auto notified = co_await done.wait(bounded);
+            EXPECT_TRUE(notified.has_value());
+            scope.cancel(Error(Kind::unavailable, "stopping"));
+            co_await scope.join();
+        };
+        store.run(test);
+    }
+
+    TestDatabase store;
+    std::vector<std::string> lines;
+    Logger log{"test", LogLevel::info, Logger::Format::json, [this](std::string_view line) { lines.emplace_back(line); }};
+    Metrics metrics;
+    std::unique_ptr<JobRunner> runner;
+};
+
+// Goal: a job written by a transaction runs after its commit, with its payload and trace, once.
+TEST_F(JobsTest, EnqueueRunsTheJobOnce) {
+    Event done;
+    std::vector<std::string> seen;
+    std::string trace;
+    enqueue("ada@example.com");
+    const auto traceparent = value(store.find<std::string>("SELECT traceparent FROM flotilla_jobs"));
+    run_until(done, [&](Context& context, std::string_view payload) -> task<Result<void>> {
+        seen.push_back(value(json::parse<SendMail>(payload)).to);
+        trace = context.trace.trace_id_hex();
+        done.notify();
+        co_return Result<void>();
+    });
+    EXPECT_EQ(seen, (std::vector<std::string>{"ada@example.com"}));
+    EXPECT_NE(traceparent->find(trace), std::string::npos);
+    EXPECT_EQ(job().state, "done");
+    EXPECT_EQ(job().attempts, 1);
+}
+
+// Goal: a job enqueued while the runner idles is taken at once.
+TEST_F(JobsTest, EnqueueWhileIdleWakesTheRunner) {
+    Event done;
+    Event idle;
+    JobRunner late(store.world(), store.database(), log, metrics);
+    late.handle("send_mail", [&](Context&, std::string_view) -> task<Result<void>> {
+        done.notify();
+        co_return Result<void>();
+    });
+    late.handle("warm_up", [&](Context&, std::string_view) -> task<Result<void>> {
+        idle.notify();
+        co_return Result<void>();
+    });
+    auto test = [&](Context& context) -> task<void> {
+        Scope scope(context);
+        scope.spawn(late.run(scope.context()));
+        Context bounded(context, std::chrono::seconds(20));
+        for (auto [kind, event] : {std::pair{"warm_up", &idle}, std::pair{"send_mail", &done}}) {
+            const auto written = co_await store.database().transact(
+                context, [kind](Transaction& tx) { return enqueue_job(tx, kind, "{}", {}); });
+            EXPECT_TRUE(written.has_value());
+            const auto notified = co_await event->wait(bounded);
+            EXPECT_TRUE(notified.has_value()) << kind;
+        }
+        scope.cancel(Error(Kind::unavailable, "stopping"));
+        co_await scope.join();
+    };
+    store.run(test);
+}
+
+// Goal: a transaction that fails enqueues nothing.
+TEST_F(JobsTest, FailTransactionEnqueuesNothing) {
+    const auto outcome = store.transact([](Transaction& tx) -> Result<int> {
+        if (auto added = flotilla::enqueue(tx, kSendMail, SendMail{"x"}); !added) return added.error();
+        return Error(Kind::conflict, "no");
+    });
+    EXPECT_FALSE(outcome);
+    EXPECT_EQ(value(store.find<std::int64_t>("SELECT count(*) FROM flotilla_jobs")), 0);
+}
+
+// Goal: a key is unique per kind, also after the job has run.
+TEST_F(JobsTest, EnqueueSameKeyAddsOneJob) {
+    enqueue("a", {.key = "welcome-1"});
+    enqueue("b", {.key = "welcome-1"});
+    Event done;
+    int runs = 0;
+    run_until(done, [&](Context&, std::string_view) -> task<Result<void>> {
+        ++runs;
+        done.notify();
+        co_return Result<void>();
+    });
+    enqueue("c", {.key = "welcome-1"});
+    EXPECT_EQ(runs, 1);
+    EXPECT_EQ(value(store.select<std::string>("SELECT payload FROM flotilla_jobs")), (std::vector<std::string>{R"({"to":"a"})"}));
+    value(store.transact([](Transaction& tx) { return enqueue_job(tx, "another_kind", "{}", {.key = "welcome-1"}); }));
+    EXPECT_EQ(value(store.find<std::int64_t>("SELECT count(*) FROM flotilla_jobs")), 2);
+}
+
+// Goal: a failed try is repeated, and its reason is visible until it succeeds.
+TEST_F(JobsTest, FailOnceIsTriedAgain) {
+    enqueue("a");
+    Event done;
+    int runs = 0;
+    run_until(done, [&](Context&, std::string_view) -> task<Result<void>> {
+        if (++runs == 1) co_return Error(Kind::internal, "mailbox on fire");
+        done.notify();
+        co_return Result<void>();
+    });
+    EXPECT_EQ(runs, 2);
+    EXPECT_EQ(job().state, "done");
+    EXPECT_EQ(job().attempts, 2);
+    EXPECT_TRUE(runner->statistics().last_error.empty());
+    EXPECT_NE(lines.at(0).find("mailbox on fire"), std::string::npos);
+}
+
+// Goal: a job that keeps failing is parked with its reason; a throwing handler is a failure like any other.
+TEST_F(JobsTest, FailTooOftenParksTheJob) {
+    enqueue("a");
+    Event done;
+    int runs = 0;
+    run_until(
+        done,
+        [&](Context&, std::string_view) -> task<Result<void>> {
+            if (++runs == 2) done.notify();
+            throw std::runtime_error("no such template");
+            co_return Result<void>();
+        },
+        {.attempts_max = 2});
+    EXPECT_EQ(job().state, "parked");
+    EXPECT_EQ(job().failures, 2);
+    EXPECT_EQ(job().last_error, "the job's handler threw: no such template");
+}
+
+// Goal: while the outside world is down tries do not count towards parking.
+TEST_F(JobsTest, FailAsUnavailableIsNeverParked) {
+    enqueue("a");
+    Event done;
+    int runs = 0;
+    run_until(
+        done,
+        [&](Context&, std::string_view) -> task<Result<void>> {
+            if (++runs == 2) {
+                done.notify();
+                co_return Result<void>();
+            }
+            co_return Error(Kind::unavailable, "no mail server");
+        },
+        {.attempts_max = 1});
+    EXPECT_EQ(runs, 2);
+    EXPECT_EQ(job().state, "done");
+}
+
+// Goal: what was in flight when the process ended runs again; that try counts.
+TEST_F(JobsTest, RestartWithJobInFlightRunsItAgain) {
+    enqueue("a");
+    const auto taken = value(store.transact(jobs::TakeDue{{"send_mail"}, 8}));
+    ASSERT_EQ(taken.jobs.size(), 1U);
+    EXPECT_EQ(job().state, "running");
+    EXPECT_EQ(job().attempts, 1);
+    Event done;
+    run_until(done, [&](Context&, std::string_view) -> task<Result<void>> {
+        done.notify();
+        co_return Result<void>();
+    });
+    EXPECT_EQ(job().state, "done");
+    EXPECT_EQ(job().attempts, 2);
+}
+
+// Goal: a job that ends the process each time is parked and does not keep it from starting for ever.
+TEST_F(JobsTest, RestartAfterTooManyCrashesParksTheJob) {
+    enqueue("a");
+    for (int crash = 0; crash < 3; ++crash) {
+        value(store.transact(jobs::TakeDue{{"send_mail"}, 8}));
+        value(store.transact(jobs::Recover{3}));
+    }
+    EXPECT_EQ(job().state, "parked");
+    EXPECT_EQ(job().last_error, "the process ended during each try");
+}
+
+// Goal: a runner that stops gives its jobs back as if they had not been tried.
+TEST_F(JobsTest, StopWhileInFlightGivesTheJobBack) {
+    enqueue("a");
+    Event started;
+    run_until(started, [&](Context& context, std::string_view) -> task<Result<void>> {
+        started.notify();
+        Event never;
+        co_return co_await never.wait(context);
+    });
+    EXPECT_EQ(job().state, "queued");
+    EXPECT_EQ(job().attempts, 0);
+    EXPECT_EQ(job().failures, 0);
+}
+
+// Goal: no more jobs run at once than configured, and all of them run.
+TEST_F(JobsTest, RunManyJobsKeepsConcurrency) {
+    for (int i = 0; i < 30; ++i) enqueue(std::to_string(i));
+    Event done;
+    int running = 0;
+    int most = 0;
+    int finished = 0;
+    run_until(
+        done,
+        [&](Context& context, std::string_view) -> task<Result<void>> {
+            most = std::max(most, ++running);
+            // A trip through the writer: other jobs get their chance meanwhile.
+            const auto trip = co_await store.database().transact(context, [](Transaction&) -> Result<int> { return 1; });
+            --running;
+            if (++finished == 30) done.notify();
+            co_return trip ? Result<void>() : Result<void>(trip.error());
+        },
+        {.concurrency = 4});
+    EXPECT_EQ(most, 4);
+    EXPECT_EQ(value(store.find<std::int64_t>("SELECT count(*) FROM flotilla_jobs WHERE state = 'done'")), 30);
+}
+
+// Goal: a delayed job waits its time.
+TEST_F(JobsTest, EnqueueWithDelayRunsNotBefore) {
+    enqueue("later", {.delay = std::chrono::milliseconds(50)});
+    const auto due = *value(store.find<Timestamp>("SELECT due_at FROM flotilla_jobs"));
+    Event done;
+    Timestamp ran_at;
+    run_until(done, [&](Context& context, std::string_view) -> task<Result<void>> {
+        ran_at = context.world().now();
+        done.notify();
+        co_return Result<void>();
+    });
+    EXPECT_GE(ran_at, due);
+}
+
+// Goal: jobs that nobody handles stay and are reported.
+TEST_F(JobsTest, LeaveKindWithoutHandlerIsReported) {
+    enqueue("a");
+    value(store.transact([](Transaction& tx) { return enqueue_job(tx, "forgotten_kind", "{}", {}); }));
+    Event done;
+    int looks = 0;
+    run_until(done, [&](Context& context, std::string_view) -> task<Result<void>> {
+        if (++looks == 1) {
+            // The next look counts, since nothing is left to do.
+            const auto more = co_await store.database().transact(
+                context, [](Transaction& tx) { return enqueue_job(tx, "send_mail", "{}", {.delay = std::chrono::milliseconds(20)}); });
+            EXPECT_TRUE(more.has_value());
+        } else {
+            done.notify();
+        }
+        co_return Result<void>();
+    });
+    EXPECT_EQ(runner->statistics().queued, 2);
+    EXPECT_EQ(runner->health().error().message(), "jobs wait for which there is no handler: forgotten_kind");
+}
+
+// Goal: finished jobs are forgotten after a day, parked ones never.
+TEST_F(JobsTest, ForgetRemovesOnlyOldFinishedJobs) {
+    value(store.execute("INSERT INTO flotilla_jobs (id, kind, key, payload, traceparent, state, attempts, failures, due_at, enqueued_at, finished_at) "
+                        "VALUES ('old', 'k', '1', '', '', 'done', 1, 1, 0, 0, 1000), ('young', 'k', '2', '', '', 'done', 1, 1, 0, 0, 3000), "
+                        "('parked', 'k', '3', '', '', 'parked', 1, 1, 0, 0, 1000)"));
+    EXPECT_EQ(value(store.transact(jobs::Forget{Timestamp(2000)})), 1);
+    EXPECT_EQ(value(store.select<std::string>("SELECT id FROM flotilla_jobs ORDER BY id")), (std::vector<std::string>{"parked", "young"}));
+}
+
+} // namespace
+} // namespace flotilla

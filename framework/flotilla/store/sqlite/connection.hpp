@@ -1,0 +1,107 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include <flotilla/base/duration.hpp>
+#include <flotilla/base/result.hpp>
+#include <flotilla/store/statements.hpp>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace flotilla::sqlite {
+
+/// writer: the one connection of a file that writes and checkpoints (SQLite 3.40 has a WAL-reset bug when several do):
+///   WAL, synchronous=FULL, foreign keys on; the WAL keeps its size, which makes commits twice as fast.
+/// reader: query_only, never checkpoints.
+enum class Role : unsigned char { writer, reader };
+
+struct ConnectionOptions {
+    Role role = Role::writer;
+    Duration busy_timeout = std::chrono::seconds(5);
+    std::string vfs = {}; ///< name of a registered SQLite VFS; empty: the system's
+};
+
+/// A prepared statement of a connection's cache, or one of its own while the cached one is running.
+class CachedStatement {
+public:
+    explicit CachedStatement(sqlite3_stmt* statement) : handle(statement) {}
+    CachedStatement(const CachedStatement&) = delete;
+    CachedStatement& operator=(const CachedStatement&) = delete;
+    ~CachedStatement();
+
+    sqlite3_stmt* const handle;
+    bool running = false;
+};
+
+/// One SQLite connection with a cache of prepared statements, in the shared dialect (`$1` is bound as `?1`).
+/// Error mapping as documented at Statements; double-quoted strings are refused.
+/// Thread-safety: none, but it may move between threads.
+class Connection final : public Statements {
+public:
+    /// Opens, creating the file for a writer. Requires: the folder exists. Errors: unavailable with the reason.
+    static Result<std::unique_ptr<Connection>> open(const std::string& file, ConnectionOptions options = {});
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    ~Connection() override;
+
+    Result<std::int64_t> run(std::string_view sql, std::span<const SqlValue> arguments, const RowCallback& row) override;
+
+    /// BEGIN IMMEDIATE: takes the write lock at once.
+    Result<void> begin() { return control("BEGIN IMMEDIATE"); }
+    /// Durable once it has answered ok. On an error the transaction may still be open: roll back.
+    Result<void> commit() { return control("COMMIT"); }
+    /// Does nothing when SQLite has already rolled back (disk full, I/O error).
+    void rollback();
+    bool in_transaction() const;
+    /// One level of savepoint inside a transaction.
+    Result<void> savepoint() { return control("SAVEPOINT body"); }
+    Result<void> release() { return control("RELEASE body"); }
+    Result<void> rollback_to_savepoint() { return control("ROLLBACK TO body"); }
+    /// Whether deferred foreign keys are violated: COMMIT would fail for everybody in it.
+    bool has_deferred_violations() const;
+
+    /// Rows changed since it was opened.
+    std::int64_t total_changes() const;
+
+    /// Statements of the driver itself, PRAGMA included; not cached, no parameters.
+    Result<void> script(const std::string& sql);
+
+    /// A statement that takes more than that many steps of SQLite's virtual machine (to the nearest thousand) is ended
+    /// with an internal error that says it scans. 0: no limit.
+    void set_step_budget(std::int64_t steps) { step_budget_ = steps; }
+    /// While set, statements are ended with `cancelled` once the flag is true.
+    void set_cancel_flag(const std::atomic<bool>* flag) { cancel_flag_ = flag; }
+
+private:
+    Connection(sqlite3* handle, Role role) : handle_(handle), role_(role) {}
+    Result<void> configure(const ConnectionOptions& options);
+    Result<void> control(std::string_view sql);
+    Result<sqlite3_stmt*> prepare(const std::string& sql);
+    Result<CachedStatement*> cached(std::string_view sql, std::unique_ptr<CachedStatement>& own);
+    Result<void> bind(sqlite3_stmt* statement, std::string_view sql, std::span<const SqlValue> arguments);
+    Result<void> step_all(sqlite3_stmt* statement, std::string_view sql, const RowCallback& row);
+    Error error(std::string_view sql) const;
+    static int on_progress(void* self);
+
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    };
+    using Cache = std::unordered_map<std::string, std::unique_ptr<CachedStatement>, Hash, std::equal_to<>>;
+
+    sqlite3* handle_;
+    Role role_;
+    Cache statements_;
+    std::unordered_map<std::string_view, std::unique_ptr<CachedStatement>> controls_;
+    std::int64_t step_budget_ = 0;
+    std::int64_t steps_ = 0;
+    const std::atomic<bool>* cancel_flag_ = nullptr;
+};
+
+} // namespace flotilla::sqlite

@@ -1,0 +1,128 @@
+#include <flotilla/store/sqlite/connection.hpp>
+
+#include <flotilla/store/test_database.hpp>
+
+namespace flotilla::sqlite {
+namespace {
+
+class ConnectionTest : public testing::Test {
+protected:
+    void SetUp() override {
+        test::value(connection->script("CREATE TABLE parent (id TEXT PRIMARY KEY, n INTEGER NOT NULL CHECK (n > 0));"
+                                       "CREATE TABLE child (id TEXT PRIMARY KEY, parent TEXT REFERENCES parent (id));"
+                                       "INSERT INTO parent VALUES ('a', 1), ('b', 2)"));
+    }
+    template <class... Arguments>
+    Error failure(std::string_view sql, const Arguments&... arguments) {
+        auto outcome = connection->execute(sql, arguments...);
+        return outcome ? Error(Kind::invalid, "no error") : outcome.error();
+    }
+
+    test::TemporaryFolder folder;
+    std::string file = (folder.path() / "test.db").string();
+    std::unique_ptr<Connection> connection = test::value(Connection::open(file));
+};
+
+// Goal: violated constraints are conflicts with the documented codes.
+TEST_F(ConnectionTest, ViolateConstraintGivesConflictWithItsCode) {
+    EXPECT_EQ(failure("INSERT INTO parent VALUES ('a', 1)"), Error(Kind::conflict, "unique_violation", "UNIQUE constraint failed: parent.id"));
+    EXPECT_EQ(failure("INSERT INTO child VALUES ('c', 'nobody')").code(), "foreign_key_violation");
+    EXPECT_EQ(failure("INSERT INTO parent VALUES ('c', 0)").code(), "check_violation");
+    EXPECT_EQ(failure("INSERT INTO parent VALUES ('c', NULL)").code(), "check_violation");
+}
+
+// Goal: mistakes in the program are internal errors that show the statement.
+TEST_F(ConnectionTest, RunBadStatementGivesInternalErrorWithItsText) {
+    for (const auto& error : {failure("SELEC 1"), failure("INSERT INTO parent VALUES ($1, $2)", "x"), failure("SELECT 1; SELECT 2"),
+                              failure("SELECT id FROM parent"), failure("COMMIT"), failure("UPDATE parent SET n = \"one\""), failure("-- nothing")}) {
+        EXPECT_EQ(error.kind(), Kind::internal) << error.message();
+    }
+    EXPECT_NE(failure("SELECT nonsense\nFROM parent").message().find("SELECT nonsense FROM parent"), std::string::npos);
+}
+
+// Goal: a parameter may be used twice and out of order, and counts of changed rows are exact.
+TEST_F(ConnectionTest, ExecuteWithNumberedParametersBindsByNumber) {
+    EXPECT_EQ(connection->execute("UPDATE parent SET n = $2 WHERE id = $1 OR n = $2", "a", 2), 2);
+    EXPECT_EQ(connection->execute("UPDATE parent SET n = 3 WHERE id = 'nobody'"), 0);
+    EXPECT_EQ(connection->execute("CREATE TABLE other (id TEXT)"), 0);
+    EXPECT_EQ(connection->execute("INSERT INTO parent VALUES ('a', 1) ON CONFLICT (id) DO NOTHING"), 0);
+    EXPECT_EQ(connection->select<std::string>("INSERT INTO parent VALUES ('c', 5) RETURNING id"), (std::vector<std::string>{"c"}));
+}
+
+// Goal: a statement may be run again while its rows are being read.
+TEST_F(ConnectionTest, RunInsideItsOwnRowsUsesASecondStatement) {
+    constexpr std::string_view kSelect = "SELECT id FROM parent ORDER BY id";
+    std::vector<std::string> seen;
+    test::value(connection->run(kSelect, {}, [&](const SqlRow& outer) -> Result<void> {
+        seen.emplace_back(outer.text(0));
+        auto inner = connection->select<std::string>(kSelect);
+        if (!inner) return inner.error();
+        EXPECT_EQ(inner->size(), 2U);
+        return {};
+    }));
+    EXPECT_EQ(seen, (std::vector<std::string>{"a", "b"}));
+}
+
+// Goal: an error from the row callback ends the query and leaves the statement usable.
+TEST_F(ConnectionTest, FailInRowCallbackEndsTheQuery) {
+    int rows = 0;
+    const auto outcome = connection->run("SELECT id FROM parent", {}, [&](const SqlRow&) -> Result<void> {
+        ++rows;
+        return Error(Kind::invalid, "enough");
+    });
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().message(), "enough");
+    EXPECT_EQ(rows, 1);
+    EXPECT_EQ(connection->select<std::string>("SELECT id FROM parent")->size(), 2U);
+}
+
+// Goal: the statement cache is bounded.
+TEST_F(ConnectionTest, RunManyDifferentStatementsStaysCorrect) {
+    for (int i = 0; i < 1500; ++i) {
+        ASSERT_EQ(test::value(connection->find<std::int64_t>("SELECT " + std::to_string(i) + " + $1", 1)), i + 1);
+    }
+}
+
+// Goal: readers see what was committed, cannot write, and the data survives them.
+TEST_F(ConnectionTest, OpenReaderSeesCommitsAndRefusesWrites) {
+    auto reader = test::value(Connection::open(file, {.role = Role::reader}));
+    EXPECT_EQ(reader->select<std::string>("SELECT id FROM parent")->size(), 2U);
+    test::value(connection->begin());
+    test::value(connection->execute("INSERT INTO parent VALUES ('c', 3)"));
+    EXPECT_EQ(reader->select<std::string>("SELECT id FROM parent")->size(), 2U);
+    test::value(connection->commit());
+    EXPECT_EQ(reader->select<std::string>("SELECT id FROM parent")->size(), 3U);
+
+    const auto written = reader->execute("DELETE FROM parent");
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().kind(), Kind::internal);
+    EXPECT_NE(written.error().message().find("a read must not write"), std::string::npos);
+}
+
+// Goal: a savepoint is undone alone.
+TEST_F(ConnectionTest, RollBackToSavepointKeepsTheRest) {
+    test::value(connection->begin());
+    test::value(connection->execute("INSERT INTO parent VALUES ('kept', 3)"));
+    test::value(connection->savepoint());
+    test::value(connection->execute("INSERT INTO parent VALUES ('undone', 3)"));
+    test::value(connection->rollback_to_savepoint());
+    test::value(connection->release());
+    test::value(connection->commit());
+    EXPECT_EQ(connection->find<std::int64_t>("SELECT count(*) FROM parent WHERE id IN ('kept', 'undone')"), 1);
+}
+
+// Goal: a file that is no database is reported, not overwritten.
+TEST_F(ConnectionTest, OpenForeignFileGivesUnavailable) {
+    const auto other = (folder.path() / "text.db").string();
+    std::FILE* text = std::fopen(other.c_str(), "w");
+    ASSERT_NE(text, nullptr);
+    for (int i = 0; i < 1000; ++i) std::fputs("this is no database\n", text);
+    std::fclose(text);
+    const auto opened = Connection::open(other);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().kind(), Kind::unavailable);
+    EXPECT_NE(opened.error().message().find(other), std::string::npos);
+}
+
+} // namespace
+} // namespace flotilla::sqlite

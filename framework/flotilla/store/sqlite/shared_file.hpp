@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <flotilla/store/sqlite/file_lock.hpp>
+#include <flotilla/store/sqlite/reader_pool.hpp>
+#include <flotilla/store/sqlite/writer.hpp>
+
+namespace flotilla::sqlite {
+
+/// Where a database is and how it is opened: "sqlite:PATH[?OPTION=VALUE&...]". Options: `bodies=twice` runs every
+/// transaction body twice (tests), `vfs=NAME` uses a registered SQLite VFS. The path `:memory:` (or `:memory:NAME`) is a
+/// database that lives as long as it is open: a file on tmpfs, so that it behaves like any other.
+struct Location {
+    std::string path;
+    std::string vfs;
+    bool in_memory = false;
+    bool bodies_twice = false;
+
+    /// Errors: invalid, naming what is wrong.
+    static Result<Location> parse(std::string_view url);
+};
+
+/// What the Database objects of one process share on one file: the lock, the writer, the readers for scans.
+class SharedFile {
+public:
+    struct Release {
+        void operator()(SharedFile* file) const;
+    };
+    using Handle = std::unique_ptr<SharedFile, Release>;
+
+    /// The one that is open already, or a new one. Thread-safe. Errors: unavailable (in use by another owner or process,
+    /// or cannot be opened).
+    static Result<Handle> open(World& world, const Location& location, std::string_view owner);
+    SharedFile(const SharedFile&) = delete;
+    SharedFile& operator=(const SharedFile&) = delete;
+    ~SharedFile();
+
+    Writer& writer() { return *writer_; }
+    const std::shared_ptr<ReaderPool>& readers() const { return readers_; }
+
+private:
+    SharedFile(std::string key, std::string file, std::string owner, FileLock lock)
+        : key_(std::move(key)), file_(std::move(file)), owner_(std::move(owner)), lock_(std::move(lock)) {}
+    static Result<std::unique_ptr<SharedFile>> create(World& world, const Location& location, std::string key, std::string_view owner);
+
+    const std::string key_; ///< in the registry
+    const std::string file_;
+    const std::string owner_;
+    FileLock lock_;
+    bool temporary_ = false;
+    std::size_t users_ = 0; ///< guarded by the registry's mutex
+    std::shared_ptr<ReaderPool> readers_;
+    std::unique_ptr<Writer> writer_;
+};
+
+} // namespace flotilla::sqlite

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <flotilla/store/database.hpp>
+#include <flotilla/store/sqlite/shared_file.hpp>
+
+namespace flotilla::sqlite {
+
+/// The Database of one loop on a SQLite file. Transactions go to the file's writer, point reads run here on a
+/// connection of this object, scans on pooled ones away from the loop.
+class SqliteDatabase final : public Database {
+public:
+    /// Steps of SQLite's virtual machine a point read may take: some hundred rows, a few hundred microseconds.
+    static constexpr std::int64_t kPointReadSteps = 20'000;
+
+    static Result<std::unique_ptr<Database>> open(World& world, std::string_view url, std::string_view owner);
+    SqliteDatabase(World& world, SharedFile::Handle file, std::unique_ptr<Connection> reader);
+    SqliteDatabase(const SqliteDatabase&) = delete;
+    SqliteDatabase& operator=(const SqliteDatabase&) = delete;
+    ~SqliteDatabase() override;
+
+    task<Result<void>> migrate(Context& context, std::string_view component, Migrations migrations) override;
+    std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) override;
+    Result<void> health() const override { return file_->writer().health(); }
+    std::size_t queued() const override { return file_->writer().queued(); }
+
+    Writer::Statistics statistics() const { return file_->writer().statistics(); }
+
+private:
+    class Written;
+
+    task<Result<void>> transact_erased(Context& context, ErasedBody body) override;
+    task<Result<void>> read_erased(Context& context, ReadKind kind, std::string sql, std::vector<SqlValue> arguments,
+                                   RowCallback row) override;
+    task<Result<void>> scan(Context& context, std::string sql, std::vector<SqlValue> arguments, RowCallback row);
+
+    SharedFile::Handle file_;
+    std::shared_ptr<WriterClient> client_;
+    std::unique_ptr<Connection> reader_;
+};
+
+} // namespace flotilla::sqlite

@@ -1,0 +1,212 @@
+#include <flotilla/store/sqlite/writer.hpp>
+
+#include <algorithm>
+#include <iterator>
+
+#include <flotilla/store/sqlite/writer_transaction.hpp>
+
+namespace flotilla::sqlite {
+
+Writer::Writer(World& world, std::unique_ptr<Connection> connection, Options options)
+    : options_(options), connection_(std::move(connection)), worker_(world.start_worker("sqlite")) {}
+
+Writer::~Writer() = default;
+
+void Writer::attach(std::shared_ptr<WriterClient> client) {
+    const std::lock_guard lock(mutex_);
+    clients_.push_back(std::move(client));
+}
+
+void Writer::detach(const std::shared_ptr<WriterClient>& client) {
+    std::unique_lock lock(mutex_);
+    std::erase(clients_, client);
+    std::erase_if(queue_, [&](const auto& request) {
+        if (request->client != client) return false;
+        request->queued = false;
+        return true;
+    });
+    // Later batches hold nothing of this client.
+    const auto current = batch_number_;
+    batch_done_.wait(lock, [&] { return !running_batch_ || batch_number_ != current; });
+}
+
+Result<void> Writer::submit(const std::shared_ptr<WriteRequest>& request) {
+    bool wake = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (queue_.size() >= kQueueMax) {
+            return Error(Kind::unavailable, "too many transactions wait for the database").with_retry_after(std::chrono::seconds(1));
+        }
+        request->place = queue_.insert(queue_.end(), request);
+        request->queued = true;
+        wake = !std::exchange(draining_, true);
+    }
+    if (wake) worker_->submit([this] { drain(); });
+    return {};
+}
+
+bool Writer::withdraw(WriteRequest& request) {
+    const std::lock_guard lock(mutex_);
+    if (!request.queued) return false;
+    request.queued = false;
+    queue_.erase(request.place);
+    return true;
+}
+
+std::size_t Writer::queued() const {
+    const std::lock_guard lock(mutex_);
+    return queue_.size();
+}
+
+Writer::Statistics Writer::statistics() const {
+    const std::lock_guard lock(mutex_);
+    return statistics_;
+}
+
+void Writer::drain() {
+    while (true) {
+        auto batch = take_batch();
+        if (batch.empty()) return;
+        for (std::size_t done = 0; done < batch.size();) done += run_transaction(std::span(batch).subspan(done));
+        deliver(std::move(batch));
+    }
+}
+
+Writer::Requests Writer::take_batch() {
+    const std::lock_guard lock(mutex_);
+    Requests batch;
+    while (!queue_.empty() && batch.size() < kBatchMax) {
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+        batch.back()->queued = false;
+    }
+    running_batch_ = !batch.empty();
+    draining_ = running_batch_;
+    ++batch_number_;
+    return batch;
+}
+
+void Writer::deliver(Requests batch) {
+    std::vector<std::string> signals;
+    for (const auto& request : batch) {
+        if (!request->outcome) continue;
+        for (const auto& name : request->signals) {
+            if (std::ranges::find(signals, name) == signals.end()) signals.push_back(name);
+        }
+    }
+    const std::lock_guard lock(mutex_);
+    for (const auto& client : clients_) {
+        Requests own;
+        std::ranges::copy_if(batch, std::back_inserter(own), [&](const auto& request) { return request->client == client; });
+        if (own.empty() && signals.empty()) continue;
+        client->world().post([client, own = std::move(own), signals] { client->receive(own, signals); });
+    }
+    running_batch_ = false;
+    batch_done_.notify_all();
+}
+
+/// One transaction of the file with as many of the requests as it takes. Returns how many are done.
+std::size_t Writer::run_transaction(std::span<const std::shared_ptr<WriteRequest>> requests) {
+    const auto fail_first = [&](std::size_t count, const Error& reason) {
+        for (const auto& request : requests.first(count)) {
+            if (request->outcome) request->outcome = reason;
+        }
+        note_failure(count, reason);
+        return count;
+    };
+    if (auto begun = connection_->begin(); !begun) return fail_first(requests.size(), begun.error());
+    const auto changes_before = connection_->total_changes();
+    std::size_t count = 0;
+    for (const auto& request : requests) {
+        run_body(*request);
+        ++count;
+        // A full disk or an I/O error ends the whole transaction, and with it the bodies before this one.
+        if (!connection_->in_transaction()) {
+            return fail_first(count, Error(Kind::unavailable, "the database had to roll back: " +
+                                                                  (request->outcome ? "" : request->outcome.error().message())));
+        }
+    }
+    if (auto committed = connection_->commit(); !committed) {
+        connection_->rollback();
+        return fail_first(count, committed.error());
+    }
+    note_commit(count, connection_->total_changes() != changes_before);
+    return count;
+}
+
+void Writer::run_body(WriteRequest& request) {
+    if (options_.bodies_twice && !try_body(request, false)) return;
+    try_body(request, true);
+}
+
+/// Runs the body in a savepoint; keeps its changes when it succeeded and `keep` is set. Returns whether the transaction
+/// goes on.
+bool Writer::try_body(WriteRequest& request, bool keep) {
+    request.signals.clear();
+    request.outcome = connection_->savepoint();
+    if (!request.outcome) {
+        connection_->rollback();
+        return false;
+    }
+    try {
+        WriterTransaction transaction(*connection_, request);
+        request.outcome = request.body(transaction);
+    } catch (const std::exception& exception) {
+        request.outcome = Error(Kind::internal, std::string("a transaction body threw: ") + exception.what());
+    } catch (...) {
+        request.outcome = Error(Kind::internal, "a transaction body threw something that is no std::exception");
+    }
+    if (!connection_->in_transaction()) return false;
+    if (request.outcome && connection_->has_deferred_violations()) {
+        request.outcome = Error(Kind::conflict, "foreign_key_violation", "FOREIGN KEY constraint failed");
+    }
+    Result<void> ended;
+    if (!request.outcome || !keep) ended = connection_->rollback_to_savepoint();
+    if (ended) ended = connection_->release();
+    if (ended) return true;
+    request.outcome = std::move(ended);
+    connection_->rollback();
+    return false;
+}
+
+void Writer::note_commit(std::uint64_t bodies, bool wrote) {
+    const std::lock_guard lock(mutex_);
+    statistics_.bodies += bodies;
+    ++statistics_.commits;
+    // A transaction that changed nothing touches no disk: it says nothing about its health.
+    if (wrote) failure_.reset();
+}
+
+void Writer::note_failure(std::uint64_t bodies, const Error& error) {
+    const std::lock_guard lock(mutex_);
+    statistics_.bodies += bodies;
+    if (error.kind() == Kind::unavailable) failure_ = error;
+}
+
+Result<void> Writer::health() {
+    std::optional<Error> failure;
+    bool probe_now = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!failure_) return {};
+        failure = *failure_;
+        probe_now = !std::exchange(probing_, true);
+    }
+    // While this service is not ready nobody sends it work that would show the end of the trouble.
+    if (probe_now) worker_->submit([this] { probe(); });
+    return std::move(*failure);
+}
+
+void Writer::probe() {
+    auto outcome = connection_->begin();
+    // Writes the first page as it is; nothing else uses this number (versions are kept in flotilla_migrations).
+    if (outcome) outcome = connection_->script("PRAGMA user_version = 0");
+    if (outcome) outcome = connection_->commit();
+    connection_->rollback();
+    const std::lock_guard lock(mutex_);
+    probing_ = false;
+    if (outcome) failure_.reset();
+    else failure_ = std::move(outcome.error());
+}
+
+} // namespace flotilla::sqlite

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <coroutine>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <flotilla/store/database.hpp>
+#include <flotilla/store/sqlite/connection.hpp>
+#include <flotilla/store/sqlite/writer_client.hpp>
+
+namespace flotilla::sqlite {
+
+/// One transaction body on its way to the writer and back.
+struct WriteRequest {
+    std::function<Result<void>(Transaction&)> body;
+    Timestamp now;
+    TraceContext trace;
+    std::array<std::uint64_t, 2> id_seed{};
+    std::shared_ptr<WriterClient> client;
+
+    // The writer's while it runs the body, the client's loop's afterwards.
+    Result<void> outcome;
+    std::vector<std::string> signals;
+
+    // Only on the client's loop.
+    std::coroutine_handle<> waiter; ///< null: nobody waits
+
+    // Guarded by the writer's mutex.
+    bool queued = false;
+    std::list<std::shared_ptr<WriteRequest>>::iterator place;
+};
+
+/// Owns the one writing connection of a file and the thread it lives on. Each wake-up takes everything that waits (up
+/// to kBatchMax bodies) into one transaction: every body in a savepoint of its own, one COMMIT, then the answers.
+/// A failed COMMIT fails every body in it. Thread-safe.
+class Writer {
+public:
+    static constexpr std::size_t kQueueMax = 4096;
+    static constexpr std::size_t kBatchMax = 256;
+
+    struct Options {
+        /// Runs each body, rolls it back and runs it again: finds bodies that consume their captures.
+        bool bodies_twice = false;
+    };
+    struct Statistics {
+        std::uint64_t commits = 0; ///< transactions of the file: fsyncs, when they changed something
+        std::uint64_t bodies = 0;  ///< bodies run in them
+    };
+
+    Writer(World& world, std::unique_ptr<Connection> connection, Options options);
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    /// Requires: every client detached.
+    ~Writer();
+
+    /// From now on the client's loop gets answers and signals.
+    void attach(std::shared_ptr<WriterClient> client);
+    /// Drops the client's queued bodies and waits for the running ones: afterwards nothing is posted to its loop.
+    void detach(const std::shared_ptr<WriterClient>& client);
+
+    /// Errors: unavailable when the queue is full.
+    Result<void> submit(const std::shared_ptr<WriteRequest>& request);
+    /// Takes a body back that has not begun. Returns whether that was so.
+    bool withdraw(WriteRequest& request);
+
+    /// ok, or why the latest transaction could not be committed; then it also tries whether that is still so.
+    Result<void> health();
+    std::size_t queued() const;
+    Statistics statistics() const;
+
+private:
+    using Requests = std::vector<std::shared_ptr<WriteRequest>>;
+
+    void drain();
+    Requests take_batch();
+    void deliver(Requests batch);
+    std::size_t run_transaction(std::span<const std::shared_ptr<WriteRequest>> requests);
+    void run_body(WriteRequest& request);
+    bool try_body(WriteRequest& request, bool keep);
+    void probe();
+    void note_commit(std::uint64_t bodies, bool wrote);
+    void note_failure(std::uint64_t bodies, const Error& error);
+
+    const Options options_;
+    std::unique_ptr<Connection> connection_; // the worker's
+
+    mutable std::mutex mutex_;
+    std::condition_variable batch_done_;
+    std::list<std::shared_ptr<WriteRequest>> queue_;
+    std::vector<std::shared_ptr<WriterClient>> clients_;
+    bool draining_ = false;
+    bool running_batch_ = false;
+    bool probing_ = false;
+    std::uint64_t batch_number_ = 0;
+    std::optional<Error> failure_;
+    Statistics statistics_;
+
+    std::unique_ptr<Worker> worker_; // last: its destructor finishes what uses the others
+};
+
+} // namespace flotilla::sqlite

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <flotilla/aio/world.hpp>
+#include <flotilla/store/database.hpp>
+
+namespace flotilla::sqlite {
+
+struct WriteRequest;
+
+/// Where a writer sends answers and signals: the loop of one Database object. Shared with what is on its way there.
+/// Thread-safety: none but world(); lives on its loop.
+class WriterClient : public std::enable_shared_from_this<WriterClient> {
+public:
+    explicit WriterClient(World& world) : world_(world) {}
+
+    World& world() const { return world_; }
+    /// Resumes who waits for these requests, then calls the listeners of the signals.
+    void receive(const std::vector<std::shared_ptr<WriteRequest>>& answered, const std::vector<std::string>& signals);
+    std::unique_ptr<SignalSubscription> subscribe(std::string_view name, std::function<void()> callback);
+    /// Nothing is called back any more.
+    void close() { listeners_.clear(); }
+
+private:
+    struct Listener {
+        std::string name;
+        std::function<void()> callback;
+    };
+    struct Subscription;
+
+    World& world_;
+    std::vector<std::shared_ptr<Listener>> listeners_;
+};
+
+} // namespace flotilla::sqlite
