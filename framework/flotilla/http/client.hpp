@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+
+#include <flotilla/http/exchange.hpp>
+
+namespace flotilla::http {
+
+struct ClientOptions {
+    std::size_t idle_per_address_max = 64;
+    std::size_t connections_per_address_max = 512; ///< further calls wait, within their deadline
+    Duration idle_timeout = std::chrono::seconds(30); ///< below the servers' 75 s, so that we close first
+    Duration connect_timeout = std::chrono::seconds(1);
+    std::size_t header_bytes_max = 32 * 1024;
+    std::size_t header_count_max = 100;
+    std::size_t response_bytes_max = 16 * 1024 * 1024; ///< for fetch(), which holds bodies in memory
+};
+
+/// A pooled HTTP client on one loop. It adds the context's `traceparent`, `tracestate`, `baggage` and remaining
+/// deadline (`flotilla-timeout-ms`) to each request sent with fetch(); proxies that use open() do it themselves.
+/// Thread-safety: none; one per loop. Must outlive its exchanges.
+class Client {
+public:
+    explicit Client(World& world, ClientOptions options = {});
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+    ~Client();
+
+    /// A connection to the address, from the pool or new. Errors: unavailable, the context's reason.
+    task<Result<std::unique_ptr<ClientExchange>>> open(Context& context, Address address);
+    /// Sends a whole request and reads the whole response; any status is a value. A request that met a stale pooled
+    /// connection is sent once more on a new one when it is safe. Errors: unavailable, bad_gateway, too_large, the
+    /// context's reason.
+    task<Result<Response>> fetch(Context& context, Address address, Request request);
+
+    std::size_t idle_connections() const;
+    /// Closes idle connections to an address (all, without one): its instance has gone.
+    void close_idle(const Address* address = nullptr);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Adds trace and deadline fields of a context to a request head.
+void add_context_headers(const Context& context, RequestHead& head);
+
+} // namespace flotilla::http

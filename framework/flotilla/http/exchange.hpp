@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <flotilla/aio/context.hpp>
+#include <flotilla/aio/stream.hpp>
+#include <flotilla/http/message.hpp>
+
+namespace flotilla::http {
+
+/// One request and its response as a server sees them, whatever the protocol below (HTTP/1.1 now, HTTP/2 later):
+/// head, body with back-pressure, trailers, reset, upgrade. Handlers and proxies never see a codec.
+/// Order: read the request body as far as wanted; send() once, write() any number of times, finish() once; or respond().
+/// What the handler leaves unread is drained or the connection closed. One task may read() while another sends: proxies
+/// pass on an early answer. Thread-safety: none; belongs to its loop.
+class Exchange {
+public:
+    virtual ~Exchange() = default;
+
+    virtual const RequestHead& request() const = 0;
+    /// What the request's framing announced.
+    virtual BodySize request_body_size() const = 0;
+    /// Where the request came from.
+    virtual const Address& peer() const = 0;
+
+    /// The next piece of the request body; empty at its end. Valid until the next call. Reading nothing applies
+    /// back-pressure. Errors: invalid (bad framing), too_large, unavailable (peer gone), the context's reason.
+    virtual task<Result<std::string_view>> read(Context& context) = 0;
+    /// Trailers of the request; complete once read() gave the empty piece.
+    virtual const Headers& request_trailers() const = 0;
+
+    /// Sends the response head. Connection management and framing fields are the codec's: the caller's are ignored.
+    virtual task<Result<void>> send(Context& context, const ResponseHead& head, BodySize size) = 0;
+    virtual task<Result<void>> write(Context& context, std::string_view piece) = 0;
+    /// Ends the response. Requires: for a known size, exactly that many bytes were written.
+    virtual task<Result<void>> finish(Context& context, const Headers& trailers = {}) = 0;
+    /// Head and whole body at once (one gathered write). HEAD requests and 204/304 send no body.
+    virtual task<Result<void>> respond(Context& context, const ResponseHead& head, std::string_view body) = 0;
+    /// True once a response head has been sent.
+    virtual bool responded() const = 0;
+
+    /// Gives up on the response: the peer sees a broken message, never a complete-looking one.
+    virtual void reset() = 0;
+    /// Sends `head` (101 or 2xx to CONNECT) and hands over the connection, with bytes already received in front.
+    virtual task<Result<std::unique_ptr<Stream>>> upgrade(Context& context, const ResponseHead& head) = 0;
+
+    /// The whole request body. Errors: as read(); too_large past `limit`.
+    task<Result<std::string>> read_all(Context& context, std::size_t limit);
+};
+
+/// One request and its response as a client sees them.
+/// Order: send(), write()*, finish(); receive(); read()* to the end. One task may receive() and read() while another
+/// writes. Destroying it early resets the connection;
+/// after the response's end the connection returns to its pool.
+class ClientExchange {
+public:
+    virtual ~ClientExchange() = default;
+
+    /// Sends the request head. Host is taken from head.authority. Framing fields of the caller are ignored.
+    virtual task<Result<void>> send(Context& context, const RequestHead& head, BodySize size) = 0;
+    virtual task<Result<void>> write(Context& context, std::string_view piece) = 0;
+    virtual task<Result<void>> finish(Context& context, const Headers& trailers = {}) = 0;
+    /// Head and whole body at once (one gathered write).
+    virtual task<Result<void>> send_whole(Context& context, const RequestHead& head, std::string_view body) = 0;
+
+    /// The final response head (1xx are skipped). Valid until this object ends.
+    virtual task<Result<const ResponseHead*>> receive(Context& context) = 0;
+    virtual BodySize response_body_size() const = 0;
+    /// The next piece of the response body; empty at its end. Errors: bad_gateway (bad or cut message).
+    virtual task<Result<std::string_view>> read(Context& context) = 0;
+    virtual const Headers& response_trailers() const = 0;
+    /// True when the connection was reused from the pool and no byte of a response has arrived: the server may have
+    /// closed it before it saw the request, so an idempotent (or never completed) request may be sent again.
+    virtual bool may_be_stale() const = 0;
+    virtual void reset() = 0;
+};
+
+} // namespace flotilla::http

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <flotilla/http/http1/head_parser.hpp>
+
+namespace flotilla::http {
+
+/// Takes a body out of the bytes of a connection, without copying: by length, chunked (RFC 9112 §7.1, strictly, with
+/// trailers) or until the connection's end. What was fed may be cut anywhere.
+class BodyDecoder {
+public:
+    enum class State : unsigned char { piece, more, done, failed };
+    struct Step {
+        State state = State::done;
+        std::size_t consumed = 0; ///< bytes of the input that are done with, the piece included
+        std::string_view piece;   ///< body bytes, inside the input
+    };
+
+    /// `length` counts for BodyFraming::known. A body that grows beyond `bytes_max` fails with 413.
+    void start(BodyFraming framing, std::uint64_t length, std::uint64_t bytes_max, Headers& trailers, const HeadLimits& limits);
+
+    /// After done it stays done and consumes nothing; after failed it stays failed.
+    Step next(std::string_view input);
+    /// The connection has ended: true when that ends the body rather than cutting it.
+    bool end_of_input();
+
+    bool done() const { return state_ == At::end; }
+    const ProtocolError& error() const { return error_; }
+    /// Bytes still to come, as far as known: of a known length, or of the chunk at hand.
+    std::uint64_t expected() const { return remaining_; }
+    BodyFraming framing() const { return framing_; }
+
+private:
+    enum class At : unsigned char { data, chunk_size, chunk_data, chunk_end, trailers, end };
+
+    Step fail(const ProtocolError& error);
+    Step take(std::string_view input, std::size_t already, At after);
+    bool chunk_line(std::string_view line);
+    bool count(std::uint64_t bytes);
+
+    BodyFraming framing_ = BodyFraming::none;
+    At state_ = At::end;
+    std::uint64_t remaining_ = 0;
+    std::uint64_t total_ = 0;
+    std::uint64_t bytes_max_ = 0;
+    std::size_t extension_bytes_ = 0;
+    Headers* trailers_ = nullptr;
+    HeadLimits limits_;
+    HeadParser trailer_parser_;
+    ProtocolError error_;
+};
+
+} // namespace flotilla::http

@@ -1,0 +1,105 @@
+#include <flotilla/http/http1/encoder.hpp>
+
+#include <charconv>
+
+#include <flotilla/http/http1/characters.hpp>
+#include <flotilla/http/http1/known_field.hpp>
+
+namespace flotilla::http {
+
+namespace {
+
+void append_number(std::string& out, std::uint64_t number, int base) {
+    char digits[20];
+    const auto end = std::to_chars(digits, digits + sizeof digits, number, base).ptr;
+    out.append(digits, end);
+}
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+    out.append(name).append(": ").append(value).append("\r\n");
+}
+
+/// The caller's fields; true when a Date was among them.
+bool append_fields(std::string& out, const Headers& headers, bool upgrading) {
+    bool dated = false;
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        const auto field = headers[i];
+        switch (known_field(field.name)) {
+        case KnownField::host:
+        case KnownField::content_length:
+        case KnownField::transfer_encoding:
+        case KnownField::connection:
+        case KnownField::keep_alive:
+        case KnownField::proxy_connection:
+        case KnownField::expect: continue;
+        case KnownField::upgrade:
+            if (!upgrading) continue;
+            break;
+        case KnownField::date: dated = true; break;
+        default: break;
+        }
+        append_field(out, field.name, field.value);
+    }
+    return dated;
+}
+
+void append_framing(std::string& out, const HeadFraming& framing) {
+    switch (framing.length) {
+    case HeadFraming::Length::absent: break;
+    case HeadFraming::Length::bytes:
+        out.append("Content-Length: ");
+        append_number(out, framing.bytes, 10);
+        out.append("\r\n");
+        break;
+    case HeadFraming::Length::chunked: out.append("Transfer-Encoding: chunked\r\n"); break;
+    }
+    switch (framing.connection) {
+    case HeadFraming::Connection::unsaid: break;
+    case HeadFraming::Connection::close: out.append("Connection: close\r\n"); break;
+    case HeadFraming::Connection::keep_alive: out.append("Connection: keep-alive\r\n"); break;
+    case HeadFraming::Connection::upgrade: out.append("Connection: Upgrade\r\n"); break;
+    }
+    out.append("\r\n");
+}
+
+/// What a start line may hold: no space, no control character.
+bool is_visible(std::string_view text) {
+    return !text.empty() && is_field_value(text) && text.find_first_of(" \t") == std::string_view::npos;
+}
+
+} // namespace
+
+void encode_response_head(std::string& out, const ResponseHead& head, const HeadFraming& framing, std::string_view date) {
+    if (head.status == 200) {
+        out.append("HTTP/1.1 200 OK\r\n");
+    } else {
+        out.append("HTTP/1.1 ");
+        append_number(out, static_cast<std::uint64_t>(head.status), 10);
+        out.append(" ").append(reason_phrase(head.status)).append("\r\n");
+    }
+    const bool dated = append_fields(out, head.headers, framing.connection == HeadFraming::Connection::upgrade);
+    if (!dated && head.status >= 200) append_field(out, "Date", date);
+    append_framing(out, framing);
+}
+
+bool encode_request_head(std::string& out, const RequestHead& head, std::string_view authority, const HeadFraming& framing) {
+    if (!is_token(head.method_name) || !is_visible(head.target) || !is_visible(authority)) return false;
+    out.append(head.method_name).append(" ").append(head.target).append(" HTTP/1.1\r\n");
+    append_field(out, "Host", authority);
+    append_fields(out, head.headers, framing.connection == HeadFraming::Connection::upgrade);
+    append_framing(out, framing);
+    return true;
+}
+
+void encode_chunk_line(std::string& out, std::uint64_t size) {
+    append_number(out, size, 16);
+    out.append("\r\n");
+}
+
+void encode_last_chunk(std::string& out, const Headers& trailers) {
+    out.append("0\r\n");
+    append_fields(out, trailers, false);
+    out.append("\r\n");
+}
+
+} // namespace flotilla::http

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <flotilla/aio/context.hpp>
+#include <flotilla/http/exchange.hpp>
+
+namespace flotilla::http {
+
+/// The status an error is answered with: its kind's, or one that only HTTP knows and the code names
+/// (request_timeout 408, uri_too_long 414, expectation_failed 417, header_fields_too_large 431,
+/// http_version_not_supported 505).
+int status_of(const Error& error);
+
+/// An error as application/problem+json (RFC 9457): type, title, status, detail, code, `error` (the message again, for
+/// clients that read only that), `errors` (path and message of each bad field), and instance and traceId when given.
+/// Errors of Kind::internal tell nothing but the trace id: whoever answers one logs it.
+std::string problem_json(const Error& error, std::string_view instance, std::string_view trace_id = {});
+
+/// Answers an exchange with problem_json, with Retry-After on 429 and 503 (1 s unless the error says otherwise) and
+/// `Allow` when `allow` is given (405). One place for servers, services and the gateway.
+/// Requires: no response sent yet. Errors: as Exchange::respond.
+task<Result<void>> respond_error(Context& context, Exchange& exchange, const Error& error, std::string_view allow = {});
+
+/// The fields of such an answer: Content-Type, Retry-After, Allow.
+void add_problem_headers(Headers& headers, const Error& error, std::string_view allow = {});
+
+/// The error a response with status 400 or above stands for: kind from the status; code, message, bad fields and
+/// Retry-After as far as the response has them. Bodies that are no problem document are taken as they come.
+Error error_from_problem(const Response& response);
+
+} // namespace flotilla::http

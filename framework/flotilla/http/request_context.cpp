@@ -1,0 +1,92 @@
+#include <flotilla/http/request_context.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+#include <flotilla/http/client.hpp>
+#include <flotilla/http/http1/characters.hpp>
+
+namespace flotilla::http {
+
+namespace {
+
+constexpr std::size_t kTimeoutDigitsMax = 9; // 11 days in milliseconds: more is no deadline
+
+std::optional<std::int64_t> parse_digits(std::string_view text, std::size_t digits_max) {
+    std::int64_t number = 0;
+    if (text.empty() || text.size() > digits_max || !std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) {
+        return std::nullopt;
+    }
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+/// The value of a field that may have been sent as several lines (RFC 9110 §5.3).
+std::string joined(const RequestParser& parser, const Headers& headers, KnownField field, std::string_view name) {
+    const auto first = parser.known(field);
+    if (!first) return {};
+    if (!parser.repeated(field)) return std::string(*first);
+    std::string all;
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        const auto each = headers[i];
+        if (same_text(each.name, name)) all.append(all.empty() ? "" : ",").append(each.value);
+    }
+    return all;
+}
+
+} // namespace
+
+TraceContext trace_of_request(const RequestParser& parser, World& world) {
+    TraceContext trace;
+    const auto parent = parser.known(KnownField::traceparent);
+    if (parent && !parser.repeated(KnownField::traceparent)) trace = TraceContext::parse(*parent);
+    if (trace.valid()) {
+        trace.state = joined(parser, parser.headers(), KnownField::tracestate, "tracestate");
+        trace = trace.child(world);
+    } else {
+        trace = TraceContext::start(world); // a state without its parent means nothing
+    }
+    trace.baggage = joined(parser, parser.headers(), KnownField::baggage, "baggage");
+    return trace;
+}
+
+std::optional<Duration> parse_grpc_timeout(std::string_view text) {
+    if (text.size() < 2) return std::nullopt;
+    const auto number = parse_digits(text.substr(0, text.size() - 1), 8);
+    if (!number) return std::nullopt;
+    switch (text.back()) {
+    case 'H': return std::chrono::hours(*number);
+    case 'M': return std::chrono::minutes(*number);
+    case 'S': return std::chrono::seconds(*number);
+    case 'm': return std::chrono::milliseconds(*number);
+    case 'u': return std::chrono::microseconds(*number);
+    case 'n': return Duration(*number);
+    default: return std::nullopt;
+    }
+}
+
+Result<Duration> time_allowed(const RequestParser& parser, Duration max) {
+    std::optional<Duration> brought;
+    if (const auto text = parser.known(KnownField::flotilla_timeout)) {
+        const auto number = parse_digits(*text, kTimeoutDigitsMax);
+        if (!number) return Error(Kind::invalid, "flotilla-timeout-ms is not a number of milliseconds");
+        brought = std::chrono::milliseconds(*number);
+    } else if (const auto grpc = parser.known(KnownField::grpc_timeout)) {
+        brought = parse_grpc_timeout(*grpc);
+        if (!brought) return Error(Kind::invalid, "grpc-timeout is malformed");
+    }
+    if (!brought) return max;
+    if (*brought <= Duration::zero()) return Error(Kind::deadline_exceeded, "no time is left for this request");
+    return std::min(*brought, max);
+}
+
+void add_context_headers(const Context& context, RequestHead& head) {
+    head.headers.set("traceparent", context.trace.traceparent());
+    if (!context.trace.state.empty()) head.headers.set("tracestate", context.trace.state);
+    if (!context.trace.baggage.empty()) head.headers.set("baggage", context.trace.baggage);
+    if (context.deadline().is_never()) return;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(context.remaining());
+    head.headers.set("flotilla-timeout-ms", std::to_string(left.count()));
+}
+
+} // namespace flotilla::http

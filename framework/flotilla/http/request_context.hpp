@@ -1,0 +1,19 @@
+#pragma once
+
+#include <flotilla/aio/context.hpp>
+#include <flotilla/http/http1/head_parser.hpp>
+
+namespace flotilla::http {
+
+/// The server's own span: a child of the caller's when `traceparent` is valid, else a new trace. Takes over
+/// `tracestate` and `baggage`. The caller's span id stays readable in the request's `traceparent`.
+TraceContext trace_of_request(const RequestParser& parser, World& world);
+
+/// How long a request may take: `flotilla-timeout-ms`, else `grpc-timeout`, at most `max`; `max` without one.
+/// Errors: invalid (malformed), deadline_exceeded (nothing is left).
+Result<Duration> time_allowed(const RequestParser& parser, Duration max);
+
+/// "250m" (gRPC over HTTP/2: at most 8 digits and one of H M S m u n) to a duration.
+std::optional<Duration> parse_grpc_timeout(std::string_view text);
+
+} // namespace flotilla::http

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include <flotilla/aio/scope.hpp>
+#include <flotilla/http/exchange.hpp>
+
+namespace flotilla::http {
+
+/// Limits and times of a server; the defaults are DESIGN's. Past a limit the answer is 400, 408, 413, 414, 431 or 503.
+struct ServerOptions {
+    std::size_t request_line_bytes_max = 8 * 1024;
+    std::size_t header_bytes_max = 32 * 1024;
+    std::size_t header_count_max = 100;
+    std::uint64_t body_bytes_max = 10 * 1024 * 1024;
+    std::size_t connections_max = 10'000;
+    Duration header_timeout = std::chrono::seconds(10);
+    Duration body_timeout = std::chrono::seconds(60);  ///< for the whole request body
+    Duration write_timeout = std::chrono::seconds(60); ///< for one write
+    Duration idle_timeout = std::chrono::seconds(75);
+    Duration request_timeout = std::chrono::seconds(30); ///< deadline of a request that brings none
+};
+
+/// Handles one exchange. Must answer it (respond, or send and finish); if it returns without, the server answers 500.
+/// An exception is logged by the caller's middleware and answered with 500 by the server.
+using Handler = std::function<task<void>(Context&, Exchange&)>;
+
+/// An HTTP server on one loop. It reads `traceparent`, `tracestate`, `baggage` and the deadline header
+/// (`flotilla-timeout-ms`, `grpc-timeout`) into the Context it hands to the handler.
+/// Thread-safety: none; one per loop.
+class Server {
+public:
+    Server(World& world, Handler handler, ServerOptions options = {});
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    ~Server();
+
+    /// Starts to accept on another address; may be called several times (TCP and a Unix socket).
+    Result<Address> listen(const Address& address, ListenOptions options = {});
+    /// Serves until shut down: accept loops and connections live in here.
+    task<void> run(Context& context);
+    /// Stops accepting, lets requests in flight finish (idle connections close at once, answers carry
+    /// `Connection: close`), and after `drain` resets what is left. run() then returns. Safe to call twice.
+    task<void> shutdown(Context& context, Duration drain);
+
+    struct Statistics {
+        std::size_t connections = 0;
+        std::size_t active_requests = 0;
+        std::uint64_t requests = 0;
+        std::uint64_t protocol_errors = 0;
+    };
+    const Statistics& statistics() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace flotilla::http

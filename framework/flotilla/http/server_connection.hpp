@@ -1,0 +1,117 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <flotilla/aio/event.hpp>
+#include <flotilla/http/http1/body_decoder.hpp>
+#include <flotilla/http/http1/encoder.hpp>
+#include <flotilla/http/http1/read_buffer.hpp>
+#include <flotilla/http/server.hpp>
+
+namespace flotilla::http {
+
+class ServerConnection;
+
+/// A request body left unread is read to its end up to this size; beyond it the connection ends.
+inline constexpr std::uint64_t kDrainBytesMax = 64 * 1024;
+
+/// The error a refused message stands for.
+Error to_error(const ProtocolError& error);
+
+/// What the connections of one server share.
+struct ServerState {
+    World& world;
+    Handler handler;
+    ServerOptions options;
+    Server::Statistics statistics;
+    bool draining = false;
+    ServerConnection* first = nullptr; ///< intrusive list of all connections
+
+    ServerState(World& its_world, Handler its_handler, const ServerOptions& its_options)
+        : world(its_world), handler(std::move(its_handler)), options(its_options) {}
+
+    /// The Date field's value, made once per second.
+    std::string_view date();
+
+private:
+    std::int64_t date_second_ = -1;
+    std::string date_text_;
+};
+
+/// One HTTP/1.1 connection of a server: reads heads, calls the handler with itself as the Exchange, keeps order.
+/// All memory it needs is reused from request to request.
+class ServerConnection final : public Exchange {
+public:
+    ServerConnection(ServerState& server, std::unique_ptr<Stream> stream, Context& parent);
+    ~ServerConnection() override;
+
+    /// Serves requests until the connection ends.
+    task<void> serve();
+    /// Ends it when no request is under way (for shutdown).
+    void close_if_idle();
+    ServerConnection* next() const { return next_; }
+
+    const RequestHead& request() const override { return request_; }
+    BodySize request_body_size() const override { return request_body_size_; }
+    const Address& peer() const override { return peer_; }
+    task<Result<std::string_view>> read(Context& context) override;
+    const Headers& request_trailers() const override { return trailers_; }
+    task<Result<void>> send(Context& context, const ResponseHead& head, BodySize size) override;
+    task<Result<void>> write(Context& context, std::string_view piece) override;
+    task<Result<void>> finish(Context& context, const Headers& trailers) override;
+    task<Result<void>> respond(Context& context, const ResponseHead& head, std::string_view body) override;
+    bool responded() const override { return answer_ != Answer::none; }
+    void reset() override;
+    task<Result<std::unique_ptr<Stream>>> upgrade(Context& context, const ResponseHead& head) override;
+
+private:
+    enum class Answer : unsigned char { none, streaming, finished, broken, upgraded };
+    // The connection's side: server_connection.cpp.
+    task<bool> read_head(bool first);
+    void start_request();
+    task<void> handle();
+    task<bool> conclude();
+    task<bool> drain();
+    task<void> linger();
+    task<void> refuse(Error error);
+
+    // The handler's side: server_exchange.cpp.
+    bool body_out_of_reach() const;
+    Result<void> begin_answer(const ResponseHead& head, BodySize size, bool whole);
+    task<Result<void>> transmit(Context& context, std::string_view body, std::string_view tail);
+    task<Result<void>> send_continue(Context& context);
+    Error read_failed(Error error, bool body_timed_out);
+    Context& for_answer(Context& context) { return context.cancelled() ? context_ : context; }
+
+    ServerState& server_;
+    std::unique_ptr<Stream> stream_;
+    Address peer_;
+    Context context_;
+    Context* idle_wait_ = nullptr; // set while waiting for the first byte of a request
+    ServerConnection** previous_;
+    ServerConnection* next_;
+
+    ReadBuffer buffer_;
+    std::size_t held_ = 0; // bytes at the buffer's front that read() has given out
+    RequestParser parser_;
+    RequestHead request_;
+    BodyDecoder body_;
+    BodySize request_body_size_;
+    Headers trailers_;
+    Instant body_deadline_{};
+    bool continue_pending_ = false; // the client waits for 100 (Continue)
+
+    Answer answer_ = Answer::none;
+    std::string out_;     // encoded, not yet written
+    std::string sending_; // being written
+    bool transmitting_ = false;
+    Event transmitted_;
+    bool close_ = false;
+    bool bodiless_ = false; // HEAD, 204, 304: nothing follows the head
+    bool chunked_ = false;
+    bool until_close_ = false; // HTTP/1.0 and an unknown size
+    std::uint64_t unwritten_ = 0; // of a known size
+};
+
+} // namespace flotilla::http
