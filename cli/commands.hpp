@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+
+namespace flotilla::cli {
+
+/// Flags that say which fleet is meant.
+struct FleetOptions {
+    std::string data = ".flotilla";
+    std::string file = "flotilla.yaml";
+    int port_offset = 0;
+    std::string binary_folder; ///< where the programs of the fleet are
+};
+
+struct UpOptions {
+    FleetOptions fleet;
+    bool detach = false;
+};
+struct LogsOptions {
+    FleetOptions fleet;
+    std::string service; ///< empty: all
+    bool follow = false;
+    int lines = 50; ///< per member
+};
+
+/// Each returns the exit code: 0 fine, 1 the fleet (or a part) is not as asked, 2 wrong use.
+int up(const UpOptions& options);
+int down(const FleetOptions& options);
+int status(const FleetOptions& options, bool json);
+int logs(const LogsOptions& options);
+
+} // namespace flotilla::cli

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <flotilla/base/result.hpp>
+
+namespace flotilla::cli {
+
+/// A service of the fleet as flotilla.yaml describes it.
+struct ServiceEntry {
+    std::string name;
+    std::uint16_t port = 0;
+    std::string binary;   ///< path or name; empty: the built binary called `name`
+    std::string database; ///< URL; empty: a file of its own
+    int loops = 1;
+    std::map<std::string, std::string> settings;
+};
+
+/// flotilla.yaml: which processes make up a fleet. Ports are without offset.
+struct FleetFile {
+    std::string path; ///< absolute
+    std::string name = "fleet";
+    std::uint16_t hub_http = 8500, hub_bus = 6380, hub_smtp = 2525;
+    std::uint16_t gateway_port = 3000;
+    std::string gateway_config; ///< absolute; empty: no gateway
+    int gateway_loops = 1;
+    std::vector<ServiceEntry> services;
+};
+
+/// Reads and checks a fleet file: unknown keys, bad values, ports used twice and databases used twice are errors that
+/// name file, line and (for names) the nearest valid one.
+Result<FleetFile> read_fleet_file(const std::string& path);
+
+} // namespace flotilla::cli

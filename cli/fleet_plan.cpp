@@ -1,0 +1,85 @@
+#include "cli/fleet_plan.hpp"
+
+#include <filesystem>
+
+namespace flotilla::cli {
+namespace {
+
+// A Unix socket's path has at most 107 characters (sockaddr_un); longer ones go without.
+constexpr std::size_t kSocketPathMax = 107;
+
+std::string local(const char* scheme, int port) { return std::string(scheme) + "://127.0.0.1:" + std::to_string(port); }
+
+std::string binary_of(const ServiceEntry& service, const FleetFile& file, const std::string& binary_folder) {
+    if (service.binary.empty()) return binary_folder + "/" + service.name;
+    if (!service.binary.contains('/')) return binary_folder + "/" + service.binary;
+    return (std::filesystem::path(file.path).parent_path() / service.binary).lexically_normal().string();
+}
+
+PlannedMember plan_hub(const FleetFile& file, const DataFolder& folder, int offset, const std::string& binary_folder) {
+    return {.name = "hub",
+            .port = file.hub_http + offset,
+            .command = {.binary = binary_folder + "/flotilla-hub",
+                        .arguments = {"--data", folder.member_folder("hub"), "--http-port",
+                                      std::to_string(file.hub_http + offset), "--redis-port",
+                                      std::to_string(file.hub_bus + offset), "--smtp-port",
+                                      std::to_string(file.hub_smtp + offset)}}};
+}
+
+PlannedMember plan_gateway(const FleetFile& file, const DataFolder& folder, int offset,
+                           const std::string& binary_folder) {
+    return {.name = "gateway",
+            .port = file.gateway_port + offset,
+            .command = {
+                .binary = binary_folder + "/flotilla-gateway",
+                .arguments = {"--config", file.gateway_config, "--port", std::to_string(file.gateway_port + offset),
+                              "--data", folder.member_folder("gateway"), "--registry",
+                              local("consul", file.hub_http + offset), "--loops", std::to_string(file.gateway_loops)}}};
+}
+
+PlannedMember plan_service(const ServiceEntry& service, const FleetFile& file, const DataFolder& folder, int offset,
+                           const std::string& binary_folder) {
+    PlannedMember member{.name = service.name, .port = service.port + offset};
+    auto& arguments = member.command.arguments;
+    member.command.binary = binary_of(service, file, binary_folder);
+    arguments = {"--port",     std::to_string(member.port),
+                 "--data",     folder.member_folder(service.name),
+                 "--registry", local("consul", file.hub_http + offset),
+                 "--bus",      local("redis", file.hub_bus + offset),
+                 "--loops",    std::to_string(service.loops)};
+    const auto socket = folder.socket_file(service.name);
+    if (socket.size() <= kSocketPathMax) arguments.insert(arguments.end(), {"--unix-socket", socket});
+    if (!service.database.empty()) arguments.insert(arguments.end(), {"--database", service.database});
+    for (const auto& [name, value] : service.settings)
+        arguments.insert(arguments.end(), {"--set", name + "=" + value});
+    // Services that send mail find the fleet's own catcher unless their settings name another server.
+    member.command.environment["FLOTILLA_SMTP"] = local("smtp", file.hub_smtp + offset);
+    return member;
+}
+
+} // namespace
+
+Result<std::vector<PlannedMember>> plan_fleet(const FleetFile& file, const DataFolder& folder, int port_offset,
+                                              const std::string& binary_folder) {
+    std::vector<PlannedMember> members{plan_hub(file, folder, port_offset, binary_folder)};
+    for (const auto& service : file.services)
+        members.push_back(plan_service(service, file, folder, port_offset, binary_folder));
+    if (!file.gateway_config.empty()) members.push_back(plan_gateway(file, folder, port_offset, binary_folder));
+    for (auto& member : members) {
+        if (member.port < 1 || member.port > 65535) {
+            return Error(Kind::invalid, member.name + ": port " + std::to_string(member.port) +
+                                            " (with --port-offset " + std::to_string(port_offset) +
+                                            ") is not within 1..65535");
+        }
+        if (!std::filesystem::exists(member.command.binary)) {
+            return Error(Kind::not_found, member.name + ": " + member.command.binary +
+                                              " does not exist; build it with ./flotilla build");
+        }
+        member.command.log_file = folder.log_file(member.name);
+        member.command.environment["FLOTILLA_LOG_FORMAT"] = "json";
+        std::filesystem::create_directories(folder.member_folder(member.name));
+    }
+    return members;
+}
+
+} // namespace flotilla::cli

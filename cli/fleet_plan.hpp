@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/child_process.hpp"
+#include "cli/fleet_file.hpp"
+#include "cli/fleet_state.hpp"
+
+namespace flotilla::cli {
+
+/// A process that should run: how, and where it answers.
+struct PlannedMember {
+    std::string name;
+    int port = 0; ///< HTTP, with offset; /readyz answers there
+    Command command;
+    bool operator==(const PlannedMember& other) const {
+        return name == other.name && port == other.port && command.binary == other.command.binary &&
+               command.arguments == other.command.arguments && command.environment == other.command.environment;
+    }
+};
+
+/// The processes of a fleet in the order in which they start: the hub, the services, the gateway.
+/// Errors: invalid when a port leaves 1..65535; not_found when a binary has not been built.
+Result<std::vector<PlannedMember>> plan_fleet(const FleetFile& file, const DataFolder& folder, int port_offset,
+                                              const std::string& binary_folder);
+
+} // namespace flotilla::cli

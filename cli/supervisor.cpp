@@ -1,0 +1,215 @@
+#include "cli/supervisor.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace flotilla::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kReadyTimeout = 30s;
+constexpr Duration kStopTimeout = 15s; // above the services' own drain time
+constexpr Duration kLookEvery = 50ms;
+constexpr Duration kPauseMin = 100ms;
+constexpr Duration kPauseMax = 10s;
+constexpr Duration kStableAfter = 30s; // a process that lived that long starts again without a pause
+constexpr std::size_t kLogLines = 12;
+
+std::int64_t modification_time(const std::string& file) {
+    std::error_code missing;
+    const auto time = std::filesystem::last_write_time(file, missing);
+    return missing ? 0 : time.time_since_epoch().count();
+}
+
+} // namespace
+
+task<Result<void>> check_ready(Context& context, http::Client& http, int port) {
+    Context attempt(context, Duration(2s));
+    http::Request request;
+    request.head.target = "/readyz";
+    request.head.authority = "127.0.0.1";
+    auto response = co_await must(
+        http.fetch(attempt, Address::tcp("127.0.0.1", static_cast<std::uint16_t>(port)), std::move(request)));
+    if (response.status() == 200) co_return Result<void>();
+    co_return Error(Kind::unavailable, "/readyz answers " + std::to_string(response.status()) + ": " + response.body);
+}
+
+Supervisor::Supervisor(World& world, DataFolder folder, FleetState state, Logger log)
+    : world_(world), folder_(std::move(folder)), state_(std::move(state)), log_(std::move(log)), http_(world) {}
+
+Supervisor::Member* Supervisor::find(std::string_view name) {
+    const auto found = std::ranges::find_if(members_, [&](const Member& member) { return member.plan.name == name; });
+    return found == members_.end() ? nullptr : &*found;
+}
+
+void Supervisor::save() {
+    state_.members.clear();
+    for (const auto& member : members_)
+        state_.members.push_back(member.state);
+    if (auto written = write_state(folder_, state_); !written) log_.error(written.error().message());
+}
+
+Result<void> Supervisor::launch(Member& member) {
+    member.state.name = member.plan.name;
+    member.state.port = member.plan.port;
+    member.state.log_file = member.plan.command.log_file;
+    member.state.binary = member.plan.command.binary;
+    member.state.binary_changed = modification_time(member.plan.command.binary);
+    member.state.started_at = world_.now();
+    member.started = world_.monotonic();
+    member.restart_at = Instant::max();
+    auto process = start_process(member.plan.command);
+    member.state.process = process ? *process : ProcessIdentity{};
+    save();
+    if (!process) return std::move(process.error()).with_context(member.plan.name);
+    return {};
+}
+
+task<Result<void>> Supervisor::start(Context& context, std::vector<PlannedMember> plan) {
+    const auto known = state_.members;
+    for (auto& planned : plan) {
+        Member member{.plan = std::move(planned), .state = {}};
+        const auto earlier = std::ranges::find(known, member.plan.name, &MemberState::name);
+        if (earlier != known.end() && is_alive(earlier->process)) {
+            member.state = *earlier;
+            member.started = world_.monotonic();
+            log_.info("took over", {{"member", member.plan.name}, {"pid", member.state.process.pid}});
+        }
+        members_.push_back(std::move(member));
+    }
+    save();
+    // The hub first: services find each other there. The rest starts together.
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        if (!is_alive(members_[i].state.process)) co_await must(launch(members_[i]));
+        if (i == 0) co_await must(wait_ready(context, {members_[0].plan.name}));
+    }
+    std::vector<std::string> names;
+    for (const auto& member : members_)
+        names.push_back(member.plan.name);
+    co_return co_await wait_ready(context, std::move(names));
+}
+
+task<Result<void>> Supervisor::wait_ready(Context& context, std::vector<std::string> names) {
+    const auto end = world_.monotonic() + kReadyTimeout;
+    for (const auto& name : names) {
+        while (true) {
+            Member* member = find(name);
+            auto ready = co_await check_ready(context, http_, member->plan.port);
+            if (ready && is_alive(member->state.process)) break;
+            co_await must(context.check());
+            const auto ended = reap_children();
+            const auto exit = ended.find(static_cast<pid_t>(member->state.process.pid));
+            const bool dead = !is_alive(member->state.process);
+            if (dead || world_.monotonic() > end) {
+                std::string text = name + (dead ? " ended while starting" : " did not become ready");
+                if (exit != ended.end()) text += " (" + exit->second + ")";
+                if (!dead && !ready) text += ": " + ready.error().message();
+                text += "; the last lines of " + member->state.log_file + ":";
+                for (const auto& line : last_lines(member->state.log_file, kLogLines))
+                    text += "\n  " + line;
+                co_return Error(Kind::unavailable, text);
+            }
+            co_await must(sleep_for(context, 20ms));
+        }
+    }
+    co_return Result<void>();
+}
+
+void Supervisor::look_after(Member& member, const std::map<pid_t, std::string>& ended) {
+    if (member.held || is_alive(member.state.process)) return;
+    const auto now = world_.monotonic();
+    if (member.restart_at == Instant::max()) {
+        const auto exit = ended.find(static_cast<pid_t>(member.state.process.pid));
+        member.state.last_exit = exit != ended.end() ? exit->second : "ended";
+        if (now - member.started > kStableAfter) member.pause = Duration::zero();
+        member.restart_at = now + member.pause;
+        log_.warning("a process ended",
+                     {{"member", member.plan.name},
+                      {"pid", member.state.process.pid},
+                      {"how", *member.state.last_exit},
+                      {"restart_in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(member.pause).count()}});
+        member.pause = std::clamp(member.pause * 2, kPauseMin, kPauseMax);
+        save();
+    }
+    if (now < member.restart_at) return;
+    ++member.state.restarts;
+    if (auto launched = launch(member); !launched) log_.error(launched.error().message());
+}
+
+task<void> Supervisor::watch(Context& context) {
+    while (!context.cancelled()) {
+        const auto ended = reap_children();
+        for (auto& member : members_)
+            look_after(member, ended);
+        (void)co_await sleep_for(context, kLookEvery); // a cancelled sleep ends the loop above
+    }
+}
+
+task<Result<void>> Supervisor::stop_member(Context& context, Member& member) {
+    member.held = true;
+    const auto process = member.state.process;
+    const auto end = world_.monotonic() + kStopTimeout;
+    send_signal(process, SIGTERM);
+    while (is_alive(process)) {
+        if (world_.monotonic() > end) {
+            log_.warning("does not stop; killing it", {{"member", member.plan.name}});
+            send_signal(process, SIGKILL);
+        }
+        co_await must(sleep_for(context, 10ms));
+        reap_children();
+    }
+    co_return Result<void>();
+}
+
+task<Result<void>> Supervisor::apply(Context& context, std::vector<PlannedMember> plan) {
+    std::vector<std::string> changed;
+    for (auto& member : members_) {
+        const auto wanted = std::ranges::find(plan, member.plan.name, &PlannedMember::name);
+        const bool same = wanted != plan.end() && *wanted == member.plan &&
+                          modification_time(member.plan.command.binary) == member.state.binary_changed;
+        if (!same) changed.push_back(member.plan.name);
+    }
+    for (const auto& name : changed) {
+        co_await must(stop_member(context, *find(name)));
+        const auto wanted = std::ranges::find(plan, name, &PlannedMember::name);
+        if (wanted == plan.end()) {
+            std::erase_if(members_, [&](const Member& member) { return member.plan.name == name; });
+            save();
+            continue;
+        }
+        Member* member = find(name);
+        member->plan = *wanted;
+        co_await must(launch(*member));
+        member->held = false;
+        log_.info("restarted", {{"member", name}});
+    }
+    for (auto& planned : plan) {
+        if (find(planned.name)) continue;
+        changed.push_back(planned.name);
+        members_.push_back({.plan = std::move(planned), .state = {}});
+        co_await must(launch(members_.back()));
+    }
+    std::erase_if(changed, [&](const std::string& name) { return !find(name); });
+    co_return co_await wait_ready(context, changed);
+}
+
+task<void> Supervisor::stop(Context& context) {
+    for (auto& member : members_)
+        member.held = true;
+    // The gateway first, so that nobody knocks at a service that is gone; then the services together; the hub last.
+    for (std::size_t i = members_.size(); i-- > 1;) {
+        if (members_[i].plan.name != "gateway") send_signal(members_[i].state.process, SIGTERM);
+        auto stopped = members_[i].plan.name == "gateway" ? co_await stop_member(context, members_[i]) : Result<void>();
+        if (!stopped) log_.error(stopped.error().message());
+    }
+    for (std::size_t i = members_.size(); i-- > 0;) {
+        auto stopped = co_await stop_member(context, members_[i]);
+        if (!stopped) log_.error(stopped.error().message());
+    }
+    remove_state(folder_);
+}
+
+} // namespace flotilla::cli

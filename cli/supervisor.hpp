@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <flotilla/aio/context.hpp>
+#include <flotilla/http/client.hpp>
+#include <flotilla/observe/log.hpp>
+
+#include "cli/fleet_plan.hpp"
+#include "cli/fleet_state.hpp"
+
+namespace flotilla::cli {
+
+/// Keeps the processes of a fleet running: starts them in order, restarts what dies with a growing pause, restarts what
+/// was rebuilt, stops all. Takes over the living processes of a supervisor that was killed.
+/// Thread-safety: none; lives on one loop.
+class Supervisor {
+public:
+    Supervisor(World& world, DataFolder folder, FleetState state, Logger log);
+
+    /// Starts (or adopts) what is planned and waits until every member answers /readyz with 200.
+    /// Errors: unavailable naming the first member that did not become ready, with its last log lines.
+    task<Result<void>> start(Context& context, std::vector<PlannedMember> plan);
+    /// Watches until the context is cancelled.
+    task<void> watch(Context& context);
+    /// Takes a new plan while watching: stops what is gone, restarts what changed or was rebuilt, starts what is new.
+    task<Result<void>> apply(Context& context, std::vector<PlannedMember> plan);
+    /// Stops everything, gateway first, hub last; whoever does not end in time is killed. Forgets the fleet.
+    task<void> stop(Context& context);
+
+    const FleetState& state() const { return state_; }
+
+private:
+    struct Member {
+        PlannedMember plan;
+        MemberState state;
+        Instant started{};
+        Instant restart_at = Instant::max(); ///< while it is down
+        Duration pause{};                    ///< before the next restart
+        bool held = false;                   ///< being stopped on purpose
+    };
+
+    Result<void> launch(Member& member);
+    task<Result<void>> stop_member(Context& context, Member& member);
+    task<Result<void>> wait_ready(Context& context, std::vector<std::string> names);
+    void look_after(Member& member, const std::map<pid_t, std::string>& ended);
+    Member* find(std::string_view name);
+    void save();
+
+    World& world_;
+    DataFolder folder_;
+    FleetState state_;
+    Logger log_;
+    http::Client http_;
+    std::vector<Member> members_;
+};
+
+/// One GET /readyz on loopback: ok when 200. Errors: unavailable with what was answered.
+task<Result<void>> check_ready(Context& context, http::Client& http, int port);
+
+} // namespace flotilla::cli

@@ -1,0 +1,280 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include <flotilla/aio/event.hpp>
+#include <flotilla/aio/loop.hpp>
+#include <flotilla/aio/scope.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/fleet_report.hpp"
+#include "cli/supervisor.hpp"
+#include "cli/terminal.hpp"
+
+namespace flotilla::cli {
+namespace {
+
+/// One supervisor per data folder: the lock ends with the process that holds it, however it ends.
+class FleetLock {
+public:
+    explicit FleetLock(const DataFolder& folder)
+        : file_(open(folder.lock_file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640)) {}
+    FleetLock(const FleetLock&) = delete;
+    FleetLock& operator=(const FleetLock&) = delete;
+    ~FleetLock() {
+        if (file_ >= 0) close(file_);
+    }
+    bool take() { return file_ >= 0 && flock(file_, LOCK_EX | LOCK_NB) == 0; }
+
+private:
+    int file_;
+};
+
+Result<std::vector<PlannedMember>> read_plan(const FleetOptions& options, const DataFolder& folder, FleetState& state) {
+    auto file = read_fleet_file(options.file);
+    if (!file) return std::move(file.error());
+    state.fleet = file->name;
+    state.file = file->path;
+    return plan_fleet(*file, folder, options.port_offset, options.binary_folder);
+}
+
+void print_welcome(const FleetReport& report, const FleetOptions& options) {
+    print_report(report);
+    std::printf("  Try:\n    curl -s http://127.0.0.1:%d/api/users -H 'content-type: application/json' \\\n"
+                "      -d '{\"email\":\"ada@example.com\",\"name\":\"Ada\"}'\n\n",
+                3000 + options.port_offset);
+}
+
+/// The supervisor's life, in the foreground or detached. `told` hears once that the fleet stands, or why not.
+class Supervision {
+public:
+    Supervision(const FleetOptions& options, DataFolder folder, Logger log,
+                std::function<void(const Result<FleetReport>&)> told)
+        : options_(options), folder_(std::move(folder)), log_(std::move(log)), told_(std::move(told)) {}
+
+    int run() {
+        FleetState state;
+        auto earlier = read_state(folder_);
+        if (!earlier) return fail(earlier.error());
+        if (*earlier) state = std::move(**earlier);
+        state.supervisor = *identify(getpid());
+        state.port_offset = options_.port_offset;
+        auto plan = read_plan(options_, folder_, state);
+        if (!plan) return fail(plan.error());
+        Loop loop;
+        Context stop(loop.world());
+        Event reload;
+        loop.on_signals({SIGTERM, SIGINT}, [&](int) { stop.cancel(Error(Kind::cancelled, "asked to stop")); });
+        loop.on_signals({SIGHUP}, [&](int) { reload.notify(); });
+        Supervisor supervisor(loop.world(), folder_, std::move(state), log_);
+        return loop.run_until_done(supervise(loop.world(), stop, reload, supervisor, std::move(*plan)));
+    }
+
+private:
+    int fail(const Error& error) {
+        told_(error);
+        return 1;
+    }
+
+    task<int> supervise(World& world, Context& stop, Event& reload, Supervisor& supervisor,
+                        std::vector<PlannedMember> plan) {
+        auto started = co_await supervisor.start(stop, std::move(plan));
+        Context root(world);
+        if (!started) {
+            co_await supervisor.stop(root);
+            if (stop.cancelled()) co_return 0;
+            co_return fail(started.error());
+        }
+        told_(co_await report_fleet(stop, folder_, supervisor.state()));
+        Scope watching(root);
+        watching.spawn(supervisor.watch(watching.context()));
+        while (co_await reload.wait(stop)) {
+            FleetState names;
+            auto fresh = read_plan(options_, folder_, names);
+            Result<void> applied;
+            if (fresh)
+                applied = co_await supervisor.apply(stop, std::move(*fresh));
+            else
+                applied = std::move(fresh.error());
+            if (!applied) log_.error("could not apply the changed fleet", {{"error", applied.error().message()}});
+        }
+        watching.cancel(Error(Kind::cancelled, "stopping"));
+        co_await watching.join();
+        co_await supervisor.stop(root);
+        co_return 0;
+    }
+
+    FleetOptions options_;
+    DataFolder folder_;
+    Logger log_;
+    std::function<void(const Result<FleetReport>&)> told_;
+};
+
+Result<FleetReport> ask_fleet(const DataFolder& folder, const FleetState& state) {
+    Loop loop;
+    Context context(loop.world());
+    return loop.run_until_done(report_fleet(context, folder, state));
+}
+
+int up_in_foreground(const FleetOptions& options, const DataFolder& folder) {
+    std::printf("Starting the fleet of %s ...\n", options.file.c_str());
+    std::fflush(stdout);
+    Supervision supervision(options, folder, Logger("fleet"), [&](const Result<FleetReport>& outcome) {
+        if (!outcome) {
+            std::fprintf(stderr, "%s\n", outcome.error().message().c_str());
+            return;
+        }
+        print_welcome(*outcome, options);
+        std::printf("  Ctrl-C stops everything.\n\n");
+        std::fflush(stdout);
+    });
+    return supervision.run();
+}
+
+/// In the daemon: leaves the terminal; its log is <data>/logs/fleet.log.
+void leave_terminal(const DataFolder& folder) {
+    setsid();
+    const int null = open("/dev/null", O_RDONLY);
+    const int log = open(folder.log_file("fleet").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0640);
+    dup2(null, STDIN_FILENO);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    close(null);
+    close(log);
+}
+
+int supervise_detached(const FleetOptions& options, const DataFolder& folder, int report) {
+    FleetLock lock(folder);
+    const auto tell = [report](std::string_view text) {
+        (void)!write(report, text.data(), text.size());
+        close(report);
+    };
+    if (!lock.take()) {
+        tell("another supervisor has just started this fleet");
+        return 1;
+    }
+    leave_terminal(folder);
+    Supervision supervision(options, folder, Logger("fleet"), [&](const Result<FleetReport>& outcome) {
+        tell(outcome ? std::string("ready") : outcome.error().message());
+    });
+    return supervision.run();
+}
+
+int print_state(const FleetOptions& options, const DataFolder& folder) {
+    auto state = read_state(folder);
+    if (!state || !*state) {
+        std::fprintf(stderr, "The fleet has ended again; see %s\n", folder.log_file("fleet").c_str());
+        return 1;
+    }
+    auto report = ask_fleet(folder, **state);
+    if (!report) {
+        std::fprintf(stderr, "%s\n", report.error().message().c_str());
+        return 1;
+    }
+    print_welcome(*report, options);
+    return all_serving(*report) ? 0 : 1;
+}
+
+int up_detached(const FleetOptions& options, const DataFolder& folder) {
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) != 0) {
+        std::fprintf(stderr, "cannot make a pipe: %s\n", std::strerror(errno));
+        return 1;
+    }
+    const pid_t child = fork();
+    if (child == 0) {
+        close(report[0]);
+        // A second fork: the supervisor belongs to init, not to whoever called us.
+        if (fork() != 0) _exit(0);
+        _exit(supervise_detached(options, folder, report[1]));
+    }
+    close(report[1]);
+    waitpid(child, nullptr, 0);
+    std::string outcome;
+    std::array<char, 4096> buffer;
+    for (ssize_t size; (size = read(report[0], buffer.data(), buffer.size())) > 0;)
+        outcome.append(buffer.data(), static_cast<std::size_t>(size));
+    close(report[0]);
+    if (outcome == "ready") return print_state(options, folder);
+    std::fprintf(stderr, "%s\n",
+                 outcome.empty() ? ("the supervisor died; see " + folder.log_file("fleet")).c_str() : outcome.c_str());
+    return 1;
+}
+
+/// True once every member runs the binary that lies on disk now.
+bool is_current(const DataFolder& folder) {
+    auto state = read_state(folder);
+    if (!state || !*state) return false;
+    for (const auto& member : (*state)->members) {
+        std::error_code missing;
+        const auto changed = std::filesystem::last_write_time(member.binary, missing).time_since_epoch().count();
+        if (missing || changed != member.binary_changed || !is_alive(member.process)) return false;
+    }
+    return true;
+}
+
+/// The fleet runs already: its supervisor restarts what was rebuilt or changed in flotilla.yaml.
+int refresh(const FleetOptions& options, const DataFolder& folder, const FleetState& state) {
+    if (state.port_offset != options.port_offset) {
+        std::fprintf(
+            stderr,
+            "A fleet with --port-offset %d runs on %s; stop it first (./flotilla down), or choose another --data.\n",
+            state.port_offset, folder.root.c_str());
+        return 1;
+    }
+    send_signal(state.supervisor, SIGHUP);
+    Loop loop;
+    Context waiting(loop.world());
+    Context bounded(waiting, Duration(std::chrono::seconds(40)));
+    const auto wait = [](Context& context, const DataFolder& where) -> task<Result<void>> {
+        while (true) {
+            co_await must(sleep_for(context, std::chrono::milliseconds(50)));
+            if (!is_current(where)) continue;
+            auto now = read_state(where);
+            if (!now || !*now) continue;
+            auto report = co_await report_fleet(context, where, **now);
+            if (report && all_serving(*report)) co_return Result<void>();
+        }
+    };
+    auto refreshed = loop.run_until_done(wait(bounded, folder));
+    if (!refreshed)
+        std::fprintf(stderr, "The changed fleet did not become ready; see %s\n", folder.log_file("fleet").c_str());
+    return std::max(print_state(options, folder), refreshed ? 0 : 1);
+}
+
+} // namespace
+
+int up(const UpOptions& options) {
+    const auto folder = data_folder(options.fleet.data);
+    create_folders(folder);
+    auto state = read_state(folder);
+    if (!state) {
+        std::fprintf(stderr, "%s\n", state.error().message().c_str());
+        return 1;
+    }
+    if (*state && is_alive((*state)->supervisor)) {
+        if (options.detach) return refresh(options.fleet, folder, **state);
+        std::fprintf(stderr,
+                     "The fleet on %s runs already (supervisor %lld). `./flotilla up --detach` refreshes it, "
+                     "`./flotilla down` stops it.\n",
+                     folder.root.c_str(), static_cast<long long>((*state)->supervisor.pid));
+        return 1;
+    }
+    if (options.detach) return up_detached(options.fleet, folder);
+    FleetLock lock(folder);
+    if (!lock.take()) {
+        std::fprintf(stderr, "another supervisor has just started the fleet on %s\n", folder.root.c_str());
+        return 1;
+    }
+    return up_in_foreground(options.fleet, folder);
+}
+
+} // namespace flotilla::cli

@@ -1,0 +1,133 @@
+# Functions that turn folders into targets. Sources are found by pattern: adding a file needs no edit here.
+
+set(FLOTILLA_GENERATED ${CMAKE_BINARY_DIR}/generated)
+
+# What a running fleet needs, without the tests.
+add_custom_target(programs)
+
+# One precompiled header of the standard library for every target.
+add_library(flotilla_precompiled STATIC ${CMAKE_SOURCE_DIR}/cmake/precompiled.cpp)
+target_precompile_headers(flotilla_precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.hpp)
+target_compile_options(flotilla_precompiled PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/precompiled.hpp precompiled_sum)
+file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/flotilla_precompiled.dir/cmake_pch.hxx.pch.sum
+  "${precompiled_sum} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${FLOTILLA_SANITIZE}")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/precompiled.hpp)
+
+function(_flotilla_configure target)
+  target_precompile_headers(${target} REUSE_FROM flotilla_precompiled)
+  target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/framework ${CMAKE_SOURCE_DIR} ${FLOTILLA_GENERATED})
+endfunction()
+
+# _flotilla_sources(<folder> <out: sources> <out: tests>)
+function(_flotilla_sources folder out_sources out_tests)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cpp)
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cpp$")
+  set(${out_sources} ${sources} PARENT_SCOPE)
+  set(${out_tests} ${tests} PARENT_SCOPE)
+endfunction()
+
+function(_flotilla_test target prefix library tests)
+  if(NOT tests)
+    return()
+  endif()
+  add_executable(${target} ${tests})
+  _flotilla_configure(${target})
+  target_link_libraries(${target} PRIVATE ${library} ${ARGN} GTest::gmock GTest::gtest GTest::gtest_main)
+  gtest_discover_tests(${target} TEST_PREFIX "${prefix}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 120 ENVIRONMENT "FLOTILLA_BIN=${CMAKE_BINARY_DIR}/bin;FLOTILLA_SOURCE=${CMAKE_SOURCE_DIR}")
+endfunction()
+
+# flotilla_layer(<name> [USES <layer>...] [LIBRARIES <target>...]): framework/flotilla/<name>
+function(flotilla_layer name)
+  cmake_parse_arguments(ARG "" "" "USES;LIBRARIES" ${ARGN})
+  _flotilla_sources(${CMAKE_SOURCE_DIR}/framework/flotilla/${name} sources tests)
+  list(TRANSFORM ARG_USES PREPEND flotilla_)
+  if(sources)
+    add_library(flotilla_${name} STATIC ${sources})
+    _flotilla_configure(flotilla_${name})
+    target_link_libraries(flotilla_${name} PUBLIC ${ARG_USES} ${ARG_LIBRARIES})
+  else()
+    add_library(flotilla_${name} INTERFACE)
+    target_include_directories(flotilla_${name} INTERFACE ${CMAKE_SOURCE_DIR}/framework ${FLOTILLA_GENERATED})
+    target_link_libraries(flotilla_${name} INTERFACE ${ARG_USES} ${ARG_LIBRARIES})
+  endif()
+  _flotilla_test(${name}_test ${name} flotilla_${name} "${tests}")
+endfunction()
+
+# flotilla_program(<folder> BINARY <name> [USES <layer>...] [LIBRARIES <target>...]): a library of the folder, a binary
+# of its main.cpp, a test binary of its tests.
+function(flotilla_program folder)
+  cmake_parse_arguments(ARG "" "BINARY" "USES;LIBRARIES" ${ARGN})
+  _flotilla_sources(${CMAKE_SOURCE_DIR}/${folder} sources tests)
+  if(NOT sources)
+    return()
+  endif()
+  list(TRANSFORM ARG_USES PREPEND flotilla_)
+  add_library(flotilla_${folder} STATIC ${sources})
+  _flotilla_configure(flotilla_${folder})
+  target_link_libraries(flotilla_${folder} PUBLIC ${ARG_USES} ${ARG_LIBRARIES})
+  if(EXISTS ${CMAKE_SOURCE_DIR}/${folder}/main.cpp)
+    add_executable(${ARG_BINARY} ${CMAKE_SOURCE_DIR}/${folder}/main.cpp)
+    add_dependencies(programs ${ARG_BINARY})
+    _flotilla_configure(${ARG_BINARY})
+    target_link_libraries(${ARG_BINARY} PRIVATE flotilla_${folder})
+  endif()
+  _flotilla_test(${folder}_test ${folder} flotilla_${folder} "${tests}" flotilla_testing)
+  if(TARGET ${folder}_test AND TARGET ${ARG_BINARY})
+    add_dependencies(${folder}_test ${ARG_BINARY})
+  endif()
+endfunction()
+
+# flotilla_embed_migrations(<target> <folder> <namespace> <header>): the numbered *.sql files of a folder as
+# `inline constexpr flotilla::Migration migrations[]` in <namespace>, to be included as <header>.
+function(flotilla_embed_migrations target folder namespace header)
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.sql)
+  list(SORT files)
+  set(rows "")
+  foreach(file ${files})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    get_filename_component(name ${file} NAME_WE)
+    if(NOT name MATCHES "^([0-9][0-9][0-9][0-9])_")
+      message(FATAL_ERROR "${file}: a migration is named NNNN_what.sql")
+    endif()
+    math(EXPR version "1${CMAKE_MATCH_1} - 10000")
+    file(READ ${file} sql)
+    string(APPEND rows "    {${version}, \"${name}\", R\"sql(${sql})sql\"},\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${FLOTILLA_GENERATED}/${header} CONTENT
+"#pragma once
+// Generated from the SQL files of the folder migrations/.
+
+#include <flotilla/store/migration.hpp>
+
+namespace ${namespace} {
+
+inline constexpr flotilla::Migration migrations[] = {
+@rows@};
+
+} // namespace ${namespace}
+" @ONLY)
+endfunction()
+
+# flotilla_service(<name> [LIBRARIES <target>...]): services/<name> as a library, <name>-service, and its tests.
+function(flotilla_service name)
+  cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
+  set(folder ${CMAKE_SOURCE_DIR}/services/${name})
+  _flotilla_sources(${folder} sources tests)
+  if(NOT sources)
+    return()
+  endif()
+  add_library(flotilla_service_${name} STATIC ${sources})
+  _flotilla_configure(flotilla_service_${name})
+  flotilla_embed_migrations(flotilla_service_${name} ${folder}/migrations ${name} services/${name}/migrations.hpp)
+  target_link_libraries(flotilla_service_${name} PUBLIC flotilla_service ${ARG_LIBRARIES})
+  add_executable(${name}-service ${folder}/main.cpp)
+  add_dependencies(programs ${name}-service)
+  _flotilla_configure(${name}-service)
+  target_link_libraries(${name}-service PRIVATE flotilla_service_${name})
+  _flotilla_test(${name}_service_test ${name}-service flotilla_service_${name} "${tests}" flotilla_testing)
+endfunction()

@@ -1,0 +1,151 @@
+#include <flotilla/service/binding.hpp>
+
+#include <algorithm>
+
+#include <flotilla/base/json.hpp>
+
+namespace flotilla {
+namespace {
+
+/// "application/json", "application/problem+json; charset=utf-8", ...
+bool is_json(std::string_view content_type) {
+    auto type = content_type.substr(0, content_type.find(';'));
+    while (type.ends_with(' '))
+        type.remove_suffix(1);
+    std::string lower(type);
+    for (char& c : lower) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return lower == "application/json" || lower.ends_with("+json");
+}
+
+/// Sets one field; a bad text becomes a FieldError under the name the client used.
+void set_field(const FieldDescriptor& field, void* request, std::string_view text, std::vector<FieldError>& errors) {
+    auto set = json::set_from_text(*field.type, field.in(request), text);
+    if (!set) errors.push_back({std::string(field.json_name), set.error().message()});
+}
+
+Result<void> bind_query(const EndpointInfo& endpoint, std::string_view query, void* request, json::FieldSet& bound,
+                        std::vector<FieldError>& errors) {
+    const auto pairs = http::parse_query(query);
+    if (!pairs) return Error(Kind::invalid, "invalid_query", "the query has an invalid percent escape");
+    const auto& type = *endpoint.request;
+    const json::FieldSet from_path = bound;
+    for (const auto& [name, text] : *pairs) {
+        const auto* field = field_named_json(type, name);
+        if (!field) continue;
+        const auto index = static_cast<std::size_t>(field - type.fields.data());
+        if (from_path[index]) continue;
+        if (bound[index] && field->type->kind != TypeKind::array) {
+            errors.push_back({name, "is given more than once"});
+            continue;
+        }
+        bound.set(index);
+        set_field(*field, request, text, errors);
+    }
+    for (std::size_t i = 0; i < type.fields.size(); ++i) {
+        const auto& field = type.fields[i];
+        if (!bound[i] && !field.type->may_be_absent() && field.type->kind != TypeKind::array) {
+            errors.push_back({std::string(field.json_name), "is required"});
+        }
+    }
+    return {};
+}
+
+/// The text of one scalar, as it stands in a path or query; false when it is absent.
+bool append_text(const TypeDescriptor& type, const void* value, std::string& out) {
+    if (type.kind == TypeKind::optional || type.kind == TypeKind::patch) {
+        const void* inner = type.optional->get(value);
+        return inner && append_text(type.element(), inner, out);
+    }
+    std::string json;
+    json::write_to(json, type, value);
+    if (!json.starts_with('"')) {
+        out += http::percent_encode(json);
+        return true;
+    }
+    std::string text;
+    auto read = json::parse<std::string>(json);
+    if (read) out += http::percent_encode(*read);
+    return read.has_value();
+}
+
+void append_query(const FieldDescriptor& field, const void* request, std::string& target) {
+    const auto append_one = [&](const TypeDescriptor& type, const void* value) {
+        std::string text;
+        if (!append_text(type, value, text)) return;
+        target += target.contains('?') ? '&' : '?';
+        target += http::percent_encode(field.json_name);
+        target += '=';
+        target += text;
+    };
+    if (field.type->kind != TypeKind::array) return append_one(*field.type, field.in(request));
+    const auto& array = *field.type->array;
+    const auto* element = static_cast<const char*>(array.data(field.in(request)));
+    for (std::size_t i = 0; i < array.size(field.in(request)); ++i) {
+        append_one(field.type->element(), element + i * field.type->element().size);
+    }
+}
+
+} // namespace
+
+bool has_body(const EndpointInfo& endpoint) {
+    return endpoint.method == Method::post || endpoint.method == Method::put || endpoint.method == Method::patch;
+}
+
+Result<void> bind_request(const EndpointInfo& endpoint, const http::PathParameters& parameters,
+                          const http::RequestHead& head, std::string_view body, void* request) {
+    const auto& type = *endpoint.request;
+    json::FieldSet bound;
+    std::vector<FieldError> errors;
+    for (const auto& [name, text] : parameters) {
+        const auto* field = field_named_json(type, name); // there is one: Endpoint's constructor checked
+        bound.set(static_cast<std::size_t>(field - type.fields.data()));
+        set_field(*field, request, text, errors);
+    }
+    if (!has_body(endpoint)) {
+        if (auto read = bind_query(endpoint, head.query(), request, bound, errors); !read) return read;
+    } else if (bound.count() < type.fields.size()) {
+        const auto content_type = head.headers.get("content-type");
+        if (content_type && !body.empty() && !is_json(*content_type)) {
+            return Error(Kind::unsupported, "unsupported_media_type",
+                         "send application/json, not " + std::string(*content_type));
+        }
+        auto read = json::parse_into(body.empty() ? "{}" : body, type, request, bound);
+        if (!read && read.error().fields().empty()) return read;
+        if (!read) std::ranges::copy(read.error().fields(), std::back_inserter(errors));
+    }
+    if (!errors.empty()) return json::invalid_request(std::move(errors));
+    return {};
+}
+
+http::Request make_request(const EndpointInfo& endpoint, const void* request) {
+    const auto& type = *endpoint.request;
+    http::Request made;
+    made.head.method = endpoint.method;
+    made.head.method_name = name(endpoint.method);
+    std::string target;
+    json::FieldSet in_path;
+    for (auto rest = endpoint.path; !rest.empty();) {
+        const auto open = rest.find('{');
+        target += rest.substr(0, open);
+        if (open == std::string_view::npos) break;
+        const auto close = rest.find('}', open);
+        const auto* field = field_named_json(type, rest.substr(open + 1, close - open - 1));
+        in_path.set(static_cast<std::size_t>(field - type.fields.data()));
+        append_text(*field->type, field->in(request), target);
+        rest.remove_prefix(close + 1);
+    }
+    if (has_body(endpoint)) {
+        json::write_to(made.body, type, request);
+        made.head.headers.add("content-type", "application/json");
+    } else {
+        for (std::size_t i = 0; i < type.fields.size(); ++i) {
+            if (!in_path[i]) append_query(type.fields[i], request, target);
+        }
+    }
+    made.head.target = std::move(target);
+    return made;
+}
+
+} // namespace flotilla

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <flotilla/base/descriptor.hpp>
+#include <flotilla/contract/endpoint.hpp>
+#include <flotilla/http/message.hpp>
+#include <flotilla/http/router.hpp>
+
+namespace flotilla {
+
+/// True when the endpoint's request travels as a JSON body (POST, PUT, PATCH); otherwise it is the query.
+bool has_body(const EndpointInfo& endpoint);
+
+/// Fills a fresh request object by name: path parameters first, then the query or the JSON body.
+/// Errors: invalid `invalid_request` listing every bad field; invalid `invalid_json`; unsupported for another media
+/// type.
+Result<void> bind_request(const EndpointInfo& endpoint, const http::PathParameters& parameters,
+                          const http::RequestHead& head, std::string_view body, void* request);
+
+/// The reverse, for clients: target (path and query) and, where the endpoint has one, JSON body.
+http::Request make_request(const EndpointInfo& endpoint, const void* request);
+
+} // namespace flotilla

@@ -1,0 +1,189 @@
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <flotilla/aio/context.hpp>
+#include <flotilla/base/json.hpp>
+#include <flotilla/bus/inbox.hpp>
+#include <flotilla/bus/outbox.hpp>
+#include <flotilla/contract/endpoint.hpp>
+#include <flotilla/contract/topic.hpp>
+#include <flotilla/http/router.hpp>
+#include <flotilla/service/binding.hpp>
+#include <flotilla/service/client.hpp>
+#include <flotilla/service/options.hpp>
+#include <flotilla/store/database.hpp>
+#include <flotilla/store/jobs.hpp>
+
+namespace flotilla {
+
+class Bus;
+class Registry;
+
+/// What the loops of a process share: log, metrics, and which idempotent requests are being handled. Thread-safe.
+struct Process {
+    Logger log;
+    Metrics metrics;
+    std::unique_ptr<struct RequestsInFlight> in_flight;
+
+    explicit Process(Logger logger);
+    ~Process();
+};
+
+namespace detail {
+
+/// An endpoint with its handler, type-erased: gives the JSON body of a successful answer.
+class EndpointHandler {
+public:
+    explicit EndpointHandler(const EndpointInfo& endpoint) : info(endpoint) {}
+    virtual ~EndpointHandler() = default;
+    /// request: parameters, head and body as bind_request() takes them.
+    virtual task<Result<std::string>> handle(Context& context, const http::PathParameters& parameters,
+                                             const http::RequestHead& head, std::string_view body) = 0;
+    const EndpointInfo info;
+};
+
+template <class Request, class Response, class Function>
+class TypedEndpointHandler final : public EndpointHandler {
+public:
+    TypedEndpointHandler(const EndpointInfo& endpoint, Function function)
+        : EndpointHandler(endpoint), function_(std::move(function)) {}
+
+    task<Result<std::string>> handle(Context& context, const http::PathParameters& parameters,
+                                     const http::RequestHead& head, std::string_view body) override {
+        Request request{};
+        if (auto bound = bind_request(info, parameters, head, body, &request); !bound)
+            co_return std::move(bound.error());
+        auto response = co_await must(function_(context, std::move(request)));
+        if constexpr (std::is_empty_v<Response>) {
+            co_return std::string();
+        } else {
+            co_return json::write(response);
+        }
+    }
+
+private:
+    Function function_;
+};
+
+} // namespace detail
+
+/// Where a service is installed: it serves endpoints, listens to topics, owns its parts and reaches its database and
+/// other services. install(Host&) runs once per loop and never knows whether it is in a process, a bundle or a test.
+/// Thread-safety: none; belongs to its loop. References it gives stay valid as long as the host.
+class Host {
+public:
+    /// primary: the loop of the process that also runs migrations, jobs, the outbox relay and consumers.
+    Host(World& world, Process& process, HostOptions options, bool primary = true);
+    Host(const Host&) = delete;
+    Host& operator=(const Host&) = delete;
+    ~Host();
+
+    // --- for install() ---
+
+    World& world() const;
+    const Logger& log() const;
+    Metrics& metrics() const;
+    const HostOptions& options() const;
+
+    /// The service's own database; the migrations are applied before the first request. Once per host.
+    Database& database(Migrations migrations);
+    /// The typed client of another service.
+    Client& client(const Service& service);
+
+    /// Makes a part that lives as long as the host; parts end in reverse order.
+    template <class T, class... Arguments>
+    T& own(Arguments&&... arguments) {
+        auto part = std::make_shared<T>(std::forward<Arguments>(arguments)...);
+        T& reference = *part;
+        parts_.push_back(std::move(part));
+        return reference;
+    }
+
+    /// Serves an endpoint by a member function `task<Result<Response>> T::method(Context&, Request)`.
+    template <class Request, class Response, class T>
+    void serve(const Endpoint<Request, Response>& endpoint, task<Result<Response>> (T::*method)(Context&, Request),
+               T& object) {
+        serve(endpoint, [method, &object](Context& context, Request request) {
+            return (object.*method)(context, std::move(request));
+        });
+    }
+    /// Serves an endpoint by a function that returns task<Result<Response>>; it must not be a capturing coroutine
+    /// itself.
+    template <class Request, class Response, class Function>
+        requires std::is_invocable_r_v<task<Result<Response>>, Function&, Context&, Request>
+    void serve(const Endpoint<Request, Response>& endpoint, Function function) {
+        add(std::make_unique<detail::TypedEndpointHandler<Request, Response, Function>>(endpoint, std::move(function)));
+    }
+
+    /// Handles each event of a topic once: a plain function in the transaction that also moves the consumer's mark.
+    template <class Event, class T>
+    void on(const Topic<Event>& topic, Result<void> (T::*method)(Context&, Transaction&, const Event&), T& object) {
+        subscribe(topic.name, topic.options.partitions,
+                  [this, method, &object](Transaction& transaction, const Message& message) -> Result<void> {
+                      auto event = json::parse<Event>(message.payload);
+                      if (!event) return std::move(event.error());
+                      Context context(world(), transaction.trace());
+                      context.event_id = message.id;
+                      return (object.*method)(context, transaction, *event);
+                  });
+    }
+
+    /// Executes a durable job: an effect on the outside world, at least once, with retry.
+    template <class Payload, class T>
+    void perform(const Job<Payload>& job, task<Result<void>> (T::*method)(Context&, Payload), T& object) {
+        add_job(job.name, [method, &object](Context& context, std::string_view payload_json) -> task<Result<void>> {
+            return run_job<Payload>(context, method, object, payload_json);
+        });
+    }
+
+    /// A described struct of the service's own settings, each field from `--set name=value` or FLOTILLA_<NAME>; fields
+    /// keep the default they have in `defaults`. Throws std::runtime_error naming the bad value (start-up fails).
+    template <class Settings>
+    Settings settings(Settings defaults = {}) {
+        read_settings(descriptor_of<Settings>, &defaults);
+        return defaults;
+    }
+
+    /// Adds a dependency to /readyz: ok, or why not. `required`: without it the instance is not ready at all.
+    void add_check(std::string name, std::function<Result<void>()> check, bool required = false);
+
+    // --- for whoever runs the host ---
+
+    /// Applies migrations (primary) and checks the settings. Requires: after install().
+    task<Result<void>> prepare(Context& context);
+    /// Listens, announces itself, serves until `context` is cancelled, then withdraws and drains. Requires: prepare().
+    task<Result<void>> run(Context& context);
+    /// The bound TCP address; valid once `run` has begun to listen.
+    const Address& address() const;
+    /// Replaces the registry and the bus by others (tests). Requires: before install().
+    void use(std::unique_ptr<Registry> registry, std::unique_ptr<Bus> bus);
+    /// Called once run() accepts requests.
+    void on_ready(std::function<void()> callback);
+    http::Client& http_client();
+
+private:
+    template <class Payload, class T>
+    static task<Result<void>> run_job(Context& context, task<Result<void>> (T::*method)(Context&, Payload), T& object,
+                                      std::string_view json) {
+        auto payload = json::parse<Payload>(json);
+        if (!payload) co_return std::move(payload.error());
+        co_return co_await (object.*method)(context, std::move(*payload));
+    }
+    void add(std::unique_ptr<detail::EndpointHandler> handler);
+    void subscribe(std::string_view topic, std::uint32_t partitions, EventHandler handler);
+    void add_job(std::string_view kind, JobRunner::Handler handler);
+    void read_settings(const TypeDescriptor& type, void* settings);
+
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+    std::vector<std::shared_ptr<void>> parts_;
+};
+
+} // namespace flotilla

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <flotilla/http/router.hpp>
+#include <flotilla/http/server.hpp>
+#include <flotilla/service/health.hpp>
+#include <flotilla/service/host.hpp>
+
+namespace flotilla {
+
+/// What happens to a request between the HTTP server and a service's method. One per loop.
+class RequestPipeline {
+public:
+    RequestPipeline(World& world, Process& process, const HostOptions& options, const HealthChecks& health);
+
+    /// Throws std::logic_error when method and path are taken: two endpoints of one service cannot share them.
+    void add(std::unique_ptr<detail::EndpointHandler> handler);
+    /// Requires: before a request with an Idempotency-Key, if an endpoint declares it.
+    void use_database(Database& database) { database_ = &database; }
+    void set_instance(std::string instance) { instance_ = std::move(instance); }
+    void set_draining() { draining_ = true; }
+
+    task<void> handle(Context& context, http::Exchange& exchange);
+
+private:
+    struct Route {
+        std::unique_ptr<detail::EndpointHandler> handler;
+        std::string pattern;
+        std::vector<std::pair<int, Histogram*>> durations; ///< by status, made on first use
+    };
+    struct Answer {
+        int status = 200;
+        std::string body;
+        bool replayed = false; ///< from an earlier request with the same Idempotency-Key
+    };
+
+    task<Result<void>> answer(Context& context, http::Exchange& exchange, const http::Router::Match& match);
+    task<Result<Answer>> call(Context& context, http::Exchange& exchange, const http::Router::Match& match,
+                              std::string body);
+    task<Result<Answer>> call_once(Context& context, http::Exchange& exchange, const http::Router::Match& match,
+                                   std::string body, std::string key);
+    task<Result<void>> answer_health(Context& context, http::Exchange& exchange, std::string_view path);
+    void record(const Context& context, const http::Exchange& exchange, Route* route, int status, Instant begin);
+    Histogram& duration(Route& route, Method method, int status);
+
+    World& world_;
+    Process& process_;
+    const HostOptions& options_;
+    const HealthChecks& health_;
+    Database* database_ = nullptr;
+    std::string instance_;
+    bool draining_ = false;
+
+    http::Router router_;
+    std::vector<Route> routes_;
+    Route unmatched_;
+    Gauge& active_requests_;
+    std::uint64_t served_ = 0;
+};
+
+} // namespace flotilla

@@ -1,0 +1,162 @@
+#include <flotilla/service/run.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+#include <flotilla/aio/loop.hpp>
+#include <flotilla/aio/scope.hpp>
+
+namespace flotilla {
+namespace {
+
+/// One loop of the process with its own host.
+struct Lane {
+    Loop loop;
+    std::unique_ptr<Context> stop;
+    std::unique_ptr<Host> host;
+    std::thread thread;
+    int exit_code = 0;
+
+    Lane(Process& process, const HostOptions& options, Install install, bool primary) {
+        stop = std::make_unique<Context>(loop.world());
+        host = std::make_unique<Host>(loop.world(), process, options, primary);
+        install(*host);
+    }
+    ~Lane() {
+        host.reset();
+        stop.reset();
+    }
+    void request_stop() {
+        loop.world().post([this] { stop->cancel(Error(Kind::cancelled, "asked to stop")); });
+    }
+};
+
+void add_flags(CLI::App& app, HostOptions& options, std::vector<std::string>& settings, double& drain_seconds) {
+    const auto flag = [&app](const char* name, auto& value, const char* help) {
+        std::string variable = "FLOTILLA_";
+        for (const char c : std::string_view(name).substr(2)) {
+            variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+        }
+        return app.add_option(name, value, help)->envname(variable)->capture_default_str();
+    };
+    flag("--host", options.host, "Address to listen on and to announce");
+    flag("--port", options.port, "Port; 0 picks a free one");
+    flag("--unix-socket", options.unix_socket, "Unix socket to listen on as well");
+    flag("--data", options.data, "Folder for the database and what is worth remembering");
+    flag("--database", options.database, "Database URL; default sqlite:<data>/<service>.db");
+    flag("--registry", options.registry, "Registry URL, or none");
+    flag("--bus", options.bus, "Event bus URL");
+    flag("--instance", options.instance, "Instance id; default <service>-<port>");
+    flag("--loops", options.loops, "Event loops (threads)")->check(CLI::Range(1, 256));
+    flag("--drain", drain_seconds, "Seconds a shutdown waits for requests in flight")->check(CLI::Range(0.0, 3600.0));
+    flag("--access-log-sample", options.access_log_sample, "Log one of this many successful requests")
+        ->check(CLI::Range(1, 1'000'000));
+    app.add_option("--log-level", options.log_level, "debug, info, warning or error")
+        ->envname("FLOTILLA_LOG_LEVEL")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, LogLevel>{{"debug", LogLevel::debug},
+                                                                            {"info", LogLevel::info},
+                                                                            {"warning", LogLevel::warning},
+                                                                            {"error", LogLevel::error}}));
+    app.add_option("--log-format", options.log_format, "auto, json or pretty")
+        ->envname("FLOTILLA_LOG_FORMAT")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, Logger::Format>{
+            {"auto", Logger::Format::automatic}, {"json", Logger::Format::json}, {"pretty", Logger::Format::pretty}}));
+    app.add_option("--set", settings, "A setting of the service: name=value")->take_all();
+}
+
+Result<void> take_settings(const std::vector<std::string>& given, HostOptions& options) {
+    for (const auto& setting : given) {
+        const auto equals = setting.find('=');
+        if (equals == std::string::npos || equals == 0) {
+            return Error(Kind::invalid, "--set " + setting + ": write it as name=value");
+        }
+        options.settings[setting.substr(0, equals)] = setting.substr(equals + 1);
+    }
+    return {};
+}
+
+void serve(Lane& lane, const Logger& log) {
+    try {
+        auto served = lane.loop.run_until_done(lane.host->run(*lane.stop));
+        if (served) return;
+        log.error("could not serve", {{"error", served.error().message()}});
+    } catch (const std::exception& bug) {
+        log.error("the service ended with a bug", {{"what", bug.what()}});
+    }
+    lane.exit_code = 1;
+}
+
+int run_lanes(Process& process, const HostOptions& options, Install install) {
+    std::filesystem::create_directories(options.data);
+    std::vector<std::unique_ptr<Lane>> lanes;
+    lanes.push_back(std::make_unique<Lane>(process, options, install, true));
+    Lane& primary = *lanes.front();
+    auto prepared = primary.loop.run_until_done(primary.host->prepare(*primary.stop));
+    if (!prepared) {
+        process.log.error("could not start", {{"error", prepared.error().message()}});
+        return 1;
+    }
+    while (lanes.size() < options.loops) {
+        lanes.push_back(std::make_unique<Lane>(process, options, install, false));
+        auto ready = lanes.back()->loop.run_until_done(lanes.back()->host->prepare(*lanes.back()->stop));
+        if (!ready) {
+            process.log.error("could not start", {{"error", ready.error().message()}});
+            return 1;
+        }
+    }
+    primary.loop.on_signals({SIGTERM, SIGINT}, [&](int) {
+        for (auto& lane : lanes)
+            lane->request_stop();
+    });
+    for (std::size_t i = 1; i < lanes.size(); ++i) {
+        lanes[i]->thread = std::thread([&lane = *lanes[i], &process] { serve(lane, process.log); });
+    }
+    serve(primary, process.log);
+    for (auto& lane : lanes)
+        lane->request_stop();
+    int exit_code = primary.exit_code;
+    for (std::size_t i = 1; i < lanes.size(); ++i) {
+        lanes[i]->thread.join();
+        exit_code = std::max(exit_code, lanes[i]->exit_code);
+    }
+    return exit_code;
+}
+
+} // namespace
+
+int run(const Service& service, Install install, int argc, char** argv) {
+    HostOptions options{.service = std::string(service.name)};
+    std::vector<std::string> settings;
+    double drain_seconds = std::chrono::duration<double>(options.drain).count();
+    CLI::App app(std::string(service.name) + ", a Flotilla service. Every flag can also be set as FLOTILLA_<NAME>.");
+    add_flags(app, options, settings, drain_seconds);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    options.drain = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(drain_seconds));
+    if (auto taken = take_settings(settings, options); !taken) {
+        std::fprintf(stderr, "%s\n", taken.error().message().c_str());
+        return 2;
+    }
+    // Each loop installs a host of its own, so a fixed port is needed to share it.
+    if (options.loops > 1 && options.port == 0) {
+        std::fprintf(stderr, "--loops above 1 needs a fixed --port\n");
+        return 2;
+    }
+    const Logger log(options.service, options.log_level, options.log_format);
+    Process process(log);
+    try {
+        return run_lanes(process, options, install);
+    } catch (const std::exception& error) {
+        log.error("could not start", {{"error", error.what()}});
+        return 1;
+    }
+}
+
+} // namespace flotilla

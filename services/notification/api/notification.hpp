@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <flotilla/base/time.hpp>
+#include <flotilla/contract/endpoint.hpp>
+
+/// The notification service's contract: what was, or will be, sent to a user.
+namespace notification {
+
+using flotilla::Endpoint, flotilla::Method, flotilla::Service, flotilla::Timestamp;
+
+enum class Template { welcome, order_confirmed };
+enum class State { queued, sent };
+
+struct Notification {
+    std::string id; ///< of the event it answers; also names the mail's Message-ID
+    std::string user_id;
+    Template kind = Template::welcome;
+    State state = State::queued;
+    Timestamp created_at;
+    std::optional<Timestamp> sent_at;
+};
+struct ListNotifications {
+    std::string user_id;
+};
+
+inline constexpr Service service{"notification-service"};
+
+inline constexpr Endpoint<ListNotifications, std::vector<Notification>> list{
+    Method::get, "/notifications", {.summary = "List what was sent, or waits to be sent, to a user"}};
+
+} // namespace notification

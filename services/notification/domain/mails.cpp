@@ -1,0 +1,96 @@
+#include "services/notification/domain/mails.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace notification {
+namespace {
+
+std::string base64(std::string_view bytes) {
+    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string text;
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        const auto byte = [&](std::size_t k) {
+            return i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U;
+        };
+        const unsigned group = byte(0) << 16 | byte(1) << 8 | byte(2);
+        text += kAlphabet[group >> 18];
+        text += kAlphabet[group >> 12 & 63];
+        text += i + 1 < bytes.size() ? kAlphabet[group >> 6 & 63] : '=';
+        text += i + 2 < bytes.size() ? kAlphabet[group & 63] : '=';
+    }
+    return text;
+}
+
+/// The largest prefix of at most `limit` bytes that does not cut a UTF-8 sequence.
+std::size_t utf8_prefix(std::string_view text, std::size_t limit) {
+    if (text.size() <= limit) return text.size();
+    while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80)
+        --limit;
+    return limit;
+}
+
+/// Unstructured header text; an encoded word is at most 75 characters long (RFC 2047 §2).
+std::string header_text(std::string_view text) {
+    std::string clean;
+    for (const char c : text) {
+        if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) clean += c;
+    }
+    const bool ascii = std::ranges::all_of(clean, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    if (ascii && clean.size() <= 900) return clean;
+    std::string encoded;
+    for (std::string_view rest = clean; !rest.empty();) {
+        const auto size = std::max<std::size_t>(utf8_prefix(rest, 45), 1);
+        if (!encoded.empty()) encoded += "\r\n ";
+        encoded += "=?UTF-8?B?" + base64(rest.substr(0, size)) + "?=";
+        rest.remove_prefix(size);
+    }
+    return encoded;
+}
+
+/// A display name: quoted when ASCII, encoded otherwise.
+std::string display_name(std::string_view name) {
+    const auto text = header_text(name);
+    if (text.starts_with("=?")) return text;
+    std::string quoted = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') quoted += '\\';
+        quoted += c;
+    }
+    return quoted + '"';
+}
+
+std::string greeting(const std::string& name) { return "Hello " + name + ",\n\n"; }
+
+} // namespace
+
+std::string message_id_of(const std::string& event_id) { return event_id + "@notification.flotilla"; }
+
+Mail welcome_mail(const std::string& event_id, const std::string& address, const std::string& name) {
+    return {message_id_of(event_id), address, name, "Welcome aboard",
+            greeting(name) + "your account is ready. We are glad to have you with us.\n"};
+}
+
+Mail order_confirmed_mail(const std::string& event_id, const std::string& address, const std::string& name,
+                          const std::string& order_id) {
+    return {message_id_of(event_id), address, name, "Your order " + order_id + " is confirmed",
+            greeting(name) + "your order " + order_id + " is confirmed and will be on its way soon.\n"};
+}
+
+std::string to_rfc5322(const Mail& mail, const std::string& from, flotilla::Timestamp date) {
+    std::string text;
+    text += "Date: " + date.to_mail_date() + "\r\n";
+    text += "From: " + from + "\r\n";
+    text += "To: " + display_name(mail.to_name) + " <" + mail.to_address + ">\r\n";
+    text += "Message-ID: <" + mail.message_id + ">\r\n";
+    text += "Subject: " + header_text(mail.subject) + "\r\n";
+    text += "MIME-Version: 1.0\r\n";
+    text += "Content-Type: text/plain; charset=utf-8\r\n";
+    text += "Content-Transfer-Encoding: base64\r\n\r\n";
+    const auto body = base64(mail.text);
+    for (std::size_t i = 0; i < body.size(); i += 76)
+        text += body.substr(i, 76) + "\r\n";
+    return text;
+}
+
+} // namespace notification

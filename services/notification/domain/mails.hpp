@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+
+#include <flotilla/base/time.hpp>
+
+namespace notification {
+
+/// A mail, ready to be sent.
+struct Mail {
+    std::string message_id; ///< without angle brackets
+    std::string to_address;
+    std::string to_name;
+    std::string subject;
+    std::string text; ///< UTF-8, lines end in \n
+};
+
+/// The Message-ID of the mail that answers an event: the same event can only ever give the same one.
+std::string message_id_of(const std::string& event_id);
+
+Mail welcome_mail(const std::string& event_id, const std::string& address, const std::string& name);
+Mail order_confirmed_mail(const std::string& event_id, const std::string& address, const std::string& name,
+                          const std::string& order_id);
+
+/// The mail as RFC 5322 text with CRLF line ends. Header values cannot break out of their line: control characters are
+/// dropped and what is not ASCII is encoded (RFC 2047).
+std::string to_rfc5322(const Mail& mail, const std::string& from, flotilla::Timestamp date);
+
+} // namespace notification

@@ -1,0 +1,75 @@
+#include "services/notification/mail/smtp_mailer.hpp"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+#include <flotilla/aio/offload.hpp>
+
+using namespace flotilla;
+
+namespace notification {
+namespace {
+
+struct Upload {
+    std::string_view rest;
+
+    static std::size_t read(char* buffer, std::size_t size, std::size_t count, void* self) {
+        auto& upload = *static_cast<Upload*>(self);
+        const auto bytes = std::min(size * count, upload.rest.size());
+        std::memcpy(buffer, upload.rest.data(), bytes);
+        upload.rest.remove_prefix(bytes);
+        return bytes;
+    }
+};
+
+// libcurl's global state is made once per process and never torn down.
+void initialise_curl() {
+    static std::once_flag once;
+    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+}
+
+Result<void> send_blocking(const std::string& url, const std::string& from, const std::string& to,
+                           const std::string& message, long timeout_ms) {
+    initialise_curl();
+    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), &curl_easy_cleanup);
+    if (!curl) return Error(Kind::unavailable, "libcurl could not be initialised");
+    std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> recipients(
+        curl_slist_append(nullptr, ("<" + to + ">").c_str()), &curl_slist_free_all);
+    Upload upload{message};
+    curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    curl_easy_setopt(curl.get(), CURLOPT_PROXY, "");
+    curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, timeout_ms);
+    curl_easy_setopt(curl.get(), CURLOPT_MAIL_FROM, ("<" + from + ">").c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_MAIL_RCPT, recipients.get());
+    curl_easy_setopt(curl.get(), CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(curl.get(), CURLOPT_READFUNCTION, &Upload::read);
+    curl_easy_setopt(curl.get(), CURLOPT_READDATA, &upload);
+    const auto outcome = curl_easy_perform(curl.get());
+    if (outcome == CURLE_OK) return {};
+    long reply = 0;
+    curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &reply);
+    const std::string why = "mail server " + url + ": " + curl_easy_strerror(outcome) +
+                            (reply ? " (reply " + std::to_string(reply) + ")" : "");
+    return Error(reply >= 500 && reply < 600 ? Kind::invalid : Kind::unavailable, why);
+}
+
+} // namespace
+
+SmtpMailer::SmtpMailer(std::string url, std::string from_address)
+    : url_(std::move(url)), from_address_(std::move(from_address)) {}
+
+task<Result<void>> SmtpMailer::send(Context& context, std::string to_address, std::string message) {
+    const auto left = std::min<Duration>(context.remaining(), std::chrono::seconds(30));
+    const auto timeout_ms = static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count());
+    if (timeout_ms <= 0) co_return Error(Kind::deadline_exceeded, "no time left to send a mail");
+    co_return co_await offload(context, [url = url_, from = from_address_, to = std::move(to_address),
+                                         message = std::move(message),
+                                         timeout_ms] { return send_blocking(url, from, to, message, timeout_ms); });
+}
+
+} // namespace notification

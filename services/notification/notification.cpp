@@ -1,0 +1,99 @@
+#include "services/notification/notification.hpp"
+
+#include <services/notification/migrations.hpp>
+
+#include "services/notification/api/notification.hpp"
+#include "services/notification/domain/mails.hpp"
+#include "services/notification/mail/smtp_mailer.hpp"
+#include "services/notification/storage/notifications.hpp"
+#include "services/order/api/order.hpp"
+#include "services/user/api/user.hpp"
+
+using namespace flotilla;
+
+namespace notification {
+namespace {
+
+struct Settings {
+    std::string smtp = "smtp://127.0.0.1:2525";
+    std::string mail_from = "shop@flotilla.example";
+};
+
+struct SendWelcome {
+    std::string event_id, email, name;
+};
+struct SendOrderConfirmed {
+    std::string event_id, user_id, order_id;
+};
+
+inline constexpr Job<SendWelcome> send_welcome{"send_welcome"};
+inline constexpr Job<SendOrderConfirmed> send_order_confirmed{"send_order_confirmed"};
+
+class Notifications {
+public:
+    Notifications(Database& database, Client& users, Mailer& mailer, std::string from)
+        : database_(database), users_(users), mailer_(mailer), from_(std::move(from)) {}
+
+    // Listening: note what is to be sent, in the commit that takes the event.
+
+    Result<void> welcome(Context& context, Transaction& tx, const user::UserCreated& event) {
+        if (auto noted = note(tx, context.event_id, event.user_id, Template::welcome); !noted) return noted;
+        return enqueue(tx, send_welcome, {context.event_id, event.email, event.name}, {.key = context.event_id});
+    }
+
+    Result<void> order_confirmed(Context& context, Transaction& tx, const order::OrderConfirmed& event) {
+        if (auto noted = note(tx, context.event_id, event.user_id, Template::order_confirmed); !noted) return noted;
+        return enqueue(tx, send_order_confirmed, {context.event_id, event.user_id, event.order_id},
+                       {.key = context.event_id});
+    }
+
+    // Sending: afterwards, at least once. A crash between the server's 250 and our commit repeats the same Message-ID.
+
+    task<Result<void>> deliver_welcome(Context& context, SendWelcome job) {
+        co_return co_await deliver(context, job.event_id, welcome_mail(job.event_id, job.email, job.name));
+    }
+
+    task<Result<void>> deliver_order_confirmed(Context& context, SendOrderConfirmed job) {
+        auto user = co_await must(users_.call(context, user::get, {.id = job.user_id}));
+        co_return co_await deliver(context, job.event_id,
+                                   order_confirmed_mail(job.event_id, user.email, user.name, job.order_id));
+    }
+
+    task<Result<std::vector<Notification>>> list(Context& context, ListNotifications request) {
+        return storage::list(context, database_, request.user_id);
+    }
+
+private:
+    static Result<void> note(Transaction& tx, const std::string& event_id, const std::string& user_id, Template kind) {
+        return storage::insert(
+            tx, {.id = event_id, .user_id = user_id, .kind = kind, .state = State::queued, .created_at = tx.now()});
+    }
+
+    task<Result<void>> deliver(Context& context, std::string event_id, Mail mail) {
+        auto message = to_rfc5322(mail, from_, context.world().now());
+        co_await must(mailer_.send(context, mail.to_address, std::move(message)));
+        co_return co_await database_.transact(
+            context, [=](Transaction& tx) -> Result<void> { return storage::mark_sent(tx, event_id, tx.now()); });
+    }
+
+    Database& database_;
+    Client& users_;
+    Mailer& mailer_;
+    std::string from_;
+};
+
+} // namespace
+
+void install(Host& host) {
+    const auto settings = host.settings<Settings>();
+    auto& mailer = host.own<SmtpMailer>(settings.smtp, settings.mail_from);
+    auto& notifications =
+        host.own<Notifications>(host.database(migrations), host.client(user::service), mailer, settings.mail_from);
+    host.on(user::created, &Notifications::welcome, notifications);
+    host.on(order::confirmed, &Notifications::order_confirmed, notifications);
+    host.perform(send_welcome, &Notifications::deliver_welcome, notifications);
+    host.perform(send_order_confirmed, &Notifications::deliver_order_confirmed, notifications);
+    host.serve(list, &Notifications::list, notifications);
+}
+
+} // namespace notification

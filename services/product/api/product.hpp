@@ -1,0 +1,64 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <flotilla/base/constrained.hpp>
+#include <flotilla/base/money.hpp>
+#include <flotilla/contract/endpoint.hpp>
+
+/// The product service's contract: the catalogue, whose prices count.
+namespace product {
+
+using flotilla::Bounded, flotilla::Endpoint, flotilla::ErrorCode, flotilla::Kind, flotilla::Method, flotilla::Money,
+    flotilla::Service, flotilla::Text;
+
+struct Product {
+    std::string id, name;
+    Money price;
+    bool in_stock = false;
+};
+struct ProductId {
+    std::string id;
+};
+struct ListProducts {
+    std::optional<Bounded<int, 1, 100>> limit; ///< 20 by default
+    std::optional<std::string> after;          ///< `next` of the page before
+};
+struct ProductPage {
+    std::vector<Product> items;      ///< by id
+    std::optional<std::string> next; ///< absent on the last page
+};
+struct CreateProduct {
+    Text<1, 200> name;
+    Money price;
+    std::optional<bool> in_stock; ///< true by default
+};
+/// Changes what is given, leaves the rest.
+struct ChangeProduct {
+    std::string id;
+    std::optional<Text<1, 200>> name;
+    std::optional<Money> price;
+    std::optional<bool> in_stock;
+};
+
+inline constexpr ErrorCode product_not_found{"product_not_found", Kind::not_found, "Product not found"};
+inline constexpr ErrorCode invalid_price{"invalid_price", Kind::invalid, "price must be between 0.01 and 1000000"};
+
+inline constexpr Service service{"product-service"};
+
+inline constexpr Endpoint<ListProducts, ProductPage> list{
+    Method::get, "/products", {.summary = "List the catalogue, page by page"}};
+inline constexpr Endpoint<ProductId, Product> get{
+    Method::get, "/products/{id}", {.errors = {product_not_found}, .summary = "Get a product"}};
+inline constexpr Endpoint<CreateProduct, Product> create{
+    Method::post,
+    "/products",
+    {.success = 201, .idempotent = true, .errors = {invalid_price}, .summary = "Add a product"}};
+inline constexpr Endpoint<ChangeProduct, Product> change{
+    Method::patch,
+    "/products/{id}",
+    {.errors = {product_not_found, invalid_price}, .summary = "Change name, price or availability"}};
+
+} // namespace product

@@ -1,0 +1,113 @@
+#include "services/user/user.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include <flotilla/base/json_value.hpp>
+#include <flotilla/testing/test_service.hpp>
+
+#include "services/user/api/user.hpp"
+
+using namespace flotilla;
+
+namespace user {
+namespace {
+
+// Goal: the answer has exactly the requirements' members, and the event tells the same.
+TEST(UserCreate, NewUserIsAnsweredStoredAndPublished) {
+    TestService users{install};
+    const auto made = users.post("/users", {{"email", "ada@example.com"}, {"name", "Ada"}});
+    ASSERT_EQ(made.status, 201) << made.body;
+    const auto user = made.json().as_object();
+    EXPECT_EQ(user.size(), 4U) << made.body;
+    EXPECT_EQ(user.at("email"), "ada@example.com");
+    EXPECT_EQ(user.at("name"), "Ada");
+    EXPECT_TRUE(Timestamp::parse(user.at("createdAt").as_string().c_str())) << made.body;
+
+    const std::string id(user.at("id").as_string());
+    EXPECT_EQ(users.get("/users/" + id).body, made.body);
+
+    const auto event = users.next_event("user.created");
+    EXPECT_EQ(event.payload, R"({"userId":")" + id + R"(","email":"ada@example.com","name":"Ada"})");
+    EXPECT_EQ(event.key, id);
+    EXPECT_EQ(event.sequence, 1U);
+}
+
+// Goal: an address makes one user, whatever its case; the message is the requirements'.
+TEST(UserCreate, SameEmailIsRefused) {
+    TestService users{install};
+    ASSERT_EQ(users.post("/users", {{"email", "ada@example.com"}, {"name", "Ada"}}).status, 201);
+    const auto again = users.post("/users", {{"email", "ADA@example.com"}, {"name", "Other"}});
+    EXPECT_EQ(again.status, 400);
+    EXPECT_EQ(again.headers.at("content-type"), "application/problem+json");
+    EXPECT_EQ(again.json().at("error"), "User already exists");
+    EXPECT_EQ(again.json().at("code"), "user_exists");
+}
+
+// Goal: every bad field is named at once.
+TEST(UserCreate, BadRequestNamesEveryField) {
+    TestService users{install};
+    const auto refused = users.post("/users", {{"email", 7}, {"name", ""}});
+    ASSERT_EQ(refused.status, 400);
+    const auto errors = refused.json().at("errors").as_array();
+    ASSERT_EQ(errors.size(), 2U) << refused.body;
+    EXPECT_EQ(errors[0].at("path"), "email");
+    EXPECT_EQ(errors[1].at("path"), "name");
+    EXPECT_EQ(users.post("/users", {{"email", "nobody"}, {"name", "N"}}).json().at("code"), "invalid_email");
+}
+
+// Goal: a repeated Idempotency-Key gives the same user back; with another body it is refused.
+TEST(UserCreate, ReplayedKeyCreatesOnce) {
+    TestService users{install};
+    const auto first = users.post("/users", {{"email", "a@example.com"}, {"name", "A"}}, idempotency_key("k-1"));
+    const auto replay = users.post("/users", {{"email", "a@example.com"}, {"name", "A"}}, idempotency_key("k-1"));
+    ASSERT_EQ(first.status, 201) << first.body;
+    EXPECT_EQ(replay.status, 201);
+    EXPECT_EQ(replay.body, first.body);
+    EXPECT_EQ(replay.headers.at("idempotency-replayed"), "true");
+    EXPECT_EQ(users.post("/users", {{"email", "b@example.com"}, {"name", "B"}}, idempotency_key("k-1")).status, 422);
+}
+
+// Goal: ids are opaque: one that cannot exist is not found, not malformed.
+TEST(UserGet, UnknownIdIsNotFound) {
+    TestService users{install};
+    const auto missing = users.get("/users/123");
+    EXPECT_EQ(missing.status, 404);
+    EXPECT_EQ(missing.json().at("error"), "User not found");
+}
+
+// Goal: the framework's own pages answer, and metrics speak of the route, not of the path.
+TEST(UserService, HealthAndMetricsAnswer) {
+    TestService users{install};
+    ASSERT_EQ(users.get("/users/123").status, 404);
+    EXPECT_EQ(users.get("/livez").status, 200);
+    const auto ready = users.get("/readyz");
+    EXPECT_EQ(ready.status, 200) << ready.body;
+    EXPECT_EQ(ready.json().at("checks").at("database").at("status"), "ok");
+    const auto metrics = users.get("/metrics").body;
+    EXPECT_TRUE(metrics.contains(
+        R"(http_server_request_duration_seconds_count{http_request_method="GET",http_route="/users/{id}",http_response_status_code="404"} 1)"))
+        << metrics;
+}
+
+// Goal: what a service answered is there after a restart on the same folder.
+TEST(UserService, RestartKeepsUsers) {
+    const auto folder =
+        std::filesystem::temp_directory_path() / ("flotilla-user-restart-" + std::to_string(::getpid()));
+    std::string id;
+    {
+        TestService users{install, {.data = folder.string()}};
+        id = users.post("/users", {{"email", "ada@example.com"}, {"name", "Ada"}}).json().at("id").as_string();
+    }
+    {
+        TestService users{install, {.data = folder.string()}};
+        EXPECT_EQ(users.get("/users/" + id).status, 200);
+        EXPECT_EQ(users.post("/users", {{"email", "ada@example.com"}, {"name", "Ada"}}).status, 400);
+    }
+    std::filesystem::remove_all(folder);
+}
+
+} // namespace
+} // namespace user
