@@ -114,7 +114,9 @@ TEST_F(ReadTest, ChangeSchemaUnderPreparedReadsWorks) {
     EXPECT_EQ(value(store.find<std::int64_t>("SELECT square FROM numbers WHERE id = $1", 4)), 16);
     value(store.execute("ALTER TABLE numbers ADD COLUMN note TEXT"));
     EXPECT_EQ(value(store.find<std::int64_t>("SELECT square FROM numbers WHERE id = $1", 4)), 16);
-    EXPECT_EQ(value(store.find<std::optional<std::string>>("SELECT note FROM numbers WHERE id = $1", 4)), std::optional(std::optional<std::string>()));
+    const auto note = value(store.find<std::optional<std::string>>("SELECT note FROM numbers WHERE id = $1", 4));
+    ASSERT_TRUE(note);
+    EXPECT_EQ(*note, std::nullopt);
 }
 
 } // namespace

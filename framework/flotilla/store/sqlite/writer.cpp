@@ -1,7 +1,6 @@
 #include <flotilla/store/sqlite/writer.hpp>
 
 #include <algorithm>
-#include <iterator>
 
 #include <flotilla/store/sqlite/writer_transaction.hpp>
 
@@ -96,8 +95,11 @@ void Writer::deliver(Requests batch) {
     }
     const std::lock_guard lock(mutex_);
     for (const auto& client : clients_) {
+        // Moved, so that the bodies and what they captured are destroyed on the loop they came from.
         Requests own;
-        std::ranges::copy_if(batch, std::back_inserter(own), [&](const auto& request) { return request->client == client; });
+        for (auto& request : batch) {
+            if (request && request->client == client) own.push_back(std::move(request));
+        }
         if (own.empty() && signals.empty()) continue;
         client->world().post([client, own = std::move(own), signals] { client->receive(own, signals); });
     }
