@@ -1,0 +1,33 @@
+#pragma once
+
+#include <flotilla/aio/event.hpp>
+#include <flotilla/discovery/consul_wire.hpp>
+
+namespace flotilla {
+
+/// The last known instances in a file, so that a process starts without its registry. Written atomically (another file,
+/// then rename) and not more often than every 200 ms. A file that cannot be read or written is logged, never fatal.
+/// Thread-safety: none.
+class CacheFile {
+public:
+    /// path empty: memory only.
+    CacheFile(World& world, Logger log, std::string path);
+
+    const KnownInstances& known() const { return known_; }
+    void put(const std::string& service, Instances instances);
+    /// Writes changes until the context is cancelled, then what is left.
+    task<void> run(Context& context);
+
+private:
+    void load();
+
+    World& world_;
+    Logger log_;
+    std::string path_;
+    std::string scratch_path_;
+    KnownInstances known_;
+    bool changed_ = false;
+    Event wake_;
+};
+
+} // namespace flotilla

@@ -1,0 +1,156 @@
+#pragma once
+
+// What the tests of this layer share: a Consul agent in a few lines, and running a coroutine to its end.
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+#include <flotilla/aio/loop.hpp>
+#include <flotilla/aio/scope.hpp>
+#include <flotilla/discovery/consul_wire.hpp>
+#include <flotilla/discovery/event_list.hpp>
+#include <flotilla/http/server.hpp>
+
+namespace flotilla {
+
+/// Answers as a Consul agent does for registrations, heartbeats and health; can misbehave on request.
+class FakeConsul {
+public:
+    enum class Mode : unsigned char { well, unreachable, garbage, failing, without_index };
+
+    explicit FakeConsul(World& world)
+        : server_(world, [this](Context& context, http::Exchange& exchange) { return handle(context, exchange); }) {
+        auto bound = server_.listen(Address::tcp("127.0.0.1", 0));
+        if (!bound) throw std::runtime_error(bound.error().message());
+        address_ = *bound;
+    }
+
+    task<void> run(Context& context) { return server_.run(context); }
+    std::string url() const { return "consul://" + address_.to_string(); }
+
+    Mode mode = Mode::well;
+    int registrations = 0, heartbeats = 0, deregistrations = 0, polls = 0;
+    std::uint64_t index = 10;
+    std::map<std::string, boost::json::object> services;
+    std::set<std::string> critical;
+
+    /// Loses everything, as a registry that restarts empty.
+    void forget() {
+        services.clear();
+        index = 3;
+        changed_.notify_all();
+    }
+    void set_critical(const std::string& id) {
+        critical.insert(id);
+        touch();
+    }
+
+private:
+    void touch() {
+        ++index;
+        changed_.notify_all();
+    }
+
+    static std::string text(const boost::json::value& value) { return std::string(value.as_string().c_str()); }
+
+    boost::json::array health(const std::string& name) const {
+        boost::json::array result;
+        for (const auto& [id, service] : services) {
+            if (text(service.at("Name")) != name || critical.contains(id)) continue;
+            boost::json::object entry{{"ID", id},
+                                      {"Service", name},
+                                      {"Address", service.at("Address")},
+                                      {"Port", service.at("Port")},
+                                      {"Meta", service.at("Meta")}};
+            result.push_back(boost::json::object{{"Node", boost::json::object{{"Node", "n"}, {"Address", "127.0.0.1"}}},
+                                                 {"Service", std::move(entry)},
+                                                 {"Checks", boost::json::array()}});
+        }
+        return result;
+    }
+
+    task<void> respond(Context& context, http::Exchange& exchange, int status, std::string body) {
+        http::ResponseHead head;
+        head.status = status;
+        if (mode != Mode::without_index) head.headers.add("X-Consul-Index", std::to_string(index));
+        (void)co_await exchange.respond(context, head, body); // a client that has gone does not matter here
+    }
+
+    task<void> handle_health(Context& context, http::Exchange& exchange) {
+        const auto parameters = http::parse_query(exchange.request().query()).value();
+        std::uint64_t asked = 0;
+        for (const auto& [name, value] : parameters) {
+            if (name == "index") asked = std::stoull(value);
+        }
+        const std::string name(exchange.request().path().substr(std::string_view("/v1/health/service/").size()));
+        ++polls;
+        while (asked != 0 && index == asked && mode == Mode::well) {
+            if (!co_await changed_.wait(context)) co_return;
+        }
+        if (mode == Mode::unreachable) co_return exchange.reset();
+        co_await respond(context, exchange, 200,
+                         mode == Mode::garbage ? "<html>" : boost::json::serialize(health(name)));
+    }
+
+    task<void> handle(Context& context, http::Exchange& exchange) {
+        const std::string path(exchange.request().path());
+        auto body = co_await exchange.read_all(context, 64 * 1024);
+        if (mode == Mode::unreachable || !body) co_return exchange.reset();
+        if (mode == Mode::failing) co_return co_await respond(context, exchange, 500, "No cluster leader");
+        if (path.starts_with("/v1/health/service/")) co_return co_await handle_health(context, exchange);
+        if (path == "/v1/agent/service/register") {
+            ++registrations;
+            auto service = boost::json::parse(*body).as_object();
+            services[text(service.at("ID"))] = service;
+            touch();
+            co_return co_await respond(context, exchange, 200, "");
+        }
+        const std::string id = path.substr(path.find_last_of("/:") + 1);
+        const bool known = services.contains(id);
+        if (path.starts_with("/v1/agent/check/pass/service:")) {
+            ++heartbeats;
+        } else if (path.starts_with("/v1/agent/service/deregister/")) {
+            ++deregistrations;
+            if (services.erase(id) > 0) touch();
+        }
+        co_await respond(context, exchange, known ? 200 : 404, known ? "" : "Unknown ID");
+    }
+
+    http::Server server_;
+    Address address_;
+    EventList changed_;
+};
+
+/// Waits until the condition holds, turn by turn; fails the test when the context ends first.
+inline task<void> eventually(Context& context, std::function<bool()> condition) {
+    while (!condition()) {
+        if (auto turned = co_await sleep_for(context, std::chrono::milliseconds(1)); !turned) {
+            ADD_FAILURE() << "the condition never held";
+            co_return;
+        }
+    }
+}
+
+/// Runs a test's coroutine on a loop of its own, within ten seconds.
+inline void run_on_loop(task<void> (*body)(Context&)) {
+    Loop loop;
+    Context context(loop.world());
+    Context limited(context, std::chrono::seconds(10));
+    loop.run_until_done(body(limited));
+}
+
+inline Logger silent_logger() {
+    return Logger("test", LogLevel::info, Logger::Format::json, [](std::string_view) {});
+}
+
+inline Instance some_instance(std::string id, std::uint16_t port = 3002) {
+    return {std::move(id), "order-service", Address::tcp("10.0.0.7", port), "/run/order.sock", "host-a", "1.2.3"};
+}
+
+} // namespace flotilla
