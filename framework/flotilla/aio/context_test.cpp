@@ -1,5 +1,8 @@
 #include <flotilla/aio/context.hpp>
 
+#include <memory>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include <flotilla/aio/event.hpp>

@@ -1,5 +1,7 @@
 #include <flotilla/aio/event.hpp>
 
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include <flotilla/aio/loop.hpp>

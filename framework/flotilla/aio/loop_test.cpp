@@ -1,8 +1,12 @@
 #include <flotilla/aio/loop.hpp>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <set>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

@@ -1,8 +1,15 @@
 #include <flotilla/aio/offload.hpp>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <functional>
 #include <latch>
 #include <semaphore>
 #include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <pthread.h>

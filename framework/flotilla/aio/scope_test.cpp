@@ -1,6 +1,9 @@
 #include <flotilla/aio/scope.hpp>
 
+#include <memory>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,10 @@
 #include <flotilla/aio/stream.hpp>
 
+#include <array>
 #include <cstdlib>
 #include <new>
+#include <optional>
+#include <string>
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,11 @@
 #include <flotilla/aio/task.hpp>
 
+#include <cstring>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
