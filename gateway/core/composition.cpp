@@ -1,0 +1,189 @@
+#include "gateway/core/composition.hpp"
+
+#include <simdjson.h>
+
+#include <flotilla/aio/scope.hpp>
+#include <flotilla/base/json.hpp>
+#include <flotilla/http/problem.hpp>
+
+namespace flotilla::gateway {
+
+namespace {
+
+// An optional branch without a timeout of its own leaves half of the time for the answer without it.
+Deadline deadline_of(const Context& context, const Branch& branch) {
+    const auto now = context.world().monotonic();
+    if (branch.timeout) return {now + *branch.timeout};
+    if (branch.required || context.deadline().is_never()) return Deadline::never();
+    return {now + context.remaining() / 2};
+}
+
+Error client_gone(const Error& error) {
+    return Error(Kind::cancelled, "client_gone", "the client has gone: " + error.message());
+}
+
+} // namespace
+
+/// The parser keeps its memory from body to body.
+struct Composer::Json {
+    simdjson::dom::parser parser;
+};
+
+struct Composer::Outcome {
+    std::optional<http::Response> answered; ///< by the service, whatever the status
+    std::optional<Error> error;
+    bool failed = true;
+};
+
+/// One composed request while its branches run.
+struct Composer::Call {
+    http::Exchange& exchange;
+    const RequestFacts& facts;
+    const CompositionAction& action;
+    std::vector<Outcome> outcomes;
+    std::optional<std::size_t> first_failed_required;
+};
+
+Composer::Composer(Upstreams& upstreams, Logger log, Metrics& metrics, std::uint64_t body_bytes_max)
+    : upstreams_(upstreams), log_(std::move(log)), metrics_(metrics), body_bytes_max_(body_bytes_max),
+      json_(std::make_unique<Json>()) {}
+Composer::~Composer() = default;
+
+task<Result<int>> Composer::answer(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                   const CompositionAction& action) {
+    Call call{exchange, facts, action, std::vector<Outcome>(action.branches.size()), std::nullopt};
+    co_await scoped(context, [&](Scope& scope) -> task<void> {
+        for (std::size_t i = 0; i < action.branches.size(); ++i)
+            scope.spawn(run(scope.context(), call, i));
+        co_return;
+    });
+    if (context.cancelled()) co_return context.reason();
+    if (call.first_failed_required) co_return co_await respond_failed(context, exchange, facts, call);
+
+    std::string body = "{";
+    std::string degraded;
+    for (std::size_t i = 0; i < action.branches.size(); ++i) {
+        const auto& branch = action.branches[i];
+        if (i > 0) body += ',';
+        json::quote(body, branch.name);
+        body += ':';
+        const auto& outcome = call.outcomes[i];
+        body += outcome.failed || outcome.answered->body.empty() ? std::string_view("null") : outcome.answered->body;
+        if (!outcome.failed) continue;
+        if (!degraded.empty()) degraded += ',';
+        json::quote(degraded, branch.name);
+    }
+    if (!degraded.empty()) body.append(",\"degraded\":[").append(degraded).append("]");
+    body += '}';
+
+    http::ResponseHead head;
+    head.headers.add("content-type", "application/json");
+    head.headers.add("x-request-id", facts.id);
+    auto sent = co_await exchange.respond(context, head, body);
+    if (!sent) co_return client_gone(sent.error());
+    co_return head.status;
+}
+
+task<void> Composer::run(Context& context, Call& call, std::size_t index) {
+    const auto& branch = call.action.branches[index];
+    auto& outcome = call.outcomes[index];
+    auto fetched = co_await fetch(context, call, branch);
+    if (fetched) {
+        outcome.answered = std::move(*fetched);
+        const int status = outcome.answered->status();
+        Result<void> usable;
+        if (status < 200 || status > 299) {
+            usable =
+                Error(Kind::bad_gateway, "upstream_failed", branch.service + " answered " + std::to_string(status));
+        } else {
+            usable = check_json(outcome.answered->body, branch);
+        }
+        outcome.failed = !usable;
+        if (!usable) outcome.error = std::move(usable.error());
+    } else {
+        outcome.error = std::move(fetched.error());
+    }
+    if (!outcome.failed || call.first_failed_required) co_return;
+    metrics_
+        .counter("gateway_composition_failed_branches_total", "Branches of compositions that failed.",
+                 {{"upstream", branch.service}, {"branch", branch.name}})
+        .add();
+    log_.debug(context, "a branch failed", {{"branch", branch.name}, {"error", outcome.error->message()}});
+    if (!branch.required) co_return;
+    call.first_failed_required = index;
+    context.cancel(Error(Kind::cancelled, "a required branch has failed")); // the others' answers are of no use now
+}
+
+task<Result<http::Response>> Composer::fetch(Context& parent, const Call& call, const Branch& branch) {
+    Context context(parent, deadline_of(parent, branch));
+    http::RequestHead head;
+    fill_branch_head(context, call.exchange, call.facts, head);
+    head.authority = branch.service;
+    head.target.clear();
+    co_await must(branch.target.expand_to(head.target, call.facts.path));
+
+    auto& upstream = upstreams_.of(branch.service);
+    Attempts attempts;
+    while (true) {
+        auto connection = co_await must(upstreams_.call(context, upstream, head, {}, true, attempts));
+        auto response = co_await fetch_once(context, connection);
+        if (response || context.cancelled() || response.error().kind() == Kind::too_large) co_return response;
+        if (!upstreams_.note_broken(connection, upstream, attempts)) {
+            co_return Error(Kind::bad_gateway, "upstream_failed", "the answer of " + branch.service + " broke off");
+        }
+        upstream.retries.add();
+    }
+}
+
+task<Result<http::Response>> Composer::fetch_once(Context& context, UpstreamConnection& connection) {
+    http::Response response;
+    response.head = *connection.head;
+    while (true) {
+        auto piece = co_await must(connection.exchange->read(context));
+        if (piece.empty()) co_return response;
+        if (piece.size() > body_bytes_max_ - response.body.size()) {
+            co_return Error(Kind::too_large, "upstream_too_large", "an upstream's answer is too large to be composed");
+        }
+        response.body += piece;
+    }
+}
+
+Result<void> Composer::check_json(const std::string& body, const Branch& branch) {
+    if (body.empty()) return {};
+    if (json_->parser.parse(body).error() == simdjson::SUCCESS) return {};
+    return Error(Kind::bad_gateway, "upstream_failed",
+                 branch.service + " answered with something that is not valid JSON");
+}
+
+task<Result<int>> Composer::respond_failed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                           const Call& call) {
+    const auto& outcome = call.outcomes[*call.first_failed_required];
+    http::ResponseHead head;
+    std::string body;
+    if (outcome.answered && outcome.answered->status() >= 400 && outcome.answered->status() <= 499) {
+        fill_client_head(outcome.answered->head, facts.id, head);
+        body = outcome.answered->body;
+    } else if (const auto& configured = call.action.on_failure) {
+        const Error error(kind_of_http_status(configured->status), "composition_failed", configured->error);
+        head.status = configured->status;
+        body = "{\"type\":\"urn:flotilla:error:composition_failed\",\"title\":";
+        json::quote(body, http::reason_phrase(configured->status));
+        body.append(",\"status\":").append(std::to_string(configured->status)).append(",\"detail\":");
+        json::quote(body, configured->error);
+        body += ",\"code\":\"composition_failed\",\"error\":";
+        json::quote(body, configured->error);
+        body += '}';
+        http::add_problem_headers(head.headers, error);
+        head.headers.add("x-request-id", facts.id);
+    } else {
+        const auto kind = outcome.error->kind();
+        const bool kept = kind == Kind::unavailable || kind == Kind::deadline_exceeded;
+        co_return Error(kept ? kind : Kind::bad_gateway, outcome.error->code(), outcome.error->message())
+            .with_retry_after(outcome.error->retry_after());
+    }
+    auto sent = co_await exchange.respond(context, head, body);
+    if (!sent) co_return client_gone(sent.error());
+    co_return head.status;
+}
+
+} // namespace flotilla::gateway

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <flotilla/http/exchange.hpp>
+
+#include "gateway/core/forwarding.hpp"
+#include "gateway/core/route_table.hpp"
+#include "gateway/core/upstreams.hpp"
+
+namespace flotilla::gateway {
+
+/// Answers one request from several services, called in parallel: {"user": <body>, "orders": <body>}, bodies embedded
+/// as the services wrote them.
+/// A branch has succeeded when it answered 2xx with valid JSON (or nothing, which becomes null). A required branch that
+/// fails ends the whole: its own answer for a 4xx, otherwise the composition's `on_failure` or 502, 503, 504. An
+/// optional branch that fails becomes null and is listed in the member `degraded`.
+/// Thread-safety: none; one per loop.
+class Composer {
+public:
+    Composer(Upstreams& upstreams, Logger log, Metrics& metrics, std::uint64_t body_bytes_max);
+    ~Composer();
+
+    /// The status that was sent. Errors: what to answer, nothing has been sent then; `cancelled` when the client has
+    /// gone.
+    task<Result<int>> answer(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                             const CompositionAction& action);
+
+private:
+    struct Outcome;
+    struct Call;
+
+    task<void> run(Context& context, Call& call, std::size_t index);
+    task<Result<http::Response>> fetch(Context& context, const Call& call, const Branch& branch);
+    task<Result<http::Response>> fetch_once(Context& context, UpstreamConnection& connection);
+    task<Result<int>> respond_failed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                     const Call& call);
+    Result<void> check_json(const std::string& body, const Branch& branch);
+
+    Upstreams& upstreams_;
+    Logger log_;
+    Metrics& metrics_;
+    std::uint64_t body_bytes_max_;
+    struct Json;
+    std::unique_ptr<Json> json_;
+};
+
+} // namespace flotilla::gateway

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <flotilla/base/duration.hpp>
+#include <flotilla/base/result.hpp>
+
+namespace flotilla::gateway {
+
+/// A place in the configuration file, for messages: "gateway.yaml:12".
+struct Location {
+    std::string file;
+    int line = 0; ///< from 1
+    std::string to_string() const;
+};
+
+/// Which requests an entry is for.
+struct Match {
+    std::string host;                 ///< exact, lower case, without port; empty: any
+    std::vector<std::string> methods; ///< empty: any. GET answers HEAD too
+    std::vector<std::string> paths;   ///< patterns as http::Router takes them; each leads to the same target
+    Location where;
+};
+
+/// Requests that go to one service.
+struct RouteConfig {
+    Match match;
+    std::string to;                     ///< service name in the registry
+    std::optional<std::string> rewrite; ///< template of the path sent on; without it the path stays
+    std::optional<Duration> timeout;    ///< for the whole exchange, instead of Config::timeout
+    Location rewrite_where;
+};
+
+/// One member of a composed answer.
+struct BranchConfig {
+    std::string name;    ///< the member
+    std::string service; ///< "user-service"
+    std::string target;  ///< template of path and query: "/users/{id}"
+    bool required = true;
+    std::optional<Duration> timeout;
+    Location where;
+};
+
+/// What a composition answers when a required branch fails with anything but a 4xx of its own.
+struct FailureConfig {
+    int status = 502;
+    std::string error;
+};
+
+/// A GET answered from several services called in parallel.
+struct CompositionConfig {
+    Match match;
+    std::vector<BranchConfig> answer;
+    std::optional<Duration> timeout;
+    std::optional<FailureConfig> on_failure;
+};
+
+/// gateway.yaml. The file's shape is explained at the top of the shop's gateway.yaml.
+struct Config {
+    std::vector<RouteConfig> routes;
+    std::vector<CompositionConfig> compositions;
+    Duration timeout = std::chrono::seconds(30);        ///< for a whole exchange
+    std::uint32_t access_log_sample = 1;                ///< log one of N answers below 500; 0: none of them
+    std::uint64_t body_bytes_max = 10 * 1024 * 1024;    ///< of a request
+    std::uint64_t composed_bytes_max = 4 * 1024 * 1024; ///< of one branch's body
+};
+
+/// Reads a configuration. Errors: invalid, with every problem on a line of its own: file, line, what is wrong and the
+/// nearest valid name.
+Result<Config> parse_config(std::string_view text, std::string file_name);
+/// As parse_config(), from a file. Errors: also not_found.
+Result<Config> load_config(const std::string& file_name);
+
+} // namespace flotilla::gateway

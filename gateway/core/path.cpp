@@ -1,0 +1,119 @@
+#include "gateway/core/path.hpp"
+
+#include <array>
+
+namespace flotilla::gateway {
+namespace {
+
+enum class Character : unsigned char { forbidden, foreign, ordinary, unreserved };
+
+// pchar of RFC 3986 §3.3 without '%' is ordinary or unreserved; what else may arrive is escaped (foreign) or refused.
+constexpr auto kCharacters = [] {
+    std::array<Character, 256> table{};
+    for (unsigned c = 0x21; c < 256; ++c)
+        table[c] = Character::foreign;
+    for (const char c : std::string_view("!$&'()*+,;=:@"))
+        table[static_cast<unsigned char>(c)] = Character::ordinary;
+    for (unsigned c = 'a'; c <= 'z'; ++c)
+        table[c] = Character::unreserved;
+    for (unsigned c = 'A'; c <= 'Z'; ++c)
+        table[c] = Character::unreserved;
+    for (unsigned c = '0'; c <= '9'; ++c)
+        table[c] = Character::unreserved;
+    for (const char c : std::string_view("-._~"))
+        table[static_cast<unsigned char>(c)] = Character::unreserved;
+    for (const char c : std::string_view("\\#\x7f"))
+        table[static_cast<unsigned char>(c)] = Character::forbidden;
+    return table;
+}();
+
+Character character(char c) { return kCharacters[static_cast<unsigned char>(c)]; }
+
+bool is_normal(std::string_view path) {
+    char previous = 'x';
+    for (const char c : path) {
+        if (c == '/') {
+            if (previous == '/') return false;
+        } else if (c == '.') {
+            if (previous == '/') return false; // may begin a dot segment
+        } else if (character(c) < Character::ordinary) {
+            return false;
+        }
+        previous = c;
+    }
+    return true;
+}
+
+int hex(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+void append_escaped(std::string& out, unsigned char byte) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    out += '%';
+    out += digits[byte >> 4];
+    out += digits[byte & 15];
+}
+
+Error bad_path(std::string_view what) { return Error(Kind::invalid, "invalid_path", "the path " + std::string(what)); }
+
+// Appends one segment in its normal form.
+Result<void> append_segment(std::string& out, std::string_view segment) {
+    for (std::size_t i = 0; i < segment.size(); ++i) {
+        const char c = segment[i];
+        if (c == '%') {
+            const int high = i + 1 < segment.size() ? hex(segment[i + 1]) : -1;
+            const int low = i + 2 < segment.size() ? hex(segment[i + 2]) : -1;
+            if (high < 0 || low < 0) return bad_path("has a '%' that two hexadecimal digits do not follow");
+            const auto byte = static_cast<unsigned char>(high * 16 + low);
+            if (byte == 0) return bad_path("has an escaped NUL");
+            if (kCharacters[byte] == Character::unreserved) {
+                out += static_cast<char>(byte);
+            } else {
+                append_escaped(out, byte);
+            }
+            i += 2;
+        } else if (character(c) == Character::forbidden) {
+            return bad_path("has a character that must be escaped");
+        } else if (character(c) == Character::foreign) {
+            append_escaped(out, static_cast<unsigned char>(c));
+        } else {
+            out += c;
+        }
+    }
+    return {};
+}
+
+} // namespace
+
+Result<std::string_view> normalise_path(std::string_view path, std::string& buffer) {
+    if (!path.starts_with('/')) return bad_path("must start with '/'");
+    if (is_normal(path)) return path;
+
+    buffer.clear();
+    bool ends_in_slash = false;
+    for (std::size_t at = 0; at < path.size();) {
+        const auto begin = at + 1; // path[at] is a slash
+        const auto end = std::min(path.find('/', begin), path.size());
+        const auto mark = buffer.size();
+        buffer += '/';
+        if (auto appended = append_segment(buffer, path.substr(begin, end - begin)); !appended) {
+            return std::move(appended.error());
+        }
+        const auto segment = std::string_view(buffer).substr(mark + 1);
+        if (segment.starts_with(".;") || segment.starts_with("..;"))
+            return bad_path("has a dot segment with parameters");
+        const bool up = segment == "..";
+        ends_in_slash = segment.empty() || segment == "." || up;
+        if (ends_in_slash) buffer.resize(mark);
+        if (up) buffer.resize(buffer.empty() ? 0 : buffer.rfind('/'));
+        at = end;
+    }
+    if (ends_in_slash || buffer.empty()) buffer += '/';
+    return std::string_view(buffer);
+}
+
+} // namespace flotilla::gateway

@@ -1,0 +1,118 @@
+#include "gateway/core/pipeline.hpp"
+
+#include <flotilla/http/problem.hpp>
+
+#include "gateway/core/path.hpp"
+
+namespace flotilla::gateway {
+namespace {
+
+constexpr int kClientGone = 499;
+
+} // namespace
+
+Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy& proxy, Composer& composer,
+                   Recorder& recorder, OwnEndpoints& own, Logger log)
+    : world_(world), routes_(std::move(routes)), proxy_(proxy), composer_(composer), recorder_(recorder), own_(own),
+      log_(std::move(log)) {}
+
+// The order in which a request passes:
+//  1. server       (http/server.cpp) limits, deadline and trace context: nothing below runs without them
+//  2. own paths    /livez, /readyz, /healthz and /metrics answer whatever the state of the rest
+//  3. request id   before anything that logs or answers
+//  4. recording    access log and metrics see every outcome, also those of the steps that refuse
+//  5. path         normalised once, before anything looks at it: what is matched is what is sent on
+//  6. routing      400, 404 and 405 before a body is read and before any upstream hears of it
+//  7. the action   proxy or composition, within the route's timeout
+//  8. errors       every failure becomes problem+json here and nowhere else
+task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
+    if (own_.has(exchange.request().path())) co_return co_await own_.answer(context, exchange);
+
+    State state;
+    identify(exchange, state);
+
+    const auto begin = world_.monotonic();
+    recorder_.begin();
+
+    Result<int> status = 0;
+    if (auto routed = route(exchange, state); !routed) {
+        status = std::move(routed.error());
+    } else {
+        try {
+            status = co_await act(context, exchange, state);
+        } catch (const std::exception& bug) {
+            log_.error(context, "handling a request threw", {{"what", bug.what()}, {"request_id", state.facts.id}});
+            status = Error(Kind::internal, "internal error");
+        }
+    }
+    std::optional<Error> error;
+    if (!status) {
+        error = status.error();
+        status = co_await answer_error(context, exchange, state, *error);
+    }
+    recorder_.end(context, exchange, state.facts.id, state.target, *status, world_.monotonic() - begin,
+                  error ? &*error : nullptr);
+}
+
+void Pipeline::identify(const http::Exchange& exchange, State& state) {
+    const auto given = exchange.request().headers.get("x-request-id");
+    if (given && is_request_id(*given)) {
+        state.facts.id = *given;
+    } else {
+        state.facts.id = new_id(world_);
+    }
+}
+
+Result<void> Pipeline::route(const http::Exchange& exchange, State& state) {
+    const auto& request = exchange.request();
+    auto path = normalise_path(request.path(), state.path_buffer);
+    if (!path) return std::move(path.error());
+    state.facts.path = *path;
+    // TRACE and CONNECT speak to the gateway itself (RFC 9110 §9.3.6, §9.3.8), which offers neither.
+    if (request.method_name == "TRACE" || request.method_name == "CONNECT") {
+        return Error(Kind::method_not_allowed, "the gateway does not answer " + request.method_name);
+    }
+    auto found = routes_->find(request.method, request.authority, *path);
+    if (!found) return std::move(found.error());
+    state.target = *found;
+    return {};
+}
+
+task<Result<int>> Pipeline::act(Context& context, http::Exchange& exchange, const State& state) {
+    const auto& target = routes_->targets()[*state.target];
+    std::optional<Context> limited;
+    if (target.timeout) limited.emplace(context, *target.timeout);
+    auto& bounded = limited ? *limited : context;
+    if (const auto* proxied = std::get_if<ProxyAction>(&target.action)) {
+        co_return co_await proxy_.forward(bounded, exchange, state.facts, *proxied);
+    }
+    co_return co_await composer_.answer(bounded, exchange, state.facts, std::get<CompositionAction>(target.action));
+}
+
+task<int> Pipeline::answer_error(Context& context, http::Exchange& exchange, const State& state, Error error) {
+    if (exchange.responded()) {
+        exchange.reset(); // half an answer must not look whole
+        co_return error.kind() == Kind::cancelled ? kClientGone : http::status_of(error);
+    }
+    if (error.kind() == Kind::cancelled) {
+        exchange.reset();
+        co_return kClientGone;
+    }
+    if (error.kind() == Kind::internal) {
+        log_.error(context, "a request failed", {{"error", error.message()}, {"request_id", state.facts.id}});
+    }
+    http::ResponseHead head;
+    head.status = http::status_of(error);
+    const bool method_refused = error.kind() == Kind::method_not_allowed && !state.facts.path.empty();
+    const auto allowed =
+        method_refused ? routes_->allowed(exchange.request().authority, state.facts.path) : std::string();
+    http::add_problem_headers(head.headers, error, allowed);
+    head.headers.add("x-request-id", state.facts.id);
+    const auto body = http::problem_json(error, exchange.request().path(), context.trace.trace_id_hex());
+
+    auto sent = co_await exchange.respond(context, head, body);
+    if (!sent) exchange.reset();
+    co_return sent ? head.status : kClientGone;
+}
+
+} // namespace flotilla::gateway

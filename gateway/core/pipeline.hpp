@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <flotilla/http/exchange.hpp>
+
+#include "gateway/core/composition.hpp"
+#include "gateway/core/own_endpoints.hpp"
+#include "gateway/core/proxy.hpp"
+#include "gateway/core/recorder.hpp"
+#include "gateway/core/route_table.hpp"
+
+namespace flotilla::gateway {
+
+/// Everything that happens to a request, in one order: see pipeline.cpp. Thread-safety: none; one per loop.
+class Pipeline {
+public:
+    Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy& proxy, Composer& composer,
+             Recorder& recorder, OwnEndpoints& own, Logger log);
+
+    task<void> handle(Context& context, http::Exchange& exchange);
+
+private:
+    struct State {
+        RequestFacts facts;
+        std::string path_buffer;
+        std::optional<std::size_t> target;
+    };
+
+    void identify(const http::Exchange& exchange, State& state);
+    Result<void> route(const http::Exchange& exchange, State& state);
+    task<Result<int>> act(Context& context, http::Exchange& exchange, const State& state);
+    task<int> answer_error(Context& context, http::Exchange& exchange, const State& state, Error error);
+
+    World& world_;
+    std::shared_ptr<const RouteTable> routes_;
+    Proxy& proxy_;
+    Composer& composer_;
+    Recorder& recorder_;
+    OwnEndpoints& own_;
+    Logger log_;
+};
+
+} // namespace flotilla::gateway

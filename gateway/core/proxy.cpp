@@ -1,0 +1,230 @@
+#include "gateway/core/proxy.hpp"
+
+#include <flotilla/aio/scope.hpp>
+
+namespace flotilla::gateway {
+namespace {
+
+constexpr std::size_t kSpareHeadsMax = 256;
+
+Error client_gone(const Error& error) {
+    return Error(Kind::cancelled, "client_gone", "the client has gone: " + error.message());
+}
+
+// A client that went away is nobody to answer; what it sent wrongly is answered.
+Error upload_error(Error error) { return error.kind() == Kind::unavailable ? client_gone(error) : std::move(error); }
+
+Result<void> fill_target(const http::RequestHead& request, std::string_view path, const ProxyAction& action,
+                         std::string& target) {
+    target.clear();
+    if (action.rewrite) {
+        if (auto expanded = action.rewrite->expand_to(target, path); !expanded) return expanded;
+    } else {
+        target = path;
+    }
+    const auto query = request.query();
+    if (query.data() == nullptr) return {};
+    target += action.rewrite && action.rewrite->has_query() ? '&' : '?';
+    target += query;
+    return {};
+}
+
+task<Result<std::string_view>> read_small_body(Context& context, http::Exchange& exchange, std::uint64_t size,
+                                               std::string& buffer) {
+    auto piece = co_await exchange.read(context);
+    // Usually the body came with the head and needs no copy: the piece stays valid, as nothing more is read.
+    if (piece && piece->size() == size) co_return *piece;
+    while (piece && !piece->empty()) {
+        buffer.append(*piece);
+        piece = co_await exchange.read(context);
+    }
+    if (context.cancelled()) co_return context.reason();
+    if (!piece) co_return upload_error(std::move(piece.error()));
+    co_return std::string_view(buffer);
+}
+
+} // namespace
+
+class Proxy::BorrowedHeads {
+public:
+    explicit BorrowedHeads(Proxy& proxy) : proxy_(proxy) {
+        if (proxy.spare_heads_.empty()) {
+            heads_ = std::make_unique<Heads>();
+        } else {
+            heads_ = std::move(proxy.spare_heads_.back());
+            proxy.spare_heads_.pop_back();
+        }
+    }
+    BorrowedHeads(const BorrowedHeads&) = delete;
+    BorrowedHeads& operator=(const BorrowedHeads&) = delete;
+    ~BorrowedHeads() {
+        if (proxy_.spare_heads_.size() < kSpareHeadsMax) proxy_.spare_heads_.push_back(std::move(heads_));
+    }
+    Heads& operator*() { return *heads_; }
+    Heads* operator->() { return heads_.get(); }
+
+private:
+    Proxy& proxy_;
+    std::unique_ptr<Heads> heads_;
+};
+
+task<Result<int>> Proxy::forward(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                 const ProxyAction& action) {
+    BorrowedHeads heads(*this);
+    fill_upstream_head(context, exchange, facts, heads->request);
+    heads->request.authority = action.service;
+    co_await must(fill_target(exchange.request(), facts.path, action, heads->request.target));
+
+    auto& upstream = upstreams_.of(action.service);
+    const auto size = exchange.request_body_size();
+    const bool small = size.framing == http::BodySize::Framing::none ||
+                       (size.framing == http::BodySize::Framing::known && size.bytes <= kBufferedBytesMax);
+    if (small) co_return co_await forward_whole(context, exchange, facts, upstream, *heads);
+    co_return co_await forward_streamed(context, exchange, facts, upstream, *heads);
+}
+
+task<Result<int>> Proxy::forward_whole(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                       Upstream& upstream, Heads& heads) {
+    std::string buffer;
+    std::string_view body;
+    if (const auto size = exchange.request_body_size(); size.bytes > 0) {
+        body = co_await must(read_small_body(context, exchange, size.bytes, buffer));
+    }
+    const bool idempotent = is_idempotent(heads.request.method);
+    Attempts attempts;
+    while (true) {
+        auto connection = co_await must(upstreams_.call(context, upstream, heads.request, body, idempotent, attempts));
+        const int status = connection.head->status;
+        auto relayed = co_await relay(context, exchange, connection, facts.id, heads.response);
+        // A short answer that was cut before any of it went out can still be asked for again.
+        const bool again =
+            relayed.failed == Failed::upstream && idempotent && !exchange.responded() && !context.cancelled();
+        if (!again || !upstreams_.note_broken(connection, upstream, attempts)) {
+            co_return finished(context, exchange, upstream, std::move(relayed), status);
+        }
+        upstream.retries.add();
+    }
+}
+
+task<Result<int>> Proxy::forward_streamed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                          Upstream& upstream, Heads& heads) {
+    Attempts attempts;
+    while (true) {
+        auto connection = co_await must(upstreams_.connect(context, upstream, attempts));
+        const auto sent = co_await connection.exchange->send(context, heads.request, exchange.request_body_size());
+        if (sent) {
+            auto relayed = co_await relay_during_upload(context, exchange, facts, upstream, connection, heads);
+            const int status = connection.head ? connection.head->status : 0;
+            co_return finished(context, exchange, upstream, std::move(relayed), status);
+        }
+        if (context.cancelled()) co_return context.reason();
+        // Without its body, which nobody has read yet, the request was not complete and goes elsewhere.
+        if (!upstreams_.note_broken(connection, upstream, attempts)) {
+            co_return Error(Kind::bad_gateway, "upstream_failed", "the connection to " + upstream.service() + " broke");
+        }
+        upstream.retries.add();
+    }
+}
+
+task<Proxy::Relayed> Proxy::relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                                Upstream& upstream, UpstreamConnection& connection, Heads& heads) {
+    Upload sending;
+    const auto begin = world_.monotonic();
+    auto relayed = co_await scoped(context, [&](Scope& scope) -> task<Relayed> {
+        scope.spawn(upload(scope.context(), exchange, *connection.exchange, sending));
+        auto received = co_await connection.exchange->receive(scope.context());
+        Relayed outcome;
+        if (received) {
+            connection.head = *received;
+            upstream.observe(connection.head->status, world_.monotonic() - begin);
+            outcome = co_await relay(scope.context(), exchange, connection, facts.id, heads.response);
+        } else {
+            outcome = {Failed::upstream, std::move(received.error())};
+        }
+        // Who has answered reads no more (RFC 9110 §7.5): the rest of the upload would only keep the client waiting.
+        scope.cancel(Error(Kind::cancelled, "the response is complete"));
+        co_return outcome;
+    });
+    if (sending.client_error) co_return Relayed{Failed::client, std::move(sending.client_error)};
+    co_return relayed;
+}
+
+task<void> Proxy::upload(Context& context, http::Exchange& from, http::ClientExchange& to, Upload& upload) {
+    while (true) {
+        auto piece = co_await from.read(context);
+        if (!piece) {
+            if (context.cancelled()) co_return;
+            upload.client_error = upload_error(std::move(piece.error()));
+            context.cancel(*upload.client_error); // an upstream cannot make sense of half a request
+            co_return;
+        }
+        if (piece->empty()) break;
+        // An upstream that takes no more may have answered already; whoever receives finds out.
+        if (auto written = co_await to.write(context, *piece); !written) co_return;
+    }
+    http::Headers trailers;
+    copy_trailers(from.request_trailers(), trailers);
+    auto finished = co_await to.finish(context, trailers);
+    if (!finished) co_return; // as above
+}
+
+task<Proxy::Relayed> Proxy::relay(Context& context, http::Exchange& exchange, UpstreamConnection& connection,
+                                  std::string_view request_id, http::ResponseHead& head) {
+    auto& from = *connection.exchange;
+    fill_client_head(*connection.head, request_id, head);
+    const auto size = from.response_body_size();
+    if (size.framing == http::BodySize::Framing::none) {
+        auto sent = co_await exchange.respond(context, head, {});
+        if (!sent) co_return Relayed{Failed::client, client_gone(sent.error())};
+        co_return Relayed{};
+    }
+    std::string_view piece;
+    if (size.framing == http::BodySize::Framing::known && size.bytes <= kBufferedBytesMax &&
+        exchange.request().method != Method::head) {
+        // A short body mostly came with its head: then one write sends both.
+        auto first = co_await from.read(context);
+        if (!first) co_return Relayed{Failed::upstream, std::move(first.error())};
+        if (first->size() == size.bytes) {
+            auto sent = co_await exchange.respond(context, head, *first);
+            if (!sent) co_return Relayed{Failed::client, client_gone(sent.error())};
+            auto end = co_await from.read(context);
+            if (!end) co_return Relayed{Failed::upstream, std::move(end.error())};
+            co_return Relayed{};
+        }
+        piece = *first;
+    }
+    auto sent = co_await exchange.send(context, head, size);
+    if (!sent) co_return Relayed{Failed::client, client_gone(sent.error())};
+    co_return co_await relay_body(context, exchange, from, piece);
+}
+
+task<Proxy::Relayed> Proxy::relay_body(Context& context, http::Exchange& exchange, http::ClientExchange& from,
+                                       std::string_view piece) {
+    while (true) {
+        if (piece.empty()) {
+            auto next = co_await from.read(context);
+            if (!next) co_return Relayed{Failed::upstream, std::move(next.error())};
+            if (next->empty()) break;
+            piece = *next;
+        }
+        auto written = co_await exchange.write(context, piece);
+        if (!written) co_return Relayed{Failed::client, client_gone(written.error())};
+        piece = {};
+    }
+    http::Headers trailers;
+    copy_trailers(from.response_trailers(), trailers);
+    auto ended = co_await exchange.finish(context, trailers);
+    if (!ended) co_return Relayed{Failed::client, client_gone(ended.error())};
+    co_return Relayed{};
+}
+
+Result<int> Proxy::finished(Context& context, http::Exchange& exchange, const Upstream& upstream, Relayed relayed,
+                            int status) {
+    if (relayed.failed == Failed::nothing) return status;
+    if (exchange.responded()) exchange.reset(); // half an answer must not look whole
+    if (context.cancelled()) return context.reason();
+    if (relayed.failed == Failed::client) return std::move(*relayed.error);
+    return Error(Kind::bad_gateway, "upstream_failed", "the answer of " + upstream.service() + " broke off");
+}
+
+} // namespace flotilla::gateway

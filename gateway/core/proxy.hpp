@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <flotilla/http/exchange.hpp>
+
+#include "gateway/core/forwarding.hpp"
+#include "gateway/core/route_table.hpp"
+#include "gateway/core/upstreams.hpp"
+
+namespace flotilla::gateway {
+
+/// Request bodies up to this size are taken in before an upstream is asked, so that the request can be sent again.
+inline constexpr std::size_t kBufferedBytesMax = 64 * 1024;
+
+/// Passes a request on to a service and its answer back, status and body unchanged.
+/// Bodies are streamed both ways at once, piece by piece: a slow reader on one side slows the other side down. An
+/// answer that comes while the request is still being sent is passed on at once, and its end ends the upload.
+/// Thread-safety: none; one per loop.
+class Proxy {
+public:
+    Proxy(World& world, Upstreams& upstreams) : world_(world), upstreams_(upstreams) {}
+
+    /// The status that was sent. An answer that breaks off in the middle resets the exchange.
+    /// Errors: what to answer while nothing has been sent; see Upstreams for those of upstreams. `cancelled` when the
+    /// client has gone.
+    task<Result<int>> forward(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                              const ProxyAction& action);
+
+private:
+    // Heads keep their memory from request to request.
+    struct Heads {
+        http::RequestHead request;
+        http::ResponseHead response;
+    };
+    class BorrowedHeads;
+
+    enum class Failed : unsigned char { nothing, client, upstream };
+    struct Relayed {
+        Failed failed = Failed::nothing;
+        std::optional<Error> error = {};
+    };
+    struct Upload {
+        std::optional<Error> client_error;
+    };
+
+    task<Result<int>> forward_whole(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                    Upstream& upstream, Heads& heads);
+    task<Result<int>> forward_streamed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                       Upstream& upstream, Heads& heads);
+    task<Relayed> relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                      Upstream& upstream, UpstreamConnection& connection, Heads& heads);
+    static task<void> upload(Context& context, http::Exchange& from, http::ClientExchange& to, Upload& upload);
+    static task<Relayed> relay(Context& context, http::Exchange& exchange, UpstreamConnection& connection,
+                               std::string_view request_id, http::ResponseHead& head);
+    static task<Relayed> relay_body(Context& context, http::Exchange& exchange, http::ClientExchange& from,
+                                    std::string_view piece);
+    static Result<int> finished(Context& context, http::Exchange& exchange, const Upstream& upstream, Relayed relayed,
+                                int status);
+
+    World& world_;
+    Upstreams& upstreams_;
+    std::vector<std::unique_ptr<Heads>> spare_heads_;
+};
+
+} // namespace flotilla::gateway

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <flotilla/http/exchange.hpp>
+#include <flotilla/observe/log.hpp>
+#include <flotilla/observe/metrics.hpp>
+
+#include "gateway/core/route_table.hpp"
+
+namespace flotilla::gateway {
+
+/// Metrics and access log of the gateway. Per loop; the instruments behind it are shared by all loops.
+/// Thread-safety: none.
+class Recorder {
+public:
+    /// sample: one of this many answers below 500 is logged; 0: none of them.
+    Recorder(std::shared_ptr<const RouteTable> routes, Metrics& metrics, Logger log, std::uint32_t sample);
+
+    void begin() { active_.add(1); }
+    /// target: index into the route table; nullopt: none matched. error: what the answer says, if it is the gateway's
+    /// own.
+    void end(const Context& context, const http::Exchange& exchange, std::string_view request_id,
+             std::optional<std::size_t> target, int status, Duration duration, const Error* error);
+
+private:
+    struct Series {
+        Method method;
+        int status;
+        Histogram* histogram;
+    };
+    Histogram& duration_of(Method method, std::optional<std::size_t> target, int status);
+
+    std::shared_ptr<const RouteTable> routes_;
+    Metrics& metrics_;
+    Logger log_;
+    std::uint32_t sample_;
+    std::uint32_t until_sample_ = 0;
+    Gauge& active_;
+    std::vector<std::vector<Series>> series_; // by target, the last one for requests without; made on first use
+};
+
+} // namespace flotilla::gateway

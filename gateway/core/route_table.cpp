@@ -1,0 +1,137 @@
+#include "gateway/core/route_table.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace flotilla::gateway {
+namespace {
+
+Error at(const Location& where, const Error& error) {
+    return Error(Kind::invalid, "invalid_configuration", where.to_string() + ": " + error.message());
+}
+
+Duration longest_of(const Config& config) {
+    auto longest = config.timeout;
+    for (const auto& route : config.routes)
+        longest = std::max(longest, route.timeout.value_or(config.timeout));
+    for (const auto& each : config.compositions)
+        longest = std::max(longest, each.timeout.value_or(config.timeout));
+    return longest;
+}
+
+// The server already ends every request at the longest timeout: only shorter ones need a timer of their own.
+std::optional<Duration> own_timeout(const std::optional<Duration>& configured, const Config& config) {
+    const auto timeout = configured.value_or(config.timeout);
+    return timeout < longest_of(config) ? std::optional(timeout) : std::nullopt;
+}
+
+Result<Target> proxy_target(const RouteConfig& route, const std::string& path) {
+    ProxyAction action{.service = route.to, .rewrite = {}};
+    if (route.rewrite) {
+        auto compiled = PathTemplate::compile(*route.rewrite, path);
+        if (!compiled) return at(route.rewrite_where, compiled.error());
+        action.rewrite = std::move(*compiled);
+    }
+    return Target{path, {}, std::move(action)};
+}
+
+Result<Target> composition_target(const CompositionConfig& composition, const std::string& path) {
+    CompositionAction action{.branches = {}, .on_failure = composition.on_failure};
+    for (const auto& branch : composition.answer) {
+        auto compiled = PathTemplate::compile(branch.target, path);
+        if (!compiled) return at(branch.where, compiled.error());
+        action.branches.push_back({branch.name, branch.service, std::move(*compiled), branch.required, branch.timeout});
+    }
+    return Target{path, {}, std::move(action)};
+}
+
+std::string host_of(std::string_view authority) {
+    // "[v6]:port" keeps its brackets; anything else ends at the first colon.
+    const auto end = authority.starts_with('[') ? authority.find(']') : authority.find(':');
+    std::string host(authority.substr(0, end));
+    std::ranges::transform(host, host.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+    if (host.starts_with('[')) host += ']';
+    return host;
+}
+
+Result<std::size_t> match(const http::Router& router, Method method, std::string_view path) {
+    auto matched = router.match(method, path);
+    if (!matched) return std::move(matched.error());
+    return matched->value;
+}
+
+} // namespace
+
+Result<std::shared_ptr<const RouteTable>> RouteTable::build(const Config& config) {
+    auto table = std::make_shared<RouteTable>();
+    table->longest_timeout_ = longest_of(config);
+    for (const auto& route : config.routes) {
+        for (const auto& path : route.match.paths) {
+            auto target = proxy_target(route, path);
+            if (!target) return std::move(target.error());
+            target->timeout = own_timeout(route.timeout, config);
+            if (auto added = table->add(route.match, path, std::move(*target)); !added) return std::move(added.error());
+        }
+    }
+    for (const auto& composition : config.compositions) {
+        for (const auto& path : composition.match.paths) {
+            auto target = composition_target(composition, path);
+            if (!target) return std::move(target.error());
+            target->timeout = own_timeout(composition.timeout, config);
+            if (auto added = table->add(composition.match, path, std::move(*target)); !added) {
+                return std::move(added.error());
+            }
+        }
+    }
+    return std::shared_ptr<const RouteTable>(std::move(table));
+}
+
+Result<void> RouteTable::add(const Match& match, std::string_view path, Target target) {
+    auto& router = match.host.empty() ? any_host_ : hosts_[match.host];
+    std::vector<std::optional<Method>> methods;
+    for (const auto& method : match.methods)
+        methods.emplace_back(parse_method(method));
+    if (methods.empty()) methods.emplace_back(std::nullopt);
+    for (const auto& method : methods) {
+        if (auto added = router.add(method, path, targets_.size()); !added) return at(match.where, added.error());
+    }
+    targets_.push_back(std::move(target));
+    return {};
+}
+
+const http::Router* RouteTable::router_of(std::string_view authority) const {
+    if (hosts_.empty()) return nullptr;
+    const auto found = hosts_.find(host_of(authority));
+    return found == hosts_.end() ? nullptr : &found->second;
+}
+
+Result<std::size_t> RouteTable::find(Method method, std::string_view authority, std::string_view path) const {
+    const auto* router = router_of(authority);
+    if (!router) return match(any_host_, method, path);
+    auto own = match(*router, method, path);
+    if (own) return own;
+    auto any = match(any_host_, method, path);
+    if (any || own.error().kind() != Kind::method_not_allowed) return any;
+    return own;
+}
+
+std::string RouteTable::allowed(std::string_view authority, std::string_view path) const {
+    const auto* router = router_of(authority);
+    auto methods = router ? router->allowed(path) : std::string();
+    return methods.empty() ? any_host_.allowed(path) : methods;
+}
+
+std::vector<std::string> RouteTable::services() const {
+    std::set<std::string> names;
+    for (const auto& target : targets_) {
+        if (const auto* proxy = std::get_if<ProxyAction>(&target.action)) {
+            names.insert(proxy->service);
+            continue;
+        }
+        for (const auto& branch : std::get<CompositionAction>(target.action).branches)
+            names.insert(branch.service);
+    }
+    return {names.begin(), names.end()};
+}
+
+} // namespace flotilla::gateway

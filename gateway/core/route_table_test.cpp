@@ -1,0 +1,78 @@
+#include "gateway/core/route_table.hpp"
+
+#include <gtest/gtest.h>
+
+namespace flotilla::gateway {
+namespace {
+
+std::shared_ptr<const RouteTable> table(const std::string& yaml) {
+    auto config = parse_config(yaml, "test.yaml");
+    if (!config) throw std::runtime_error(config.error().message());
+    auto routes = RouteTable::build(*config);
+    if (!routes) throw std::runtime_error(routes.error().message());
+    return *routes;
+}
+
+std::string service(const RouteTable& routes, Method method, std::string_view host, std::string_view path) {
+    const auto found = routes.find(method, host, path);
+    if (!found) return std::string(name(found.error().kind()));
+    return std::get<ProxyAction>(routes.targets()[*found].action).service;
+}
+
+// Goal: routes of the request's host come before those of any host, which still serve what it has not.
+TEST(RouteTable, HostRoutesComeFirst) {
+    const auto routes = table(R"(
+routes:
+  - match: {path: /a}
+    to: any-service
+  - match: {path: /b}
+    to: b-service
+  - match: {host: shop.example, path: /a}
+    to: shop-service
+)");
+    EXPECT_EQ(service(*routes, Method::get, "shop.example", "/a"), "shop-service");
+    EXPECT_EQ(service(*routes, Method::get, "SHOP.example:8080", "/a"), "shop-service");
+    EXPECT_EQ(service(*routes, Method::get, "other.example", "/a"), "any-service");
+    EXPECT_EQ(service(*routes, Method::get, "shop.example", "/b"), "b-service");
+    EXPECT_EQ(service(*routes, Method::get, "[::1]:3000", "/b"), "b-service");
+    EXPECT_EQ(service(*routes, Method::get, "shop.example", "/c"), "not_found");
+}
+
+// Goal: methods choose between routes of one path, and a wrong one is told from an unknown path.
+TEST(RouteTable, MethodChoosesAndIsReported) {
+    const auto routes = table(R"(
+routes:
+  - match: {path: /a, method: [GET, PUT]}
+    to: read-service
+  - match: {path: /a, method: POST}
+    to: write-service
+)");
+    EXPECT_EQ(service(*routes, Method::put, "h", "/a"), "read-service");
+    EXPECT_EQ(service(*routes, Method::head, "h", "/a"), "read-service");
+    EXPECT_EQ(service(*routes, Method::post, "h", "/a"), "write-service");
+    EXPECT_EQ(service(*routes, Method::delete_, "h", "/a"), "method_not_allowed");
+    EXPECT_EQ(routes->allowed("h", "/a"), "GET, HEAD, POST, PUT");
+    EXPECT_EQ(service(*routes, Method::delete_, "h", "/b"), "not_found");
+}
+
+// Goal: only routes below the longest timeout need a timer of their own.
+TEST(RouteTable, ShorterTimeoutsAreKept) {
+    const auto routes = table(R"(
+routes:
+  - match: {path: /slow}
+    to: a-service
+    timeout: 2m
+  - match: {path: /fast}
+    to: a-service
+    timeout: 1s
+  - match: {path: /normal}
+    to: a-service
+)");
+    EXPECT_EQ(routes->longest_timeout(), std::chrono::minutes(2));
+    EXPECT_EQ(routes->targets()[0].timeout, std::nullopt);
+    EXPECT_EQ(routes->targets()[1].timeout, std::chrono::seconds(1));
+    EXPECT_EQ(routes->targets()[2].timeout, std::chrono::seconds(30));
+}
+
+} // namespace
+} // namespace flotilla::gateway

@@ -1,0 +1,157 @@
+#include "gateway/core/upstreams.hpp"
+
+#include <algorithm>
+
+namespace flotilla::gateway {
+namespace {
+
+constexpr unsigned kFailedExchangesMax = 3;
+constexpr Duration kRetryAfter = std::chrono::seconds(1);
+
+Error upstream_failed(const std::string& service) {
+    return Error(Kind::bad_gateway, "upstream_failed", "the connection to " + service + " ended before it answered");
+}
+
+} // namespace
+
+Upstream::Upstream(std::string service, Metrics& metrics)
+    : connect_failures(metrics.counter("gateway_upstream_connect_failures_total",
+                                       "Instances that could not be connected to.", {{"upstream", service}})),
+      broken_exchanges(metrics.counter("gateway_upstream_broken_exchanges_total",
+                                       "Connections that ended before the response did.", {{"upstream", service}})),
+      retries(metrics.counter("gateway_upstream_retries_total",
+                              "Requests sent again to another instance or connection.", {{"upstream", service}})),
+      service_(std::move(service)), metrics_(metrics) {}
+
+UpstreamInstancePtr Upstream::pick(Instant now, const std::vector<UpstreamInstancePtr>& tried) {
+    const auto count = instances_.size();
+    if (count == 0) return nullptr;
+    const auto start = next_++;
+    UpstreamInstancePtr penalised;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto& instance = instances_[(start + i) % count];
+        if (!tried.empty() && std::ranges::find(tried, instance) != tried.end()) continue;
+        if (instance->penalised_until <= now) return instance;
+        if (!penalised) penalised = instance;
+    }
+    return penalised;
+}
+
+void Upstream::observe(int status, Duration duration) {
+    auto found = std::ranges::find(durations_, status, &std::pair<int, Histogram*>::first);
+    if (found == durations_.end()) {
+        auto& histogram =
+            metrics_.histogram("http_client_request_duration_seconds", "Time until an upstream's response began.",
+                               {{"upstream", service_}, {"http_response_status_code", std::to_string(status)}});
+        found = durations_.insert(durations_.end(), {status, &histogram});
+    }
+    found->second->observe(duration);
+}
+
+Upstreams::Upstreams(World& world, http::Client& client, Registry& registry, Metrics& metrics, Logger log,
+                     UpstreamOptions options)
+    : world_(world), client_(client), registry_(registry), metrics_(metrics), log_(std::move(log)),
+      options_(std::move(options)) {}
+
+Upstream& Upstreams::of(std::string_view service) {
+    auto found = upstreams_.find(service);
+    if (found == upstreams_.end()) {
+        found = upstreams_.emplace(service, std::make_unique<Upstream>(std::string(service), metrics_)).first;
+        refresh(*found->second);
+    }
+    return *found->second;
+}
+
+void Upstreams::refresh(Upstream& upstream) {
+    auto current = registry_.instances(upstream.service_);
+    if (current == upstream.seen_) return;
+    std::vector<UpstreamInstancePtr> fresh;
+    for (const auto& instance : *current) {
+        const auto address = instance.best_address(options_.this_host);
+        const auto known = std::ranges::find_if(upstream.instances_, [&](const UpstreamInstancePtr& old) {
+            return old->id == instance.id && old->address == address;
+        });
+        fresh.push_back(known != upstream.instances_.end()
+                            ? *known
+                            : std::make_shared<UpstreamInstance>(UpstreamInstance{instance.id, address}));
+    }
+    for (const auto& old : upstream.instances_) {
+        if (std::ranges::find(fresh, old) == fresh.end()) client_.close_idle(&old->address);
+    }
+    upstream.instances_ = std::move(fresh);
+    upstream.seen_ = std::move(current);
+}
+
+task<Result<void>> Upstreams::wait_for_instances(Context& context, Upstream& upstream) {
+    Context patience(context, options_.resolve_timeout);
+    auto resolved = co_await registry_.resolve(patience, upstream.service_);
+    refresh(upstream);
+    if (!upstream.instances_.empty()) co_return Result<void>();
+    if (context.cancelled()) co_return context.reason();
+    co_return Error(Kind::unavailable, "no_instance", "no instance of " + upstream.service_ + " is available")
+        .with_retry_after(kRetryAfter);
+}
+
+void Upstreams::penalise(const Context& context, Upstream& upstream, UpstreamInstance& instance, const Error& error) {
+    upstream.connect_failures.add();
+    const auto now = world_.monotonic();
+    if (instance.penalised_until <= now) {
+        log_.warning(context, "an instance cannot be reached",
+                     {{"upstream", upstream.service_}, {"instance", instance.id}, {"error", error.message()}});
+    }
+    instance.penalised_until = now + options_.penalty;
+}
+
+task<Result<UpstreamConnection>> Upstreams::connect(Context& context, Upstream& upstream, Attempts& attempts) {
+    refresh(upstream);
+    if (upstream.instances_.empty()) co_await must(wait_for_instances(context, upstream));
+    while (auto instance = upstream.pick(world_.monotonic(), attempts.tried)) {
+        auto opened = co_await client_.open(context, instance->address);
+        if (opened) co_return UpstreamConnection{std::move(*opened), std::move(instance), nullptr};
+        if (context.cancelled()) co_return context.reason();
+        penalise(context, upstream, *instance, opened.error());
+        attempts.tried.push_back(std::move(instance));
+    }
+    if (attempts.failed > 0) co_return upstream_failed(upstream.service_);
+    co_return Error(Kind::bad_gateway, "upstream_unreachable",
+                    "no instance of " + upstream.service_ + " could be reached")
+        .with_retry_after(kRetryAfter);
+}
+
+bool Upstreams::note_broken(const UpstreamConnection& connection, Upstream& upstream, Attempts& attempts) {
+    upstream.broken_exchanges.add();
+    if (connection.exchange->may_be_stale()) {
+        // The server had closed it; its other idle connections are no better. The instance itself may be well.
+        client_.close_idle(&connection.instance->address);
+    } else {
+        attempts.tried.push_back(connection.instance);
+    }
+    return ++attempts.failed < kFailedExchangesMax;
+}
+
+task<Result<UpstreamConnection>> Upstreams::call(Context& context, Upstream& upstream, const http::RequestHead& head,
+                                                 std::string_view body, bool idempotent, Attempts& attempts) {
+    while (true) {
+        auto connection = co_await connect(context, upstream, attempts);
+        if (!connection) co_return std::move(connection.error());
+        const auto begin = world_.monotonic();
+        auto& exchange = *connection->exchange;
+        const auto sent = co_await exchange.send_whole(context, head, body);
+        // A server may answer (413, say) and stop reading, so a write that failed does not mean there is no response.
+        if (sent || sent.error().kind() == Kind::unavailable) {
+            const auto received = co_await exchange.receive(context);
+            if (received) {
+                connection->head = *received;
+                upstream.observe(connection->head->status, world_.monotonic() - begin);
+                co_return std::move(*connection);
+            }
+        }
+        if (context.cancelled()) co_return context.reason();
+        // A request that was not sent completely cannot have been carried out.
+        const bool repeatable = idempotent || !sent;
+        if (!note_broken(*connection, upstream, attempts) || !repeatable) co_return upstream_failed(upstream.service_);
+        upstream.retries.add();
+    }
+}
+
+} // namespace flotilla::gateway

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <flotilla/discovery/registry.hpp>
+#include <flotilla/http/client.hpp>
+#include <flotilla/observe/log.hpp>
+#include <flotilla/observe/metrics.hpp>
+
+namespace flotilla::gateway {
+
+/// How upstreams are chosen.
+struct UpstreamOptions {
+    std::string this_host;                      ///< where Unix sockets of instances can be used
+    Duration penalty = std::chrono::seconds(1); ///< an instance that refused a connection is passed over so long
+    Duration resolve_timeout = std::chrono::seconds(2); ///< waiting for the first instance of a service
+};
+
+/// One instance as this loop sees it. Shared: calls in flight outlive a change of the instance list.
+struct UpstreamInstance {
+    std::string id;
+    Address address;
+    Instant penalised_until{};
+};
+using UpstreamInstancePtr = std::shared_ptr<UpstreamInstance>;
+
+/// The instances of one service, and what became of the calls to it.
+class Upstream {
+public:
+    Upstream(std::string service, Metrics& metrics);
+
+    const std::string& service() const { return service_; }
+    std::size_t size() const { return instances_.size(); }
+    /// The next instance in turn that is not in `tried`; one under penalty only when there is no other. Null: none
+    /// left.
+    UpstreamInstancePtr pick(Instant now, const std::vector<UpstreamInstancePtr>& tried);
+    void observe(int status, Duration duration);
+
+    Counter& connect_failures;
+    Counter& broken_exchanges;
+    Counter& retries;
+
+private:
+    friend class Upstreams;
+    std::string service_;
+    Instances seen_;
+    std::vector<UpstreamInstancePtr> instances_;
+    std::size_t next_ = 0;
+    Metrics& metrics_;
+    std::vector<std::pair<int, Histogram*>> durations_; // by status, made on first use
+};
+
+/// What one request has tried so far.
+struct Attempts {
+    std::vector<UpstreamInstancePtr> tried;
+    unsigned failed = 0; ///< exchanges that broke after something was sent
+};
+
+/// A connection to an instance, taken for one exchange.
+struct UpstreamConnection {
+    std::unique_ptr<http::ClientExchange> exchange;
+    UpstreamInstancePtr instance;
+    const http::ResponseHead* head = nullptr; ///< once it was received
+};
+
+/// The way from a service's name to a connection: instances from the registry in turn, without those that refused a
+/// connection a moment ago, over a Unix socket where that is possible.
+/// Thread-safety: none; one per loop.
+class Upstreams {
+public:
+    Upstreams(World& world, http::Client& client, Registry& registry, Metrics& metrics, Logger log,
+              UpstreamOptions options);
+
+    /// The upstream of a service, watched from now on. The reference stays valid.
+    Upstream& of(std::string_view service);
+
+    /// Connects to the next instance that was not tried; one that cannot be reached is penalised and the next one taken
+    /// at once. Nothing was sent when it fails.
+    /// Errors: unavailable `no_instance` with retry_after; bad_gateway `upstream_unreachable` when none could be
+    /// reached; the context's reason.
+    task<Result<UpstreamConnection>> connect(Context& context, Upstream& upstream, Attempts& attempts);
+
+    /// Sends a whole request and waits for the head of the response, failing over to another instance as far as that
+    /// cannot do anything twice: always when the request was not sent completely, and when it was, if `idempotent`.
+    /// Errors: as connect(); bad_gateway `upstream_failed`.
+    task<Result<UpstreamConnection>> call(Context& context, Upstream& upstream, const http::RequestHead& head,
+                                          std::string_view body, bool idempotent, Attempts& attempts);
+
+    /// Notes a broken exchange: its instance is not tried again, unless all that failed was a connection that had been
+    /// idle for too long. False when this request has seen enough of them.
+    bool note_broken(const UpstreamConnection& connection, Upstream& upstream, Attempts& attempts);
+
+private:
+    void refresh(Upstream& upstream);
+    task<Result<void>> wait_for_instances(Context& context, Upstream& upstream);
+    void penalise(const Context& context, Upstream& upstream, UpstreamInstance& instance, const Error& error);
+
+    World& world_;
+    http::Client& client_;
+    Registry& registry_;
+    Metrics& metrics_;
+    Logger log_;
+    UpstreamOptions options_;
+    std::map<std::string, std::unique_ptr<Upstream>, std::less<>> upstreams_;
+};
+
+} // namespace flotilla::gateway

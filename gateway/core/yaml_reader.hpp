@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <yaml-cpp/yaml.h>
+
+#include <flotilla/base/duration.hpp>
+#include <flotilla/base/result.hpp>
+
+#include "gateway/core/config.hpp"
+
+namespace flotilla::gateway {
+
+/// For the end of a message about a wrong name: "; did you mean 'x'?", or "; expected one of: a, b" when none is near.
+std::string suggestion(std::string_view wrong, std::span<const std::string_view> candidates);
+
+/// Reads a YAML tree into values and collects everything that is wrong with it, so that one run shows all mistakes.
+class YamlReader {
+public:
+    explicit YamlReader(std::string file) : file_(std::move(file)) {}
+
+    Location where(const YAML::Node& node) const;
+    void fail(const YAML::Node& node, std::string message);
+    const std::vector<std::string>& problems() const { return problems_; }
+
+    /// Calls visit(key, value) for each known key of a map; reports unknown and repeated ones. `what` names the map.
+    void map(const YAML::Node& node, std::string_view what, std::span<const std::string_view> keys,
+             const std::function<void(std::string_view key, const YAML::Node& value)>& visit);
+    /// Calls visit(key, value) for each key of a map whose keys are free names.
+    void named(const YAML::Node& node, std::string_view what,
+               const std::function<void(const std::string& key, const YAML::Node& value)>& visit);
+    void list(const YAML::Node& node, std::string_view what, const std::function<void(const YAML::Node& item)>& visit);
+    /// One text, or a list of texts.
+    std::vector<std::string> texts(const YAML::Node& node, std::string_view what);
+
+    std::string text(const YAML::Node& node, std::string_view what);
+    std::optional<bool> boolean(const YAML::Node& node, std::string_view what);
+    std::optional<std::uint64_t> number(const YAML::Node& node, std::string_view what, std::uint64_t min,
+                                        std::uint64_t max);
+    std::optional<Duration> duration(const YAML::Node& node, std::string_view what);
+
+private:
+    std::string file_;
+    std::vector<std::string> problems_;
+};
+
+} // namespace flotilla::gateway
