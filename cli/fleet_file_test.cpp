@@ -1,0 +1,114 @@
+#include "cli/fleet_file.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "cli/fleet_plan.hpp"
+
+namespace flotilla::cli {
+namespace {
+
+class FleetFileTest : public testing::Test {
+protected:
+    FleetFileTest() : folder_(std::filesystem::temp_directory_path() / ("flotilla-file-" + std::to_string(getpid()))) {
+        std::filesystem::create_directories(folder_);
+    }
+    ~FleetFileTest() override { std::filesystem::remove_all(folder_); }
+
+    Result<FleetFile> read(const std::string& text) {
+        const auto path = folder_ / "flotilla.yaml";
+        std::ofstream(path) << text;
+        return read_fleet_file(path.string());
+    }
+    /// The message behind "<path>:".
+    std::string mistake(const std::string& text) {
+        auto file = read(text);
+        if (file) return "no mistake";
+        const auto prefix = (folder_ / "flotilla.yaml").string() + ":";
+        const auto& message = file.error().message();
+        return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
+    }
+
+    std::filesystem::path folder_;
+};
+
+// Goal: the project's own file is valid and gives the documented ports.
+TEST_F(FleetFileTest, ShopIsReadWithItsPorts) {
+    const char* source = std::getenv("FLOTILLA_SOURCE");
+    ASSERT_NE(source, nullptr);
+    auto file = read_fleet_file(std::string(source) + "/flotilla.yaml");
+    ASSERT_TRUE(file) << file.error().message();
+    EXPECT_EQ(file->name, "shop");
+    EXPECT_EQ(file->gateway_port, 3000);
+    ASSERT_EQ(file->services.size(), 4U);
+    EXPECT_EQ(file->services[0].name, "user-service");
+    EXPECT_EQ(file->services[0].port, 3001);
+}
+
+// Goal: every mistake is named with its line, and a misspelt key with the nearest one.
+TEST_F(FleetFileTest, MistakesAreNamedWithTheirPlace) {
+    EXPECT_EQ(mistake("nmae: x\n"), "1:1: flotilla.yaml: unknown key 'nmae'; did you mean 'name'?");
+    EXPECT_EQ(mistake("hub:\n  http: 99999\n"), "2:9: hub.http: expected a port, 1..65535, found '99999'");
+    EXPECT_EQ(mistake("hub:\n  http: web\n"), "2:9: hub.http: expected a port, 1..65535, found 'web'");
+    EXPECT_EQ(mistake("services:\n  a:\n    loops: 2\n"), "3:5: a: 'port' is missing");
+    EXPECT_EQ(mistake("services:\n  a:\n    port: 1\n    loops: 0\n"),
+              "4:12: a.loops: expected a number of loops, 1..256, found '0'");
+    EXPECT_EQ(mistake("services: [a]\n"), "1:11: services: expected a map of services by name");
+    EXPECT_EQ(mistake("services:\n  a: {port: 7}\n  a: {port: 8}\n"), "3:3: services: 'a' is taken already");
+    EXPECT_TRUE(mistake("services: {a: [}\n").starts_with("1:")) << mistake("services: {a: [}\n");
+}
+
+// Goal: ports and databases belong to one service each.
+TEST_F(FleetFileTest, SharedPortsAndDatabasesAreRefused) {
+    EXPECT_EQ(mistake("services:\n  a: {port: 7}\n  b: {port: 7}\n"),
+              "3:6: b and a are both given port 7; each needs its own");
+    EXPECT_EQ(mistake("services:\n  a: {port: 7, database: 'sqlite:x'}\n  b: {port: 8, database: 'sqlite:x'}\n"),
+              "3:26: b and a are both given database sqlite:x; each needs its own");
+    EXPECT_EQ(mistake("services:\n  a: {port: 8500}\n"),
+              "2:6: a and hub.http are both given port 8500; each needs its own");
+}
+
+// Goal: a missing file says what it should be.
+TEST_F(FleetFileTest, MissingFileIsExplained) {
+    auto file = read_fleet_file((folder_ / "none.yaml").string());
+    ASSERT_FALSE(file);
+    EXPECT_TRUE(file.error().message().ends_with("a fleet is described by flotilla.yaml")) << file.error().message();
+}
+
+// Goal: offset and addresses reach every process; binaries that are not built are named.
+TEST_F(FleetFileTest, PlanShiftsPortsAndNamesMissingBinaries) {
+    auto file = read("services:\n  a:\n    port: 3001\n    binary: true-service\n    settings: {colour: red}\n");
+    ASSERT_TRUE(file) << file.error().message();
+    const DataFolder data{(folder_ / "data").string()};
+    auto missing = plan_fleet(*file, data, 10, folder_.string());
+    ASSERT_FALSE(missing);
+    EXPECT_TRUE(missing.error().message().contains("flotilla-hub does not exist; build it"))
+        << missing.error().message();
+
+    for (const char* name : {"flotilla-hub", "true-service"})
+        std::ofstream(folder_ / name) << "";
+    auto plan = plan_fleet(*file, data, 10, folder_.string());
+    ASSERT_TRUE(plan) << plan.error().message();
+    ASSERT_EQ(plan->size(), 2U);
+    EXPECT_EQ((*plan)[0].port, 8510);
+    const auto& arguments = (*plan)[1].command.arguments;
+    const std::string all = [&] {
+        std::string text;
+        for (const auto& argument : arguments)
+            text += argument + " ";
+        return text;
+    }();
+    EXPECT_TRUE(all.contains("--port 3011 ")) << all;
+    EXPECT_TRUE(all.contains("--registry consul://127.0.0.1:8510 ")) << all;
+    EXPECT_TRUE(all.contains("--bus redis://127.0.0.1:6390 ")) << all;
+    EXPECT_TRUE(all.contains("--set colour=red ")) << all;
+    EXPECT_EQ((*plan)[1].command.environment.at("FLOTILLA_SMTP"), "smtp://127.0.0.1:2535");
+    EXPECT_FALSE(plan_fleet(*file, data, 60000, folder_.string()));
+}
+
+} // namespace
+} // namespace flotilla::cli

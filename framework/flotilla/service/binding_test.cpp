@@ -1,0 +1,115 @@
+#include <flotilla/service/binding.hpp>
+
+#include <gtest/gtest.h>
+
+#include <flotilla/base/constrained.hpp>
+#include <flotilla/base/json.hpp>
+
+namespace flotilla {
+namespace {
+
+enum class Colour { red, deep_blue };
+struct Search {
+    std::string shop_id;
+    std::string text;
+    std::optional<Bounded<int, 1, 100>> limit;
+    std::vector<Colour> colours;
+};
+struct Change {
+    std::string id;
+    Text<1, 5> name;
+    std::optional<bool> active;
+};
+struct Found {};
+
+constexpr Endpoint<Search, Found> search{Method::get, "/shops/{shopId}/search"};
+constexpr Endpoint<Change, Found> change{Method::patch, "/things/{id}"};
+constexpr Endpoint<Change, Found> replace{Method::put, "/things"};
+
+http::RequestHead head(std::string target, const char* content_type = nullptr) {
+    http::RequestHead made;
+    made.target = std::move(target);
+    if (content_type) made.headers.add("content-type", content_type);
+    return made;
+}
+
+template <class T>
+Result<T> bound(const EndpointInfo& endpoint, const http::PathParameters& path, const http::RequestHead& request,
+                std::string_view body) {
+    T value{};
+    auto done = bind_request(endpoint, path, request, body, &value);
+    if (!done) return std::move(done.error());
+    return value;
+}
+
+std::string problems(const Error& error) {
+    std::string text;
+    for (const auto& field : error.fields())
+        text += field.path + ": " + field.message + "\n";
+    return text;
+}
+
+// Goal: path and query fill a request by name, decoded; unknown parameters are ignored.
+TEST(Binding, PathAndQueryFillTheRequest) {
+    auto value = bound<Search>(search, {{"shopId", "a b"}},
+                               head("/x?text=red%20lamp+x&limit=7&colours=RED&colours=DEEP_BLUE&other=1"), "");
+    ASSERT_TRUE(value) << value.error().message();
+    EXPECT_EQ(value->shop_id, "a b");
+    EXPECT_EQ(value->text, "red lamp x");
+    EXPECT_EQ(*value->limit, 7);
+    EXPECT_EQ(value->colours, (std::vector<Colour>{Colour::red, Colour::deep_blue}));
+}
+
+// Goal: everything wrong with a query is said at once.
+TEST(Binding, EveryBadQueryFieldIsNamed) {
+    auto value = bound<Search>(search, {{"shopId", "s"}}, head("/x?limit=1000&colours=green&limit=5"), "");
+    ASSERT_FALSE(value);
+    EXPECT_EQ(value.error().kind(), Kind::invalid);
+    const auto text = problems(value.error());
+    EXPECT_TRUE(text.contains("limit: expected 1..100, found 1000\n")) << text;
+    EXPECT_TRUE(text.contains("limit: is given more than once\n")) << text;
+    EXPECT_TRUE(text.contains("text: is required\n")) << text;
+    EXPECT_TRUE(text.contains("colours: ")) << text;
+    EXPECT_FALSE(bound<Search>(search, {{"shopId", "s"}}, head("/x?text=%zz"), ""));
+}
+
+// Goal: the path counts; what the body says about its fields is ignored, the rest is required.
+TEST(Binding, PathWinsOverBody) {
+    auto value = bound<Change>(change, {{"id", "7"}}, head("/things/7", "application/json; charset=utf-8"),
+                               R"({"id":9,"name":"lamp","active":true})");
+    ASSERT_TRUE(value) << value.error().message();
+    EXPECT_EQ(value->id, "7");
+    EXPECT_EQ(value->name, "lamp");
+    EXPECT_EQ(value->active, true);
+    auto missing = bound<Change>(change, {{"id", "7"}}, head("/things/7"), "");
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(problems(missing.error()), "name: is required\n");
+}
+
+// Goal: another media type is refused as such.
+TEST(Binding, OtherMediaTypeIsUnsupported) {
+    auto value = bound<Change>(replace, {}, head("/things", "application/x-www-form-urlencoded"), "id=1&name=x");
+    ASSERT_FALSE(value);
+    EXPECT_EQ(value.error().kind(), Kind::unsupported);
+}
+
+// Goal: what a client makes, a server understands: the same values come out.
+TEST(Binding, MadeRequestBindsToTheSameValues) {
+    const Search sent{.shop_id = "a/b c", .text = "ü&=?", .limit = 3, .colours = {Colour::deep_blue, Colour::red}};
+    const auto request = make_request(search, &sent);
+    EXPECT_EQ(request.head.target,
+              "/shops/a%2Fb%20c/search?text=%C3%BC%26%3D%3F&limit=3&colours=DEEP_BLUE&colours=RED");
+    auto received = bound<Search>(search, {{"shopId", "a/b c"}}, request.head, request.body);
+    ASSERT_TRUE(received) << received.error().message();
+    EXPECT_EQ(json::write(*received), json::write(sent));
+
+    const Change patch{.id = "7", .name = "lamp", .active = std::nullopt};
+    const auto body = make_request(change, &patch);
+    EXPECT_EQ(body.head.target, "/things/7");
+    auto again = bound<Change>(change, {{"id", "7"}}, body.head, body.body);
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_EQ(json::write(*again), json::write(patch));
+}
+
+} // namespace
+} // namespace flotilla

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""kill -9 of each process in turn while orders are being placed: nothing acknowledged is lost."""
+
+import http.client
+import os
+import random
+import signal
+import threading
+import time
+import unittest
+
+import fleet as f
+
+SEED = int(os.environ.get("FLOTILLA_SEED", "1"))
+PAUSE_SECONDS = 1.0
+
+
+class Buyers:
+    """Threads that create users, place orders and confirm them, and remember what was acknowledged."""
+
+    def __init__(self, fleet, threads):
+        self.fleet = fleet
+        self.stop = threading.Event()
+        self.lock = threading.Lock()
+        self.users, self.orders, self.confirmed = {}, {}, set()
+        self.failures = 0
+        self.threads = [threading.Thread(target=self.buy, args=(n,)) for n in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def try_post(self, path, body=None):
+        """The parsed answer of a success; None when it failed or nobody answered (then nothing was promised)."""
+        try:
+            answer = self.fleet.post(path, body)
+        except (OSError, http.client.HTTPException):
+            answer = None
+        if answer is not None and answer.status < 300:
+            return answer.json()
+        with self.lock:
+            self.failures += 1
+        time.sleep(0.01)
+        return None
+
+    def buy(self, number):
+        draw = random.Random(SEED * 1000 + number)
+        while not self.stop.is_set():
+            email = f"buyer-{number}-{draw.getrandbits(64):x}@example.com"
+            user = self.try_post("/api/users", {"email": email, "name": f"Buyer {number}"})
+            if not user:
+                continue
+            with self.lock:
+                self.users[user["id"]] = user
+            for _ in range(3):
+                items = [{"productId": f"p-{draw.randrange(1, 49):04}", "quantity": draw.randrange(1, 5)}]
+                order = self.try_post("/api/orders", {"userId": user["id"], "items": items})
+                if not order:
+                    continue
+                with self.lock:
+                    self.orders[order["id"]] = order
+                if self.try_post(f"/api/orders/{order['id']}/confirm"):
+                    with self.lock:
+                        self.confirmed.add(order["id"])
+
+    def finish(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def all_healthy(fleet):
+    members = fleet.members()
+    return len(members) == 6 and all(member["state"] == "ok" for member in members.values())
+
+
+class KillUnderLoad(unittest.TestCase):
+    # Goal: every acknowledged user and order survives kill -9 of any process; every confirmation is mailed, once per
+    # Message-ID; the fleet is healthy again within 10 s of each kill. Replay with FLOTILLA_SEED.
+    def test_nothing_acknowledged_is_lost(self):
+        print(f"seed {SEED}", flush=True)
+        order_of_death = ["hub", "user-service", "product-service", "order-service", "notification-service", "gateway"]
+        random.Random(SEED).shuffle(order_of_death)
+        with f.Fleet() as fleet:
+            buyers = Buyers(fleet, threads=4)
+            try:
+                for name in order_of_death:
+                    before = len(buyers.confirmed)
+                    f.eventually(lambda: len(buyers.confirmed) > before + 5, what="orders flow before the kill")
+                    pid = fleet.members()[name]["pid"]
+                    os.kill(pid, signal.SIGKILL)
+                    killed = time.monotonic()
+                    f.eventually(lambda: fleet.members()[name]["restarts"] >= 1 and all_healthy(fleet), patience=10,
+                                 what=f"healthy again after {name} was killed")
+                    print(f"{name}: healthy again after {time.monotonic() - killed:.1f} s", flush=True)
+            finally:
+                buyers.finish()
+            self.check(fleet, buyers)
+
+    def check(self, fleet, buyers):
+        print(f"acknowledged: {len(buyers.users)} users, {len(buyers.orders)} orders, {len(buyers.confirmed)} confirmed; "
+              f"{buyers.failures} calls failed meanwhile", flush=True)
+        self.assertGreater(len(buyers.confirmed), 30)
+        for user in buyers.users.values():
+            self.assertEqual(user, fleet.get(f"/api/users/{user['id']}").json())
+        for order in buyers.orders.values():
+            kept = fleet.get(f"/api/orders/{order['id']}").json()
+            self.assertEqual({**order, "status": kept["status"]}, kept)
+            if order["id"] in buyers.confirmed:
+                self.assertEqual("CONFIRMED", kept["status"])
+
+        def every_confirmation():
+            mails = fleet.mails()
+            subjects = {mail["subject"] for mail in mails}
+            welcomed = {address for mail in mails if mail["subject"] == "Welcome aboard" for address in mail["to"]}
+            missing = [o for o in buyers.confirmed if f"Your order {o} is confirmed" not in subjects]
+            unwelcomed = [u for u in buyers.users.values() if u["email"] not in welcomed]
+            return mails if not missing and not unwelcomed else None
+
+        mails = f.eventually(every_confirmation, patience=30, what="a mail for every confirmed order and every user")
+        ids = [mail["messageId"] for mail in mails]
+        self.assertEqual(len(ids), len(set(ids)), "a Message-ID is kept twice")
+        confirmations = [mail["subject"] for mail in mails if mail["subject"].startswith("Your order")]
+        self.assertEqual(len(confirmations), len(set(confirmations)), "an order was confirmed by two different mails")
+
+
+if __name__ == "__main__":
+    f.main()

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""A fleet without its hub keeps serving and says so; events wait and flow when it returns."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import fleet as f
+
+
+def readyz(port):
+    try:
+        return f.call(port, "GET", "/readyz")
+    except OSError:
+        return None
+
+
+class HubDies(unittest.TestCase):
+    # Goal: with hub and supervisor gone, orders are still placed over the last known instances; /readyz says what is
+    # missing; the events wait in the outbox and arrive when the hub is back.
+    def test_events_wait_for_the_hub(self):
+        with f.Fleet() as fleet:
+            user = fleet.new_user()
+            f.eventually(lambda: len(fleet.mails()) == 1, what="the welcome mail")
+            state = fleet.state()
+            os.kill(state["supervisor"]["pid"], signal.SIGKILL)  # or it would restart the hub at once
+            os.kill(next(m for m in state["members"] if m["name"] == "hub")["process"]["pid"], signal.SIGKILL)
+
+            order = fleet.post("/api/orders", {"userId": user["id"], "items": [{"productId": "p-0001", "quantity": 1}]})
+            self.assertEqual(201, order.status, order)
+            self.assertEqual(200, fleet.post(f"/api/orders/{order.json()['id']}/confirm").status)
+            self.assertEqual(200, fleet.get(f"/api/users/{user['id']}/dashboard").status)
+
+            def degraded():
+                ready = readyz(fleet.port("order-service")).json()
+                failed = {name for name, check in ready["checks"].items() if check["status"] != "ok"}
+                return ready if {"bus", "registry", "outbox"} <= failed else None
+
+            ready = f.eventually(degraded, what="/readyz names bus, registry and outbox")
+            self.assertEqual("degraded", ready["status"])
+            self.assertEqual(200, readyz(fleet.port("order-service")).status)
+            self.assertEqual("degraded", fleet.members()["order-service"]["state"])
+            self.assertFalse(fleet.status()["supervised"])
+
+            fleet.up()  # takes the living services over and starts the hub again
+            self.assertTrue(fleet.status()["supervised"])
+            f.eventually(lambda: len(fleet.mails()) == 2, what="the confirmation that waited")
+            f.eventually(lambda: all(m["state"] == "ok" for m in fleet.members().values()), what="healthy again")
+            self.assertEqual(0, fleet.members()["order-service"]["restarts"])
+
+
+class WithoutHub(unittest.TestCase):
+    # Goal: a service started where there is no hub serves at once and says what is missing.
+    def test_service_starts_and_serves(self):
+        port = next(p for p in range(20000 + os.getpid() % 10000, 65000) if f.is_free(p))
+        with tempfile.TemporaryDirectory() as folder:
+            log = pathlib.Path(folder) / "log"
+            with log.open("w") as output:
+                service = subprocess.Popen([str(f.PROGRAMS / "user-service"), "--port", str(port), "--data", folder,
+                                            "--registry", "consul://127.0.0.1:1", "--bus", "redis://127.0.0.1:1"],
+                                           stdout=output, stderr=subprocess.STDOUT)
+            try:
+                f.eventually(lambda: readyz(port), what="the service answers")
+                made = f.call(port, "POST", "/users", {"email": "ada@example.com", "name": "Ada"})
+                self.assertEqual(201, made.status, made)
+                ready = f.eventually(lambda: (lambda r: r if r["checks"]["outbox"]["status"] == "failed" else None)(
+                    readyz(port).json()), what="/readyz names the outbox")
+                self.assertEqual("degraded", ready["status"])
+                self.assertIn("1 events wait", ready["checks"]["outbox"]["detail"])
+                self.assertEqual(503, f.call(port, "GET", "/healthz").status)
+                service.send_signal(signal.SIGTERM)
+                self.assertEqual(0, service.wait(timeout=20))
+            finally:
+                service.kill()
+                service.wait()
+
+
+if __name__ == "__main__":
+    f.main()

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""An order from the outside to the mail, through the gateway, and what is left after a restart."""
+
+import unittest
+
+import fleet as f
+
+
+class WalkingShop(unittest.TestCase):
+    # Goal: the whole story of the requirements, in their JSON and status codes; after down and up all of it is there.
+    def test_order_from_user_to_mail(self):
+        with f.Fleet() as fleet:
+            made = fleet.post("/api/users", {"email": "ada@example.com", "name": "Ada"})
+            self.assertEqual(201, made.status, made)
+            user = made.json()
+            self.assertEqual({"id", "email", "name", "createdAt"}, set(user))
+            again = fleet.post("/api/users", {"email": "ada@example.com", "name": "Ada"})
+            self.assertEqual((400, "User already exists"), (again.status, again.json()["error"]))
+
+            prices = [fleet.get(f"/api/products/p-000{n}").json()["price"] for n in (1, 7)]
+            placed = fleet.post("/api/orders", {"userId": user["id"], "items": [
+                {"productId": "p-0001", "quantity": 2, "price": 0.01}, {"productId": "p-0007", "quantity": 1}]})
+            self.assertEqual(201, placed.status, placed)
+            order = placed.json()
+            self.assertEqual("PENDING", order["status"])
+            self.assertAlmostEqual(2 * prices[0] + prices[1], order["total"], places=2)
+
+            for body, message in (
+                    ({"userId": "123", "items": [{"productId": "p-0001", "quantity": 1}]}, "User not found"),
+                    ({"userId": user["id"], "items": [{"productId": "x", "quantity": 1}]}, "Product x not found"),
+                    ({"userId": user["id"], "items": [{"productId": "p-0050", "quantity": 1}]},
+                     "Product p-0050 out of stock")):
+                refused = fleet.post("/api/orders", body)
+                self.assertEqual((400, message), (refused.status, refused.json()["error"]), refused)
+                self.assertEqual("application/problem+json", refused.headers["content-type"])
+
+            confirmed = fleet.post(f"/api/orders/{order['id']}/confirm")
+            self.assertEqual((200, "CONFIRMED"), (confirmed.status, confirmed.json()["status"]), confirmed)
+
+            def expect_everything():
+                dashboard = fleet.get(f"/api/users/{user['id']}/dashboard")
+                self.assertEqual(200, dashboard.status, dashboard)
+                self.assertEqual(user, dashboard.json()["user"])
+                self.assertEqual([{**order, "status": "CONFIRMED"}], dashboard.json()["orders"])
+                mails = f.eventually(lambda: [m for m in fleet.mails()] if len(fleet.mails()) == 2 else None, what="two mails")
+                self.assertEqual(["ada@example.com"] * 2, [address for m in mails for address in m["to"]])
+                subjects = sorted(m["subject"] for m in mails)
+                self.assertEqual(["Welcome aboard", f"Your order {order['id']} is confirmed"], subjects)
+
+            expect_everything()
+            fleet.down()
+            self.assertEqual([], fleet.status()["members"])
+            self.assertTrue(all(f.is_free(fleet.port(name)) for name in f.PORTS), "something still listens after down")
+            fleet.up()
+            expect_everything()
+            self.assertEqual(400, fleet.post("/api/users", {"email": "ada@example.com", "name": "Ada"}).status)
+
+    # Goal: the requirements' other paths lead to the same services.
+    def test_paths_without_api(self):
+        with f.Fleet() as fleet:
+            user = fleet.post("/users", {"email": "b@example.com", "name": "B"})
+            self.assertEqual(201, user.status, user)
+            self.assertEqual(user.body, fleet.get(f"/users/{user.json()['id']}").body)
+            self.assertEqual(user.body, fleet.get(f"/api/v1/users/{user.json()['id']}").body)
+            missing = fleet.get("/users/123")
+            self.assertEqual((404, "User not found"), (missing.status, missing.json()["error"]))
+            self.assertEqual("[]", fleet.get(f"/orders?userId={user.json()['id']}").body)
+            self.assertEqual(404, fleet.get("/nothing/here").status)
+            self.assertEqual(404, fleet.get("/api/users/123/dashboard").status)
+
+    # Goal: one trace id runs through gateway, services, event and mail job.
+    def test_trace_is_carried_through(self):
+        with f.Fleet() as fleet:
+            trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+            answer = fleet.post("/api/users", {"email": "t@example.com", "name": "T"},
+                                {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+            self.assertEqual(201, answer.status)
+            entry = f.eventually(lambda: read_stream(fleet, "user.created"), what="the event on the bus")
+            self.assertIn(trace, entry)
+
+
+def read_stream(fleet, topic):
+    import subprocess
+    keys = subprocess.run(["redis-cli", "-p", str(fleet.port("bus")), "KEYS", f"*{topic}*"], capture_output=True, text=True)
+    for key in keys.stdout.split():
+        entries = subprocess.run(["redis-cli", "-p", str(fleet.port("bus")), "XRANGE", key, "-", "+"],
+                                 capture_output=True, text=True).stdout
+        if entries.strip() and "WRONGTYPE" not in entries:
+            return entries
+    return None
+
+
+if __name__ == "__main__":
+    f.main()
