@@ -1,0 +1,204 @@
+// The client against servers that misbehave, played by hand.
+#include <flotilla/http/client.hpp>
+
+#include <flotilla/http/test_wire.hpp>
+
+namespace flotilla::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+Request request(Method method, std::string body = {}) {
+    Request made;
+    made.head.method = method;
+    made.head.method_name = name(method);
+    made.body = std::move(body);
+    return made;
+}
+
+/// What the peer does with each connection in turn: what it says to each request, then it closes. "(silence)" says
+/// nothing, "(leave)" closes without waiting for a request.
+using Script = std::vector<std::vector<std::string>>;
+
+struct Peer {
+    std::size_t connections = 0;
+    std::size_t requests = 0;
+
+    task<void> serve(Context& context, Listener& listener, Script script) {
+        for (const auto& connection : script) {
+            auto stream = co_await listener.accept(context);
+            if (!stream) co_return;
+            ++connections;
+            Wire wire(context, std::move(*stream));
+            for (const auto& answer : connection) {
+                if (answer == "(leave)") break;
+                const auto head = co_await wire.until("\r\n\r\n");
+                if (head.empty()) break;
+                ++requests;
+                if (answer == "(silence)") break;
+                co_await wire.say(answer);
+            }
+        }
+    }
+};
+
+using Against = std::function<task<void>(Context&, Client&, Address, Peer&)>;
+
+task<void> play(Context& context, Listener& listener, Script script, ClientOptions options, const Against& against) {
+    Client client(context.world(), options);
+    Peer peer;
+    Scope scope(context);
+    scope.spawn(peer.serve(scope.context(), listener, std::move(script)));
+    co_await against(context, client, listener.local(), peer);
+    scope.cancel(Error(Kind::cancelled, "enough"));
+    co_await scope.join();
+}
+
+void with_peer(Script script, Against against, ClientOptions options = {}) {
+    Loop loop;
+    Context root(loop.world());
+    Context context(root, 20s);
+    auto listener = loop.world().listen(Address::tcp("127.0.0.1", 0));
+    ASSERT_TRUE(listener);
+    loop.run_until_done(play(context, **listener, std::move(script), options, against));
+}
+
+std::string ok(const std::string& body) {
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+/// The body, or the error's kind.
+task<std::string> outcome(Context& context, Client& client, Address address, Request what) {
+    const auto response = co_await client.fetch(context, std::move(address), std::move(what));
+    co_return response ? response->body : std::string(name(response.error().kind()));
+}
+
+// Goal: a pooled connection that the server has closed is noticed before it is used, whatever the method.
+TEST(HttpClientPool, ClosedConnectionIsNotUsedAgain) {
+    with_peer({{ok("a")}, {ok("b")}}, [](Context& context, Client& client, Address address, Peer& peer) -> task<void> {
+        EXPECT_EQ(co_await outcome(context, client, address, request(Method::post)), "a");
+        co_await turn_until(context, [&] { return client.idle_connections() == 1; });
+        for (int i = 0; i < 20; ++i) co_await turn(context); // the peer's FIN arrives
+        EXPECT_EQ(co_await outcome(context, client, address, request(Method::post)), "b");
+        EXPECT_EQ(peer.connections, 2u);
+    });
+}
+
+// Goal: a server that closes as the request arrives looks stale; an idempotent request goes out once more.
+TEST(HttpClientPool, StaleConnectionIdempotentRequestIsSentAgain) {
+    with_peer({{ok("a"), "(silence)"}, {ok("b")}}, [](Context& context, Client& client, Address address, Peer& peer) -> task<void> {
+        EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "a");
+        EXPECT_EQ(co_await outcome(context, client, address, request(Method::put)), "b");
+        EXPECT_EQ(peer.connections, 2u);
+        EXPECT_EQ(peer.requests, 3u);
+    });
+}
+
+// Goal: a request that may have been acted upon is not repeated behind the caller's back.
+TEST(HttpClientPool, StaleConnectionOtherRequestIsNotSentAgain) {
+    with_peer({{ok("a"), "(silence)"}, {ok("b")}}, [](Context& context, Client& client, Address address, Peer& peer) -> task<void> {
+        EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "a");
+        EXPECT_EQ(co_await outcome(context, client, address, request(Method::post)), "bad_gateway");
+        EXPECT_EQ(peer.connections, 1u);
+    });
+}
+
+// Goal: the second try is the last, and a fresh connection gets none.
+TEST(HttpClientPool, StaleConnectionIsRetriedOnlyOnce) {
+    with_peer({{ok("a"), "(silence)"}, {"(silence)"}, {ok("never")}},
+              [](Context& context, Client& client, Address address, Peer& peer) -> task<void> {
+                  EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "a");
+                  EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "bad_gateway");
+                  EXPECT_EQ(peer.connections, 2u);
+              });
+}
+
+// Goal: connections are reused only after a message that ended cleanly on a connection that stays.
+TEST(HttpClientPool, ConnectionFitForNoOtherRequestIsClosed) {
+    const std::vector<std::string> answers{
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\na",
+        "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\n\r\na",
+        ok("a") + "and more",
+    };
+    for (const auto& answer : answers) {
+        with_peer({{answer}}, [](Context& context, Client& client, Address address, Peer&) -> task<void> {
+            EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "a");
+            EXPECT_EQ(client.idle_connections(), 0u);
+        });
+    }
+}
+
+// Goal: interim responses are skipped, also before the final one in the same bytes.
+TEST(HttpClientResponse, InterimResponsesAreSkipped) {
+    with_peer({{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok("a")}},
+              [](Context& context, Client& client, Address address, Peer&) -> task<void> {
+                  EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "a");
+                  EXPECT_EQ(client.idle_connections(), 1u);
+              });
+}
+
+// Goal: what is no whole, valid response is bad_gateway, never a shortened success.
+TEST(HttpClientResponse, BadResponseIsBadGateway) {
+    std::string endless;
+    for (int i = 0; i < 40; ++i) endless += "HTTP/1.1 100 Continue\r\n\r\n";
+    const std::vector<std::string> answers{
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+        "<html>\n",
+        endless,
+        "(silence)",
+    };
+    for (const auto& answer : answers) {
+        with_peer({{answer}}, [&answer](Context& context, Client& client, Address address, Peer&) -> task<void> {
+            EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "bad_gateway") << answer;
+            EXPECT_EQ(client.idle_connections(), 0u);
+        });
+    }
+}
+
+// Goal: HEAD's length announces a body that does not come.
+TEST(HttpClientResponse, HeadHasALengthAndNoBody) {
+    with_peer({{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"}}, [](Context& context, Client& client, Address address, Peer&) -> task<void> {
+        {
+            auto exchange = co_await client.open(context, address);
+            const auto asked = request(Method::head).head;
+            EXPECT_TRUE(co_await (*exchange)->send_whole(context, asked, {}));
+            EXPECT_TRUE(co_await (*exchange)->receive(context));
+            EXPECT_EQ((*exchange)->response_body_size().bytes, 5u);
+            EXPECT_EQ((co_await (*exchange)->read(context)).value(), "");
+        }
+        EXPECT_EQ(client.idle_connections(), 1u);
+    });
+}
+
+// Goal: a response larger than the caller can hold is refused, announced or not.
+TEST(HttpClientResponse, TooLargeIsRefused) {
+    for (const auto* head : {"Content-Length: 11\r\n", ""}) {
+        const auto answer = "HTTP/1.1 200 OK\r\n" + std::string(head) + "\r\nhello world";
+        with_peer({{answer}}, [](Context& context, Client& client, Address address, Peer&) -> task<void> {
+            EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "too_large");
+        }, {.response_bytes_max = 10});
+    }
+}
+
+// Goal: the answer of a server that refuses a large upload half way is heard.
+TEST(HttpClientResponse, EarlyAnswerToAnUploadIsHeard) {
+    Handler handler = [](Context& context, Exchange& exchange) -> task<void> {
+        ResponseHead head{.status = 403, .headers = {}};
+        EXPECT_TRUE(co_await exchange.respond(context, head, "no"));
+    };
+    with_server({}, handler, [](Context& context, Server&, Address address) -> task<void> {
+        Client client(context.world());
+        const auto response = co_await client.fetch(context, address, request(Method::put, std::string(400'000, 'x')));
+        EXPECT_TRUE(response) << response.error().message();
+        if (response) EXPECT_EQ(response->status(), 403);
+    });
+}
+
+} // namespace
+} // namespace flotilla::http
