@@ -63,7 +63,8 @@ public:
     /// Errors: internal when an applied migration's text has changed or one is missing, naming it.
     virtual task<Result<void>> migrate(Context& context, std::string_view component, Migrations migrations) = 0;
 
-    /// Calls back on this object's loop after commits whose transaction gave that signal. Returns a handle that stops it.
+    /// Calls back on this object's loop after commits whose transaction gave that signal. Returns a handle that stops
+    /// it.
     virtual std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) = 0;
 
     /// ok, or why the database cannot serve now. For /readyz.
@@ -77,8 +78,8 @@ protected:
     virtual task<Result<void>> transact_erased(Context& context, ErasedBody body) = 0;
     /// `arguments` own their text; row is called on the loop (point) or away from it (scan). The row callback of a scan
     /// owns what it touches: a cancelled scan may still be running when its task has ended.
-    virtual task<Result<void>> read_erased(Context& context, ReadKind kind, std::string sql, std::vector<SqlValue> arguments,
-                                           RowCallback row) = 0;
+    virtual task<Result<void>> read_erased(Context& context, ReadKind kind, std::string sql,
+                                           std::vector<SqlValue> arguments, RowCallback row) = 0;
 };
 
 /// Opens by URL: "sqlite:/path/to/file.db" (created when missing; parent folders too), "sqlite::memory:" for tests.
@@ -88,8 +89,10 @@ Result<std::unique_ptr<Database>> open_database(World& world, std::string_view u
 
 namespace detail {
 /// Called inside the body's savepoint after it succeeded; see IdempotentRequest.
-Result<void> record_response(Transaction& transaction, const IdempotentRequest& request, std::string_view response_json);
-/// The response recorded meanwhile for the same request, read inside the transaction; conflicts as find_recorded_response.
+Result<void> record_response(Transaction& transaction, const IdempotentRequest& request,
+                             std::string_view response_json);
+/// The response recorded meanwhile for the same request, read inside the transaction; conflicts as
+/// find_recorded_response.
 Result<std::optional<std::string>> recorded_response(Transaction& transaction, const IdempotentRequest& request);
 } // namespace detail
 
@@ -123,7 +126,8 @@ task<R> Database::transact(Context& context, Body body) {
         shared->outcome.emplace(std::as_const(shared->body)(transaction));
         if (!shared->outcome->has_value()) return shared->outcome->error();
         if constexpr (!std::is_void_v<T>) {
-            if (shared->request) return detail::record_response(transaction, *shared->request, json::write(**shared->outcome));
+            if (shared->request)
+                return detail::record_response(transaction, *shared->request, json::write(**shared->outcome));
         }
         return {};
     });
@@ -137,10 +141,11 @@ task<Result<std::optional<T>>> Database::find(Context& context, std::string_view
     std::optional<T> found;
     bool several = false;
     std::vector<SqlValue> values{SqlValue(arguments).owning()...};
-    auto done = co_await read_erased(context, ReadKind::point, std::string(sql), std::move(values), [&](const SqlRow& row) -> Result<void> {
-        several = found.has_value();
-        return decode_row(row, descriptor_of<T>, &found.emplace());
-    });
+    auto done = co_await read_erased(context, ReadKind::point, std::string(sql), std::move(values),
+                                     [&](const SqlRow& row) -> Result<void> {
+                                         several = found.has_value();
+                                         return decode_row(row, descriptor_of<T>, &found.emplace());
+                                     });
     if (!done) co_return std::move(done.error());
     if (several) co_return Error(Kind::internal, "a query for one row gave several: " + std::string(sql));
     co_return std::move(found);
@@ -150,9 +155,9 @@ template <class T, class... Arguments>
 task<Result<std::vector<T>>> Database::select(Context& context, std::string_view sql, Arguments... arguments) {
     auto rows = std::make_shared<std::vector<T>>();
     std::vector<SqlValue> values{SqlValue(arguments).owning()...};
-    auto done = co_await read_erased(context, ReadKind::scan, std::string(sql), std::move(values), [rows](const SqlRow& row) -> Result<void> {
-        return decode_row(row, descriptor_of<T>, &rows->emplace_back());
-    });
+    auto done = co_await read_erased(
+        context, ReadKind::scan, std::string(sql), std::move(values),
+        [rows](const SqlRow& row) -> Result<void> { return decode_row(row, descriptor_of<T>, &rows->emplace_back()); });
     if (!done) co_return std::move(done.error());
     co_return std::move(*rows);
 }

@@ -17,7 +17,9 @@ task<void> write_rows(Context& context, Database& database, int output, int roun
     for (int i = 0;; ++i) {
         std::string id = std::to_string(round) + "-" + std::to_string(writer) + "-" + std::to_string(i);
         const auto written = co_await database.transact(context, [id](Transaction& tx) -> Result<std::int64_t> {
-            if (auto row = tx.execute("INSERT INTO things (id, filler) VALUES ($1, $2)", id, std::string(200, 'x')); !row) return row;
+            if (auto row = tx.execute("INSERT INTO things (id, filler) VALUES ($1, $2)", id, std::string(200, 'x'));
+                !row)
+                return row;
             return tx.execute("UPDATE totals SET things = things + 1");
         });
         if (!written) ::_exit(3);
@@ -30,7 +32,8 @@ task<void> write_rows(Context& context, Database& database, int output, int roun
     TestDatabase store(url);
     auto work = [&](Context& context) -> task<void> {
         Scope scope(context);
-        for (int writer = 0; writer < 8; ++writer) scope.spawn(write_rows(scope.context(), store.database(), output, round, writer));
+        for (int writer = 0; writer < 8; ++writer)
+            scope.spawn(write_rows(scope.context(), store.database(), output, round, writer));
         co_await scope.join();
     };
     store.run(work);
@@ -88,7 +91,8 @@ TEST(Durability, KillWriterLosesNothingAcknowledged) {
         TestDatabase store(url);
         const auto found = value(store.select<std::string>("SELECT id FROM things"));
         const std::set<std::string> kept(found.begin(), found.end());
-        for (const auto& id : acknowledged) EXPECT_TRUE(kept.contains(id)) << id << " was acknowledged in round " << round;
+        for (const auto& id : acknowledged)
+            EXPECT_TRUE(kept.contains(id)) << id << " was acknowledged in round " << round;
         EXPECT_EQ(value(store.find<std::int64_t>("SELECT things FROM totals")), static_cast<std::int64_t>(kept.size()));
     }
     EXPECT_GT(acknowledged.size(), 12U);

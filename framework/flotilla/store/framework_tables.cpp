@@ -21,9 +21,9 @@ CREATE TABLE flotilla_idempotency (
 CREATE INDEX flotilla_idempotency_recorded_at ON flotilla_idempotency (recorded_at);
 )sql";
 
-// state: queued -> running -> done | parked, or back to queued for another try. attempts counts the tries begun, failures
-// those that count towards parking; both grow before a try, so that a crash counts too, and failures shrinks again when
-// only the outside world was down. The runner puts what it finds running at start back to queued.
+// state: queued -> running -> done | parked, or back to queued for another try. attempts counts the tries begun,
+// failures those that count towards parking; both grow before a try, so that a crash counts too, and failures shrinks
+// again when only the outside world was down. The runner puts what it finds running at start back to queued.
 constexpr std::string_view kJobs = R"sql(
 CREATE TABLE flotilla_jobs (
     id TEXT NOT NULL PRIMARY KEY,
@@ -47,7 +47,8 @@ CREATE INDEX flotilla_jobs_finished_at ON flotilla_jobs (finished_at) WHERE stat
 )sql";
 
 // position orders the events of one database. The application fills it inside the (serialised) transaction:
-//   INSERT INTO flotilla_outbox (position, ...) VALUES ((SELECT coalesce(max(position), 0) + 1 FROM flotilla_outbox), ...)
+//   INSERT INTO flotilla_outbox (position, ...) VALUES ((SELECT coalesce(max(position), 0) + 1 FROM flotilla_outbox),
+//   ...)
 // which needs no engine-specific key generation. Rows leave only after they were published, so a waiting row never has
 // a lower position than one that was written before it; positions of removed rows may come again.
 // sequence is NULL until the relay has numbered the row: 1, 2, 3, ... per (topic, partition).
@@ -109,10 +110,8 @@ CREATE INDEX flotilla_parked_key ON flotilla_parked (consumer, topic, key);
 )sql";
 
 constexpr std::array kMigrations{
-    Migration{1, "0001_idempotency", kIdempotency},
-    Migration{2, "0002_jobs", kJobs},
-    Migration{3, "0003_outbox", kOutbox},
-    Migration{4, "0004_inbox", kInbox},
+    Migration{1, "0001_idempotency", kIdempotency}, Migration{2, "0002_jobs", kJobs},
+    Migration{3, "0003_outbox", kOutbox},           Migration{4, "0004_inbox", kInbox},
     Migration{5, "0005_parked", kParked},
 };
 

@@ -15,28 +15,33 @@ constexpr std::string_view kFind =
 Result<std::optional<std::string>> response_of(std::optional<Recorded> found, const IdempotentRequest& request) {
     if (!found) return std::optional<std::string>();
     if (found->request_hash != request.request_hash) {
-        return Error(Kind::unprocessable, "idempotency_key_reused", "This Idempotency-Key was used with another request");
+        return Error(Kind::unprocessable, "idempotency_key_reused",
+                     "This Idempotency-Key was used with another request");
     }
     return std::optional(std::move(found->response));
 }
 
 } // namespace
 
-task<Result<std::optional<std::string>>> find_recorded_response(Context& context, Database& database, const IdempotentRequest& request) {
+task<Result<std::optional<std::string>>> find_recorded_response(Context& context, Database& database,
+                                                                const IdempotentRequest& request) {
     auto found = co_await must(database.find<Recorded>(context, kFind, request.endpoint, request.caller, request.key));
     co_return response_of(std::move(found), request);
 }
 
-Result<std::optional<std::string>> detail::recorded_response(Transaction& transaction, const IdempotentRequest& request) {
+Result<std::optional<std::string>> detail::recorded_response(Transaction& transaction,
+                                                             const IdempotentRequest& request) {
     auto found = transaction.find<Recorded>(kFind, request.endpoint, request.caller, request.key);
     if (!found) return std::move(found.error());
     return response_of(std::move(*found), request);
 }
 
-Result<void> detail::record_response(Transaction& transaction, const IdempotentRequest& request, std::string_view response_json) {
-    auto recorded = transaction.execute("INSERT INTO flotilla_idempotency (endpoint, caller, key, request_hash, response, recorded_at) "
-                                        "VALUES ($1, $2, $3, $4, $5, $6)",
-                                        request.endpoint, request.caller, request.key, request.request_hash, response_json, transaction.now());
+Result<void> detail::record_response(Transaction& transaction, const IdempotentRequest& request,
+                                     std::string_view response_json) {
+    auto recorded = transaction.execute(
+        "INSERT INTO flotilla_idempotency (endpoint, caller, key, request_hash, response, recorded_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6)",
+        request.endpoint, request.caller, request.key, request.request_hash, response_json, transaction.now());
     if (!recorded) return std::move(recorded.error());
     return {};
 }
@@ -47,9 +52,10 @@ task<Result<std::int64_t>> forget_recorded_responses(Context& context, Database&
     std::int64_t total = 0;
     while (true) {
         const auto removed = co_await must(database.transact(context, [before](Transaction& transaction) {
-            return transaction.execute("DELETE FROM flotilla_idempotency WHERE (endpoint, caller, key) IN (SELECT endpoint, caller, key "
-                                       "FROM flotilla_idempotency WHERE recorded_at < $1 ORDER BY recorded_at LIMIT 1000)",
-                                       before);
+            return transaction.execute(
+                "DELETE FROM flotilla_idempotency WHERE (endpoint, caller, key) IN (SELECT endpoint, caller, key "
+                "FROM flotilla_idempotency WHERE recorded_at < $1 ORDER BY recorded_at LIMIT 1000)",
+                before);
         }));
         if (removed == 0) co_return total;
         total += removed;

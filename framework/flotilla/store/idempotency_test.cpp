@@ -20,14 +20,19 @@ protected:
         value(store.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, total BIGINT)"));
     }
     static IdempotentRequest request(std::string hash = "hash-1") {
-        return {.endpoint = "POST /orders", .caller = "me", .key = "k-1", .request_hash = std::move(hash), .response = &descriptor_of<Order>};
+        return {.endpoint = "POST /orders",
+                .caller = "me",
+                .key = "k-1",
+                .request_hash = std::move(hash),
+                .response = &descriptor_of<Order>};
     }
     Result<Order> place(IdempotentRequest& idempotent) {
         Context context(store.world());
         context.idempotent_request = &idempotent;
         return store.loop().run_until_done(store.database().transact(context, [](Transaction& tx) -> Result<Order> {
             Order order{tx.new_id(), Money::from_cents(500)};
-            if (auto done = tx.execute("INSERT INTO orders VALUES ($1, $2)", order.id, order.total); !done) return done.error();
+            if (auto done = tx.execute("INSERT INTO orders VALUES ($1, $2)", order.id, order.total); !done)
+                return done.error();
             return order;
         }));
     }
@@ -100,7 +105,8 @@ TEST_F(IdempotencyTest, RunOtherTransactionsRecordsOnlyTheResponse) {
     auto idempotent = request();
     Context context(store.world());
     context.idempotent_request = &idempotent;
-    value(store.loop().run_until_done(store.database().transact(context, [](Transaction&) -> Result<std::string> { return "aside"; })));
+    value(store.loop().run_until_done(
+        store.database().transact(context, [](Transaction&) -> Result<std::string> { return "aside"; })));
     EXPECT_FALSE(idempotent.recorded);
     const auto first = value(place(idempotent));
     const auto later = value(place(idempotent));
@@ -111,14 +117,16 @@ TEST_F(IdempotencyTest, RunOtherTransactionsRecordsOnlyTheResponse) {
 // Goal: old records go, young ones stay.
 TEST_F(IdempotencyTest, ForgetRemovesOnlyOldRecords) {
     value(store.transact([](Transaction& tx) -> Result<std::int64_t> {
-        return tx.execute("INSERT INTO flotilla_idempotency WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) "
+        return tx.execute("INSERT INTO flotilla_idempotency WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+                          "FROM n WHERE i < 2500) "
                           "SELECT 'POST /orders', 'me', 'old-' || i, 'h', '{}', $1 FROM n",
                           tx.now() - std::chrono::hours(25));
     }));
     auto young = request();
     value(place(young));
     Context context(store.world());
-    EXPECT_EQ(store.loop().run_until_done(forget_recorded_responses(context, store.database(), std::chrono::hours(24))), 2500);
+    EXPECT_EQ(store.loop().run_until_done(forget_recorded_responses(context, store.database(), std::chrono::hours(24))),
+              2500);
     EXPECT_TRUE(value(recorded(young)));
 }
 

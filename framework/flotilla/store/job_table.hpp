@@ -6,7 +6,8 @@
 
 #include <flotilla/store/database.hpp>
 
-/// The statements on flotilla_jobs, as transaction bodies and plain functions; when they run is the JobRunner's business.
+/// The statements on flotilla_jobs, as transaction bodies and plain functions; when they run is the JobRunner's
+/// business.
 namespace flotilla::jobs {
 
 /// A job that has been taken for a try; both counters include it.

@@ -47,7 +47,8 @@ struct JobRunner::Impl {
     std::vector<std::string> kinds() const;
     Duration jittered_delay(std::int64_t attempts);
     jobs::Finish verdict(const jobs::TakenJob& job, const Result<void>& outcome, bool stopping);
-    void report(const Context& context, const jobs::TakenJob& job, const Result<void>& outcome, const jobs::Finish& finish);
+    void report(const Context& context, const jobs::TakenJob& job, const Result<void>& outcome,
+                const jobs::Finish& finish);
 
     task<void> look_for_work(Scope& scope);
     task<void> recover(Context& context);
@@ -63,7 +64,9 @@ JobRunner::JobRunner(World& world, Database& database, Logger log, Metrics& metr
     : impl_(std::make_unique<Impl>(world, database, std::move(log), metrics, options)) {}
 JobRunner::~JobRunner() = default;
 
-void JobRunner::handle(std::string kind, Handler handler) { impl_->handlers.insert_or_assign(std::move(kind), std::move(handler)); }
+void JobRunner::handle(std::string kind, Handler handler) {
+    impl_->handlers.insert_or_assign(std::move(kind), std::move(handler));
+}
 const JobRunner::Statistics& JobRunner::statistics() const { return impl_->statistics; }
 
 Result<void> JobRunner::health() const {
@@ -77,7 +80,8 @@ task<void> JobRunner::run(Context& context) {
 
 std::vector<std::string> JobRunner::Impl::kinds() const {
     std::vector<std::string> names;
-    for (const auto& [kind, handler] : handlers) names.push_back(kind);
+    for (const auto& [kind, handler] : handlers)
+        names.push_back(kind);
     return names;
 }
 
@@ -154,7 +158,8 @@ task<void> JobRunner::Impl::forget(Context& context) {
     const bool more = forgotten && *forgotten == jobs::kForgottenAtOnce;
     if (!more) next_forget = world.monotonic() + kForgetEvery;
     if (more) wake.notify();
-    if (!forgotten && !context.cancelled()) log.warning(context, "cannot forget finished jobs", {{"error", forgotten.error().message()}});
+    if (!forgotten && !context.cancelled())
+        log.warning(context, "cannot forget finished jobs", {{"error", forgotten.error().message()}});
 }
 
 task<void> JobRunner::Impl::work_on(Context& parent, jobs::TakenJob job) {
@@ -179,14 +184,16 @@ task<Result<void>> JobRunner::Impl::attempt(Context& parent, const jobs::TakenJo
 
 Duration JobRunner::Impl::jittered_delay(std::int64_t attempts) {
     Duration limit = kRetryMin;
-    for (std::int64_t i = 1; i < attempts && limit < kRetryMax; ++i) limit *= 2;
+    for (std::int64_t i = 1; i < attempts && limit < kRetryMax; ++i)
+        limit *= 2;
     limit = std::min(limit, kRetryMax);
     return Duration(static_cast<std::int64_t>(world.random() % static_cast<std::uint64_t>(limit.count() + 1)));
 }
 
 jobs::Finish JobRunner::Impl::verdict(const jobs::TakenJob& job, const Result<void>& outcome, bool stopping) {
     const Timestamp now = world.now();
-    jobs::Finish finish{.id = job.id, .state = "queued", .due_at = now, .attempts = job.attempts, .failures = job.failures};
+    jobs::Finish finish{
+        .id = job.id, .state = "queued", .due_at = now, .attempts = job.attempts, .failures = job.failures};
     if (outcome) {
         finish.state = "done";
         finish.finished_at = now;
@@ -210,9 +217,13 @@ jobs::Finish JobRunner::Impl::verdict(const jobs::TakenJob& job, const Result<vo
     return finish;
 }
 
-void JobRunner::Impl::report(const Context& context, const jobs::TakenJob& job, const Result<void>& outcome, const jobs::Finish& finish) {
+void JobRunner::Impl::report(const Context& context, const jobs::TakenJob& job, const Result<void>& outcome,
+                             const jobs::Finish& finish) {
     const std::string label = finish.state == "queued" ? "retried" : finish.state;
-    metrics.counter("flotilla_jobs_tries_total", "Tries of durable jobs by outcome", {{"kind", job.kind}, {"outcome", label}}).add();
+    metrics
+        .counter("flotilla_jobs_tries_total", "Tries of durable jobs by outcome",
+                 {{"kind", job.kind}, {"outcome", label}})
+        .add();
     if (outcome) {
         statistics.last_error.clear();
         return;
@@ -221,7 +232,8 @@ void JobRunner::Impl::report(const Context& context, const jobs::TakenJob& job, 
     const auto level = finish.state == "parked" ? LogLevel::error : LogLevel::warning;
     const auto trace = TraceContext::parse(job.traceparent);
     if (!log.enabled(level)) return;
-    log.write(level, trace.valid() ? &trace : &context.trace, finish.state == "parked" ? "a job is parked" : "a job will be tried again",
+    log.write(level, trace.valid() ? &trace : &context.trace,
+              finish.state == "parked" ? "a job is parked" : "a job will be tried again",
               {{"kind", job.kind}, {"job", job.id}, {"attempts", job.attempts}, {"error", outcome.error().message()}});
 }
 

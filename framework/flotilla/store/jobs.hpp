@@ -13,16 +13,18 @@
 namespace flotilla {
 
 struct EnqueueOptions {
-    std::string key = {};     ///< a second job of the same kind and key is not added; empty: a fresh id
-    Duration delay = {};      ///< not before
+    std::string key = {}; ///< a second job of the same kind and key is not added; empty: a fresh id
+    Duration delay = {};  ///< not before
 };
 
 /// Adds a durable job in the transaction's own commit; it runs after the commit, at least once.
 template <class Payload>
-Result<void> enqueue(Transaction& transaction, const Job<Payload>& job, const Payload& payload, EnqueueOptions options = {}) {
+Result<void> enqueue(Transaction& transaction, const Job<Payload>& job, const Payload& payload,
+                     EnqueueOptions options = {}) {
     return enqueue_job(transaction, job.name, json::write(payload), std::move(options));
 }
-Result<void> enqueue_job(Transaction& transaction, std::string_view kind, std::string payload_json, EnqueueOptions options);
+Result<void> enqueue_job(Transaction& transaction, std::string_view kind, std::string payload_json,
+                         EnqueueOptions options);
 
 /// Runs due jobs of one database with bounded concurrency. A job that fails is tried again with doubling delay
 /// (1 s .. 60 s, full jitter). unavailable and deadline_exceeded are retried for ever: the outside world is down;
@@ -38,7 +40,8 @@ public:
     using Handler = std::function<task<Result<void>>(Context&, std::string_view payload_json)>;
 
     JobRunner(World& world, Database& database, Logger log, Metrics& metrics, Options options);
-    JobRunner(World& world, Database& database, Logger log, Metrics& metrics) : JobRunner(world, database, log, metrics, Options{}) {}
+    JobRunner(World& world, Database& database, Logger log, Metrics& metrics)
+        : JobRunner(world, database, log, metrics, Options{}) {}
     ~JobRunner();
     /// Requires: before run(). A kind without a handler stays queued and is reported by health().
     void handle(std::string kind, Handler handler);

@@ -26,9 +26,12 @@ protected:
     void SetUp() override { store.create_framework_tables(); }
 
     void enqueue(std::string to, EnqueueOptions options = {}) {
-        value(store.transact([to, options](Transaction& tx) { return flotilla::enqueue(tx, kSendMail, SendMail{to}, options); }));
+        value(store.transact(
+            [to, options](Transaction& tx) { return flotilla::enqueue(tx, kSendMail, SendMail{to}, options); }));
     }
-    JobRow job() { return *value(store.find<JobRow>("SELECT state, attempts, failures, last_error FROM flotilla_jobs")); }
+    JobRow job() {
+        return *value(store.find<JobRow>("SELECT state, attempts, failures, last_error FROM flotilla_jobs"));
+    }
 
     /// Runs a runner with this handler until `done` is notified, then stops it.
     void run_until(Event& done, JobRunner::Handler handler, JobRunner::Options options = {}) {
@@ -48,7 +51,8 @@ protected:
 
     TestDatabase store;
     std::vector<std::string> lines;
-    Logger log{"test", LogLevel::info, Logger::Format::json, [this](std::string_view line) { lines.emplace_back(line); }};
+    Logger log{"test", LogLevel::info, Logger::Format::json,
+               [this](std::string_view line) { lines.emplace_back(line); }};
     Metrics metrics;
     std::unique_ptr<JobRunner> runner;
 };
@@ -125,7 +129,8 @@ TEST_F(JobsTest, EnqueueSameKeyAddsOneJob) {
     });
     enqueue("c", {.key = "welcome-1"});
     EXPECT_EQ(runs, 1);
-    EXPECT_EQ(value(store.select<std::string>("SELECT payload FROM flotilla_jobs")), (std::vector<std::string>{R"({"to":"a"})"}));
+    EXPECT_EQ(value(store.select<std::string>("SELECT payload FROM flotilla_jobs")),
+              (std::vector<std::string>{R"({"to":"a"})"}));
     value(store.transact([](Transaction& tx) { return enqueue_job(tx, "another_kind", "{}", {.key = "welcome-1"}); }));
     EXPECT_EQ(value(store.find<std::int64_t>("SELECT count(*) FROM flotilla_jobs")), 2);
 }
@@ -152,14 +157,13 @@ TEST_F(JobsTest, FailTooOftenParksTheJob) {
     enqueue("a");
     Event done;
     int runs = 0;
-    run_until(
-        done,
-        [&](Context&, std::string_view) -> task<Result<void>> {
-            if (++runs == 2) done.notify();
-            throw std::runtime_error("no such template");
-            co_return Result<void>();
-        },
-        {.attempts_max = 2});
+    run_until(done,
+              [&](Context&, std::string_view) -> task<Result<void>> {
+                  if (++runs == 2) done.notify();
+                  throw std::runtime_error("no such template");
+                  co_return Result<void>();
+              },
+              {.attempts_max = 2});
     EXPECT_EQ(job().state, "parked");
     EXPECT_EQ(job().failures, 2);
     EXPECT_EQ(job().last_error, "the job's handler threw: no such template");
@@ -170,16 +174,15 @@ TEST_F(JobsTest, FailAsUnavailableIsNeverParked) {
     enqueue("a");
     Event done;
     int runs = 0;
-    run_until(
-        done,
-        [&](Context&, std::string_view) -> task<Result<void>> {
-            if (++runs == 2) {
-                done.notify();
-                co_return Result<void>();
-            }
-            co_return Error(Kind::unavailable, "no mail server");
-        },
-        {.attempts_max = 1});
+    run_until(done,
+              [&](Context&, std::string_view) -> task<Result<void>> {
+                  if (++runs == 2) {
+                      done.notify();
+                      co_return Result<void>();
+                  }
+                  co_return Error(Kind::unavailable, "no mail server");
+              },
+              {.attempts_max = 1});
     EXPECT_EQ(runs, 2);
     EXPECT_EQ(job().state, "done");
 }
@@ -227,22 +230,23 @@ TEST_F(JobsTest, StopWhileInFlightGivesTheJobBack) {
 
 // Goal: no more jobs run at once than configured, and all of them run.
 TEST_F(JobsTest, RunManyJobsKeepsConcurrency) {
-    for (int i = 0; i < 30; ++i) enqueue(std::to_string(i));
+    for (int i = 0; i < 30; ++i)
+        enqueue(std::to_string(i));
     Event done;
     int running = 0;
     int most = 0;
     int finished = 0;
-    run_until(
-        done,
-        [&](Context& context, std::string_view) -> task<Result<void>> {
-            most = std::max(most, ++running);
-            // A trip through the writer: other jobs get their chance meanwhile.
-            const auto trip = co_await store.database().transact(context, [](Transaction&) -> Result<int> { return 1; });
-            --running;
-            if (++finished == 30) done.notify();
-            co_return trip ? Result<void>() : Result<void>(trip.error());
-        },
-        {.concurrency = 4});
+    run_until(done,
+              [&](Context& context, std::string_view) -> task<Result<void>> {
+                  most = std::max(most, ++running);
+                  // A trip through the writer: other jobs get their chance meanwhile.
+                  const auto trip =
+                      co_await store.database().transact(context, [](Transaction&) -> Result<int> { return 1; });
+                  --running;
+                  if (++finished == 30) done.notify();
+                  co_return trip ? Result<void>() : Result<void>(trip.error());
+              },
+              {.concurrency = 4});
     EXPECT_EQ(most, 4);
     EXPECT_EQ(value(store.find<std::int64_t>("SELECT count(*) FROM flotilla_jobs WHERE state = 'done'")), 30);
 }
@@ -270,8 +274,9 @@ TEST_F(JobsTest, LeaveKindWithoutHandlerIsReported) {
     run_until(done, [&](Context& context, std::string_view) -> task<Result<void>> {
         if (++looks == 1) {
             // The next look counts, since nothing is left to do.
-            const auto more = co_await store.database().transact(
-                context, [](Transaction& tx) { return enqueue_job(tx, "send_mail", "{}", {.delay = std::chrono::milliseconds(20)}); });
+            const auto more = co_await store.database().transact(context, [](Transaction& tx) {
+                return enqueue_job(tx, "send_mail", "{}", {.delay = std::chrono::milliseconds(20)});
+            });
             EXPECT_TRUE(more.has_value());
         } else {
             done.notify();
@@ -284,11 +289,14 @@ TEST_F(JobsTest, LeaveKindWithoutHandlerIsReported) {
 
 // Goal: finished jobs are forgotten after a day, parked ones never.
 TEST_F(JobsTest, ForgetRemovesOnlyOldFinishedJobs) {
-    value(store.execute("INSERT INTO flotilla_jobs (id, kind, key, payload, traceparent, state, attempts, failures, due_at, enqueued_at, finished_at) "
-                        "VALUES ('old', 'k', '1', '', '', 'done', 1, 1, 0, 0, 1000), ('young', 'k', '2', '', '', 'done', 1, 1, 0, 0, 3000), "
+    value(store.execute("INSERT INTO flotilla_jobs (id, kind, key, payload, traceparent, state, attempts, failures, "
+                        "due_at, enqueued_at, finished_at) "
+                        "VALUES ('old', 'k', '1', '', '', 'done', 1, 1, 0, 0, 1000), ('young', 'k', '2', '', '', "
+                        "'done', 1, 1, 0, 0, 3000), "
                         "('parked', 'k', '3', '', '', 'parked', 1, 1, 0, 0, 1000)"));
     EXPECT_EQ(value(store.transact(jobs::Forget{Timestamp(2000)})), 1);
-    EXPECT_EQ(value(store.select<std::string>("SELECT id FROM flotilla_jobs ORDER BY id")), (std::vector<std::string>{"parked", "young"}));
+    EXPECT_EQ(value(store.select<std::string>("SELECT id FROM flotilla_jobs ORDER BY id")),
+              (std::vector<std::string>{"parked", "young"}));
 }
 
 } // namespace

@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS flotilla_migrations (
 /// FNV-1a, 64 bits: it notices edits, it does not withstand attackers.
 std::string checksum(std::string_view text) {
     std::uint64_t hash = 0xCBF29CE484222325U;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
+    for (const char c : text)
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
     return fmt::format("{:016x}", hash);
 }
 
@@ -28,7 +29,8 @@ std::string checksum(std::string_view text) {
 
 MigrationBody::MigrationBody(std::string_view component, Migrations migrations) : component_(component) {
     for (const auto& migration : migrations) {
-        steps_.push_back({migration.version, std::string(migration.name), std::string(migration.sql), checksum(migration.sql)});
+        steps_.push_back(
+            {migration.version, std::string(migration.name), std::string(migration.sql), checksum(migration.sql)});
     }
 }
 
@@ -52,7 +54,8 @@ Result<void> MigrationBody::check_applied(const std::vector<Applied>& applied) c
         if (row.version != static_cast<std::int64_t>(i + 1)) {
             return error(row.name, fmt::format("was applied, but version {} before it was not", i + 1));
         }
-        if (i >= steps_.size()) return error(row.name, "was applied, but this program does not have it; it is older than its database");
+        if (i >= steps_.size())
+            return error(row.name, "was applied, but this program does not have it; it is older than its database");
         if (steps_[i].checksum != row.checksum) {
             return error(steps_[i].name, "has changed since it was applied; put it back and write a new one");
         }
@@ -64,11 +67,12 @@ Result<void> MigrationBody::apply(Transaction& transaction, const Step& step) co
     for (const auto statement : sql::split_statements(step.sql)) {
         // Seeds may end in RETURNING or be queries: rows are of no interest here.
         auto done = transaction.run(statement, {}, [](const SqlRow&) { return Result<void>(); });
-        if (!done) return error(step.name, fmt::format("{} (in: {})", done.error().message(), sql::shortened(statement)));
+        if (!done)
+            return error(step.name, fmt::format("{} (in: {})", done.error().message(), sql::shortened(statement)));
     }
     auto recorded = transaction.execute(
-        "INSERT INTO flotilla_migrations (component, version, name, checksum, applied_at) VALUES ($1, $2, $3, $4, $5)", component_,
-        step.version, step.name, step.checksum, transaction.now());
+        "INSERT INTO flotilla_migrations (component, version, name, checksum, applied_at) VALUES ($1, $2, $3, $4, $5)",
+        component_, step.version, step.name, step.checksum, transaction.now());
     if (!recorded) return std::move(recorded.error());
     return {};
 }

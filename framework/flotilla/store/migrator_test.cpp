@@ -8,10 +8,13 @@ namespace {
 using test::TestDatabase;
 using test::value;
 
-constexpr Migration kOne{1, "0001_create", "CREATE TABLE things (id TEXT PRIMARY KEY);\nINSERT INTO things VALUES ('seed;');\n"};
+constexpr Migration kOne{1, "0001_create",
+                         "CREATE TABLE things (id TEXT PRIMARY KEY);\nINSERT INTO things VALUES ('seed;');\n"};
 constexpr Migration kTwo{2, "0002_add_note", "ALTER TABLE things ADD COLUMN note TEXT;"};
 
-Result<void> apply(TestDatabase& store, std::vector<Migration> migrations) { return store.migrate("service", migrations); }
+Result<void> apply(TestDatabase& store, std::vector<Migration> migrations) {
+    return store.migrate("service", migrations);
+}
 
 // Goal: what is missing is applied, in order, once.
 TEST(Migrate, ApplyAgainDoesOnlyWhatIsMissing) {
@@ -25,7 +28,8 @@ TEST(Migrate, ApplyAgainDoesOnlyWhatIsMissing) {
     TestDatabase store(folder.url("a.db"));
     value(apply(store, {kOne, kTwo}));
     value(apply(store, {kOne, kTwo}));
-    EXPECT_EQ(value(store.select<std::int64_t>("SELECT version FROM flotilla_migrations ORDER BY version")), (std::vector<std::int64_t>{1, 2}));
+    EXPECT_EQ(value(store.select<std::int64_t>("SELECT version FROM flotilla_migrations ORDER BY version")),
+              (std::vector<std::int64_t>{1, 2}));
     value(store.execute("UPDATE things SET note = 'x'"));
 }
 
@@ -43,10 +47,13 @@ TEST(Migrate, ApplyTwoComponentsKeepsThemApart) {
 TEST(Migrate, ChangeAppliedTextIsRefused) {
     TestDatabase store;
     value(apply(store, {kOne}));
-    const auto changed = apply(store, {{1, "0001_create", "CREATE TABLE things (id TEXT PRIMARY KEY, colour TEXT);"}, kTwo});
+    const auto changed =
+        apply(store, {{1, "0001_create", "CREATE TABLE things (id TEXT PRIMARY KEY, colour TEXT);"}, kTwo});
     ASSERT_FALSE(changed);
-    EXPECT_EQ(changed.error(),
-              Error(Kind::internal, "migration 0001_create of service: has changed since it was applied; put it back and write a new one"));
+    EXPECT_EQ(
+        changed.error(),
+        Error(Kind::internal,
+              "migration 0001_create of service: has changed since it was applied; put it back and write a new one"));
 }
 
 // Goal: versions have no gaps, and a program does not run on a database newer than itself.
@@ -55,14 +62,15 @@ TEST(Migrate, LeaveGapOrMissingMigrationIsRefused) {
     EXPECT_EQ(apply(store, {kOne, {3, "0003_late", "SELECT 1;"}}).error().message(),
               "migration 0003_late of service: has version 3, expected 2: versions are 1, 2, 3, ... without gaps");
     value(apply(store, {kOne, kTwo}));
-    EXPECT_EQ(apply(store, {kOne}).error().message(),
-              "migration 0002_add_note of service: was applied, but this program does not have it; it is older than its database");
+    EXPECT_EQ(apply(store, {kOne}).error().message(), "migration 0002_add_note of service: was applied, but this "
+                                                      "program does not have it; it is older than its database");
 }
 
 // Goal: a migration that fails leaves nothing, not even its earlier statements, and is named.
 TEST(Migrate, FailInTheMiddleLeavesNothing) {
     TestDatabase store;
-    const auto failed = apply(store, {kOne, {2, "0002_broken", "CREATE TABLE others (id TEXT);\nINSERT INTO nowhere VALUES (1);"}});
+    const auto failed =
+        apply(store, {kOne, {2, "0002_broken", "CREATE TABLE others (id TEXT);\nINSERT INTO nowhere VALUES (1);"}});
     ASSERT_FALSE(failed);
     EXPECT_NE(failed.error().message().find("0002_broken"), std::string::npos);
     EXPECT_NE(failed.error().message().find("INSERT INTO nowhere"), std::string::npos);

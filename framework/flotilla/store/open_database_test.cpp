@@ -19,7 +19,8 @@ TEST(OpenDatabase, OpenForSecondOwnerIsRefused) {
     TestDatabase store(folder.url("shop.db"), "order-service");
     const auto error = refusal(store.loop(), folder.url("./shop.db"), "user-service");
     EXPECT_EQ(error.kind(), Kind::unavailable);
-    EXPECT_EQ(error.message(), "the database " + (folder.path() / "shop.db").string() + " is in use by order-service (this process)");
+    EXPECT_EQ(error.message(),
+              "the database " + (folder.path() / "shop.db").string() + " is in use by order-service (this process)");
     const auto same = store.open_another(folder.url("shop.db"), "order-service");
     EXPECT_TRUE(same->health());
 }
@@ -49,8 +50,8 @@ TEST(OpenDatabase, OpenInSecondProcessIsRefused) {
     Loop loop;
     const auto error = refusal(loop, folder.url("shop.db"), "order-service");
     EXPECT_EQ(error.kind(), Kind::unavailable);
-    EXPECT_EQ(error.message(), "the database " + (folder.path() / "shop.db").string() + " is in use by order-service (process " +
-                                   std::to_string(child) + ")");
+    EXPECT_EQ(error.message(), "the database " + (folder.path() / "shop.db").string() +
+                                   " is in use by order-service (process " + std::to_string(child) + ")");
     ::close(finish[1]);
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);

@@ -10,9 +10,12 @@ class ReadTest : public testing::Test {
 protected:
     void SetUp() override {
         value(store.transact([](Transaction& tx) -> Result<std::int64_t> {
-            if (auto created = tx.execute("CREATE TABLE numbers (id BIGINT PRIMARY KEY, square BIGINT NOT NULL)"); !created) return created;
-            return tx.execute("INSERT INTO numbers WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
-                              "SELECT i, i * i FROM n");
+            if (auto created = tx.execute("CREATE TABLE numbers (id BIGINT PRIMARY KEY, square BIGINT NOT NULL)");
+                !created)
+                return created;
+            return tx.execute(
+                "INSERT INTO numbers WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+                "SELECT i, i * i FROM n");
         }));
     }
     TestDatabase store;
@@ -48,15 +51,18 @@ TEST_F(ReadTest, ReadAfterAcknowledgedWriteSeesIt) {
     const auto other = store.open_another("sqlite::memory:?bodies=twice");
     auto test = [&](Context& context) -> task<void> {
         for (std::int64_t i = 1; i <= 200; ++i) {
-            const auto done = co_await store.database().transact(
-                context, [i](Transaction& tx) { return tx.execute("UPDATE numbers SET square = $1 WHERE id = 7", -i); });
+            const auto done = co_await store.database().transact(context, [i](Transaction& tx) {
+                return tx.execute("UPDATE numbers SET square = $1 WHERE id = 7", -i);
+            });
             EXPECT_TRUE(done.has_value());
-            const auto here = co_await store.database().find<std::int64_t>(context, "SELECT square FROM numbers WHERE id = 7");
+            const auto here =
+                co_await store.database().find<std::int64_t>(context, "SELECT square FROM numbers WHERE id = 7");
             const auto there = co_await other->find<std::int64_t>(context, "SELECT square FROM numbers WHERE id = 7");
             EXPECT_EQ(here, std::optional(-i));
             EXPECT_EQ(there, std::optional(-i));
             if (i % 50 != 0) continue;
-            const auto scanned = co_await store.database().select<std::int64_t>(context, "SELECT square FROM numbers WHERE square < 0");
+            const auto scanned =
+                co_await store.database().select<std::int64_t>(context, "SELECT square FROM numbers WHERE square < 0");
             EXPECT_EQ(scanned, (std::vector<std::int64_t>{-i}));
         }
     };
@@ -71,14 +77,17 @@ task<Result<std::vector<std::int64_t>>> evens(Context& context, Database& databa
 TEST_F(ReadTest, ScanConcurrentlyGivesEveryRowToEach) {
     auto test = [&](Context& context) -> task<void> {
         std::vector<task<Result<std::vector<std::int64_t>>>> scans;
-        for (int i = 0; i < 20; ++i) scans.push_back(evens(context, store.database()));
+        for (int i = 0; i < 20; ++i)
+            scans.push_back(evens(context, store.database()));
         auto works = all_settled(context, std::move(scans));
-        for (const auto& rows : co_await std::move(works)) EXPECT_EQ(rows->size(), 10000U);
+        for (const auto& rows : co_await std::move(works))
+            EXPECT_EQ(rows->size(), 10000U);
     };
     store.run(test);
 }
 
-constexpr std::string_view kEndless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+constexpr std::string_view kEndless =
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
 
 // Goal: a scan whose caller gives up ends, and does not keep a thread of the pool.
 TEST_F(ReadTest, CancelScanStopsIt) {
@@ -89,7 +98,8 @@ TEST_F(ReadTest, CancelScanStopsIt) {
             const auto outcome = co_await store.database().select<std::int64_t>(hurried, kEndless);
             EXPECT_EQ(outcome.error().kind(), Kind::deadline_exceeded);
         }
-        const auto rows = co_await store.database().select<std::int64_t>(context, "SELECT id FROM numbers WHERE id <= 3");
+        const auto rows =
+            co_await store.database().select<std::int64_t>(context, "SELECT id FROM numbers WHERE id <= 3");
         EXPECT_EQ(rows->size(), 3U);
     };
     store.run(test);

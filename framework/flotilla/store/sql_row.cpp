@@ -7,10 +7,14 @@ namespace {
 
 std::string_view name(SqlType type) {
     switch (type) {
-    case SqlType::null: return "NULL";
-    case SqlType::integer: return "an integer";
-    case SqlType::real: return "a real number";
-    case SqlType::text: break;
+    case SqlType::null:
+        return "NULL";
+    case SqlType::integer:
+        return "an integer";
+    case SqlType::real:
+        return "a real number";
+    case SqlType::text:
+        break;
     }
     return "text";
 }
@@ -42,9 +46,14 @@ Result<void> decode_integer(const SqlRow& row, int column, const TypeDescriptor&
         if (value != 0 && value != 1) return bad_column(row, column, "expected 0 or 1, found " + std::to_string(value));
         *static_cast<bool*>(into) = value == 1;
         return {};
-    case TypeKind::money: *static_cast<Money*>(into) = Money::from_cents(value); return {};
-    case TypeKind::timestamp: *static_cast<Timestamp*>(into) = Timestamp(value); return {};
-    default: break;
+    case TypeKind::money:
+        *static_cast<Money*>(into) = Money::from_cents(value);
+        return {};
+    case TypeKind::timestamp:
+        *static_cast<Timestamp*>(into) = Timestamp(value);
+        return {};
+    default:
+        break;
     }
     if (!fits(type, value)) return bad_column(row, column, std::to_string(value) + " does not fit the field");
     store_integer(type, into, value);
@@ -72,7 +81,8 @@ Result<void> decode_text(const SqlRow& row, int column, const TypeDescriptor& ty
         if (constraint.has_length) {
             const auto length = code_points(text);
             if (length < constraint.min_length || length > constraint.max_length) {
-                return bad_column(row, column, "a text of " + std::to_string(length) + " characters does not fit the field");
+                return bad_column(row, column,
+                                  "a text of " + std::to_string(length) + " characters does not fit the field");
             }
         }
         static_cast<std::string*>(into)->assign(text);
@@ -135,7 +145,9 @@ Result<void> decode_structure(const SqlRow& row, const TypeDescriptor& type, voi
     int expected = 0;
     for (const auto& field : type.fields) {
         const int column = column_named(row, field.name, expected++);
-        if (column < 0) return Error(Kind::internal, "no column for field " + std::string(field.name) + " of " + std::string(type.name));
+        if (column < 0)
+            return Error(Kind::internal,
+                         "no column for field " + std::string(field.name) + " of " + std::string(type.name));
         if (auto decoded = decode_column(row, column, *field.type, field.in(into)); !decoded) return decoded;
     }
     if (static_cast<std::size_t>(row.columns()) != type.fields.size()) return surplus_column(row, type);

@@ -42,7 +42,8 @@ std::string_view skip_comments(std::string_view text) {
 
 /// Only blanks, then a line's or the text's end, or a comment up to it.
 bool ends_line(std::string_view text, std::size_t at) {
-    while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r')) ++at;
+    while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r'))
+        ++at;
     return at == text.size() || text[at] == '\n' || text.substr(at, 2) == "--";
 }
 

@@ -8,15 +8,16 @@
 
 namespace flotilla::sql {
 
-/// The shared dialect's `$1` as SQLite's `?1` (which numbers `$n` by occurrence). Quoted text and comments stay as they are.
+/// The shared dialect's `$1` as SQLite's `?1` (which numbers `$n` by occurrence). Quoted text and comments stay as they
+/// are.
 std::string with_numbered_parameters(std::string_view text);
 
 /// Splits a script after each `;` that ends a line, outside quoted text and comments. Pieces without a statement
 /// (blank, comments only) are left out.
 std::vector<std::string_view> split_statements(std::string_view script);
 
-/// Refuses statements that belong to the driver, not to a transaction body or a migration: BEGIN, COMMIT, END, ROLLBACK,
-/// SAVEPOINT, RELEASE, PRAGMA, ATTACH, DETACH, VACUUM. Errors: internal, with the text.
+/// Refuses statements that belong to the driver, not to a transaction body or a migration: BEGIN, COMMIT, END,
+/// ROLLBACK, SAVEPOINT, RELEASE, PRAGMA, ATTACH, DETACH, VACUUM. Errors: internal, with the text.
 Result<void> check_allowed(std::string_view text);
 
 /// The text on one line and not longer than `length_max` bytes, for error messages.

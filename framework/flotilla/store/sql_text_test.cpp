@@ -9,15 +9,17 @@ namespace {
 TEST(SqlText, TranslateParametersLeavesQuotedTextAndComments) {
     EXPECT_EQ(with_numbered_parameters("SELECT $1, $12 FROM t WHERE a = $1"), "SELECT ?1, ?12 FROM t WHERE a = ?1");
     EXPECT_EQ(with_numbered_parameters("SELECT '$1', 'it''s $2', $3"), "SELECT '$1', 'it''s $2', ?3");
-    EXPECT_EQ(with_numbered_parameters("SELECT \"$1\" -- costs $2\n, $3 /* $4 */"), "SELECT \"$1\" -- costs $2\n, ?3 /* $4 */");
+    EXPECT_EQ(with_numbered_parameters("SELECT \"$1\" -- costs $2\n, $3 /* $4 */"),
+              "SELECT \"$1\" -- costs $2\n, ?3 /* $4 */");
     EXPECT_EQ(with_numbered_parameters("SELECT '5$', $"), "SELECT '5$', $");
     EXPECT_EQ(with_numbered_parameters("SELECT 'unclosed $1"), "SELECT 'unclosed $1");
 }
 
 // Goal: a script falls into its statements at `;` that ends a line, not at others.
 TEST(SqlText, SplitScriptCutsAtLineEndsOnly) {
-    const auto statements = split_statements("-- a table\nCREATE TABLE a (x TEXT);\n\nINSERT INTO a VALUES ('one;\ntwo'); -- done\n"
-                                             "INSERT INTO a VALUES (';') ;  \n;\n/* end; */\nSELECT 1");
+    const auto statements =
+        split_statements("-- a table\nCREATE TABLE a (x TEXT);\n\nINSERT INTO a VALUES ('one;\ntwo'); -- done\n"
+                         "INSERT INTO a VALUES (';') ;  \n;\n/* end; */\nSELECT 1");
     ASSERT_EQ(statements.size(), 4U);
     EXPECT_EQ(statements[0], "CREATE TABLE a (x TEXT);");
     EXPECT_EQ(statements[1], "INSERT INTO a VALUES ('one;\ntwo');");
@@ -28,11 +30,12 @@ TEST(SqlText, SplitScriptCutsAtLineEndsOnly) {
 
 // Goal: a body cannot end the transaction it shares with others.
 TEST(SqlText, CheckAllowedRefusesTransactionControl) {
-    for (const auto* refused : {"COMMIT", "  rollback;", "-- x\nBEGIN", "/* x */ Savepoint a", "RELEASE a", "PRAGMA user_version = 1",
-                                "VACUUM", "ATTACH 'x' AS y", "DETACH y", "END"}) {
+    for (const auto* refused : {"COMMIT", "  rollback;", "-- x\nBEGIN", "/* x */ Savepoint a", "RELEASE a",
+                                "PRAGMA user_version = 1", "VACUUM", "ATTACH 'x' AS y", "DETACH y", "END"}) {
         EXPECT_FALSE(check_allowed(refused)) << refused;
     }
-    for (const auto* allowed : {"SELECT 1", "INSERT INTO commits VALUES (1)", "", "(SELECT 1)"}) EXPECT_TRUE(check_allowed(allowed)) << allowed;
+    for (const auto* allowed : {"SELECT 1", "INSERT INTO commits VALUES (1)", "", "(SELECT 1)"})
+        EXPECT_TRUE(check_allowed(allowed)) << allowed;
 }
 
 // Goal: error messages stay on one line and bounded.

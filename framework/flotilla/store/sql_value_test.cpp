@@ -31,21 +31,34 @@ struct Everything {
     std::optional<Money> discount;
 };
 
-constexpr std::string_view kCreate = "CREATE TABLE everything (flag BOOLEAN, small INTEGER, large BIGINT, real DOUBLE PRECISION, text TEXT, "
-                                     "price BIGINT, at BIGINT, colour TEXT, rating INTEGER, code TEXT, size TEXT, tags TEXT, note TEXT, "
-                                     "discount BIGINT)";
-constexpr std::string_view kInsert = "INSERT INTO everything VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+constexpr std::string_view kCreate =
+    "CREATE TABLE everything (flag BOOLEAN, small INTEGER, large BIGINT, real DOUBLE PRECISION, text TEXT, "
+    "price BIGINT, at BIGINT, colour TEXT, rating INTEGER, code TEXT, size TEXT, tags TEXT, note TEXT, "
+    "discount BIGINT)";
+constexpr std::string_view kInsert =
+    "INSERT INTO everything VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 // Goal: every kind of value comes back from the database as it went in.
 TEST(SqlValue, WriteEveryKindReadsBackEqual) {
     TestDatabase store;
-    const Everything in{.flag = true, .small = -7, .large = std::numeric_limits<std::int64_t>::min(), .real = 0.1, .text = "it's a $1 \"ü\"",
-                        .price = Money::from_cents(1999), .at = Timestamp(1'700'000'000'123'456), .colour = Colour::light_blue, .rating = 10,
-                        .code = "ab", .size = {3, 4}, .tags = {"x", "y z"}, .note = std::nullopt, .discount = Money::from_cents(-5)};
+    const Everything in{.flag = true,
+                        .small = -7,
+                        .large = std::numeric_limits<std::int64_t>::min(),
+                        .real = 0.1,
+                        .text = "it's a $1 \"ü\"",
+                        .price = Money::from_cents(1999),
+                        .at = Timestamp(1'700'000'000'123'456),
+                        .colour = Colour::light_blue,
+                        .rating = 10,
+                        .code = "ab",
+                        .size = {3, 4},
+                        .tags = {"x", "y z"},
+                        .note = std::nullopt,
+                        .discount = Money::from_cents(-5)};
     test::value(store.transact([in](Transaction& tx) -> Result<std::int64_t> {
         if (auto created = tx.execute(kCreate); !created) return created;
-        return tx.execute(kInsert, in.flag, in.small, in.large, in.real, in.text, in.price, in.at, in.colour, in.rating, in.code, in.size, in.tags,
-                          in.note, in.discount);
+        return tx.execute(kInsert, in.flag, in.small, in.large, in.real, in.text, in.price, in.at, in.colour, in.rating,
+                          in.code, in.size, in.tags, in.note, in.discount);
     }));
 
     const auto out = test::value(store.find<Everything>("SELECT * FROM everything"));
@@ -70,8 +83,8 @@ TEST(SqlValue, WriteEveryKindReadsBackEqual) {
 TEST(SqlValue, WriteTypedValueStoresDocumentedForm) {
     TestDatabase store;
     const auto stored = test::value(store.transact([](Transaction& tx) {
-        return tx.find<std::string>("SELECT $1 || ' ' || $2 || ' ' || $3 || ' ' || $4 || ' ' || $5", Money::from_cents(250), Timestamp(7),
-                                    Colour::light_blue, Size{1, 2}, true);
+        return tx.find<std::string>("SELECT $1 || ' ' || $2 || ' ' || $3 || ' ' || $4 || ' ' || $5",
+                                    Money::from_cents(250), Timestamp(7), Colour::light_blue, Size{1, 2}, true);
     }));
     EXPECT_EQ(stored, R"(250 7 LIGHT_BLUE {"width":1,"height":2} 1)");
 }
@@ -138,7 +151,8 @@ TEST(SqlRow, DecodeReorderedColumnsFindsThemByName) {
     EXPECT_EQ(pair->a, 5);
     EXPECT_EQ(pair->b, "x");
     EXPECT_EQ(test::value(store.find<Measured>("SELECT 2 AS a"))->a, 2.0);
-    EXPECT_EQ(test::value(store.select<std::int64_t>("SELECT 1 UNION ALL SELECT 2")), (std::vector<std::int64_t>{1, 2}));
+    EXPECT_EQ(test::value(store.select<std::int64_t>("SELECT 1 UNION ALL SELECT 2")),
+              (std::vector<std::int64_t>{1, 2}));
 }
 
 } // namespace

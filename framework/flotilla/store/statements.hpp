@@ -55,7 +55,8 @@ public:
 
     /// The untyped statement; row is called once per result row and must be null for statements without rows.
     /// Returns the number of changed rows.
-    virtual Result<std::int64_t> run(std::string_view sql, std::span<const SqlValue> arguments, const RowCallback& row) = 0;
+    virtual Result<std::int64_t> run(std::string_view sql, std::span<const SqlValue> arguments,
+                                     const RowCallback& row) = 0;
 };
 
 } // namespace flotilla

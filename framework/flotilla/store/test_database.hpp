@@ -49,13 +49,16 @@ T value(Result<T> result) {
 /// A loop with one database on it, and calls that run to their end.
 class TestDatabase {
 public:
-    explicit TestDatabase(const std::string& url = "sqlite::memory:?bodies=twice", const std::string& owner = "test-service")
+    explicit TestDatabase(const std::string& url = "sqlite::memory:?bodies=twice",
+                          const std::string& owner = "test-service")
         : database_(value(open_database(loop_.world(), url, owner))) {}
 
     Loop& loop() { return loop_; }
     World& world() { return loop_.world(); }
     Database& database() { return *database_; }
-    sqlite::Writer::Statistics statistics() const { return static_cast<const sqlite::SqliteDatabase&>(*database_).statistics(); }
+    sqlite::Writer::Statistics statistics() const {
+        return static_cast<const sqlite::SqliteDatabase&>(*database_).statistics();
+    }
     std::unique_ptr<Database> open_another(const std::string& url, const std::string& owner = "test-service") {
         return value(open_database(loop_.world(), url, owner));
     }

@@ -14,7 +14,9 @@ using test::value;
 
 constexpr const char* kOnce = "sqlite::memory:";
 
-Result<std::int64_t> insert(Transaction& tx, std::string_view id) { return tx.execute("INSERT INTO things (id) VALUES ($1)", id); }
+Result<std::int64_t> insert(Transaction& tx, std::string_view id) {
+    return tx.execute("INSERT INTO things (id) VALUES ($1)", id);
+}
 
 /// The task's outcome goes into `into`; several of these run beside each other in a Scope.
 template <class R>
@@ -45,7 +47,8 @@ TEST_F(TransactionTest, FailOneBodyOfACommitKeepsItsNeighbours) {
         scope.spawn(keep(database.transact(scope.context(), gate.body()), gated));
         gate.await_entered();
         const auto commits = store.statistics().commits;
-        scope.spawn(keep(database.transact(scope.context(), [](Transaction& tx) { return insert(tx, "before"); }), before));
+        scope.spawn(
+            keep(database.transact(scope.context(), [](Transaction& tx) { return insert(tx, "before"); }), before));
         scope.spawn(keep(database.transact(scope.context(),
                                            [](Transaction& tx) -> Result<std::int64_t> {
                                                if (auto done = insert(tx, "failing"); !done) return done;
@@ -64,7 +67,8 @@ TEST_F(TransactionTest, FailOneBodyOfACommitKeepsItsNeighbours) {
                                                return insert(tx, "before");
                                            }),
                          violating));
-        scope.spawn(keep(database.transact(scope.context(), [](Transaction& tx) { return insert(tx, "after"); }), after));
+        scope.spawn(
+            keep(database.transact(scope.context(), [](Transaction& tx) { return insert(tx, "after"); }), after));
         EXPECT_EQ(database.queued(), 5U);
         gate.open();
         co_await scope.join();
@@ -98,7 +102,8 @@ TEST_F(TransactionTest, SendManyWhileWriterIsBusySharesOneCommit) {
         co_await scope.join();
         EXPECT_EQ(store.statistics().commits, before.commits + 2);
         EXPECT_EQ(store.statistics().bodies, before.bodies + 201);
-        for (const auto& outcome : outcomes) EXPECT_TRUE(outcome->has_value());
+        for (const auto& outcome : outcomes)
+            EXPECT_TRUE(outcome->has_value());
     };
     store.run(test);
     EXPECT_EQ(ids().size(), 200U);
@@ -165,7 +170,8 @@ TEST_F(TransactionTest, DestroyWaitingCallerDropsItsBody) {
         scope.spawn(keep(store.database().transact(scope.context(), gate.body()), gated));
         gate.await_entered();
         {
-            auto abandoned = store.database().transact(scope.context(), [&runs](Transaction&) -> Result<int> { return ++runs; });
+            auto abandoned =
+                store.database().transact(scope.context(), [&runs](Transaction&) -> Result<int> { return ++runs; });
             abandoned.handle().resume();
             EXPECT_EQ(store.database().queued(), 1U);
         }
@@ -191,7 +197,8 @@ TEST_F(TransactionTest, DestroyCallerOfRunningBodyIsSafe) {
             gate.await_entered();
         }
         gate.open();
-        const auto next = co_await store.database().transact(context, [](Transaction& tx) { return insert(tx, "next"); });
+        const auto next =
+            co_await store.database().transact(context, [](Transaction& tx) { return insert(tx, "next"); });
         EXPECT_TRUE(next.has_value());
     };
     store.run(test);
@@ -208,14 +215,16 @@ TEST_F(TransactionTest, FillQueueRefusesTheNext) {
         scope.spawn(keep(store.database().transact(scope.context(), gate.body()), gated));
         gate.await_entered();
         for (auto& outcome : outcomes) {
-            scope.spawn(keep(store.database().transact(scope.context(), [](Transaction&) -> Result<int> { return 1; }), outcome));
+            scope.spawn(keep(store.database().transact(scope.context(), [](Transaction&) -> Result<int> { return 1; }),
+                             outcome));
         }
         const auto refused = co_await store.database().transact(context, [](Transaction&) -> Result<int> { return 1; });
         EXPECT_EQ(refused.error().kind(), Kind::unavailable);
         EXPECT_GT(refused.error().retry_after(), Duration::zero());
         gate.open();
         co_await scope.join();
-        for (const auto& outcome : outcomes) EXPECT_TRUE(outcome->has_value());
+        for (const auto& outcome : outcomes)
+            EXPECT_TRUE(outcome->has_value());
     };
     store.run(test);
 }
@@ -232,7 +241,8 @@ TEST(TransactionTwice, RunConsumingBodyShowsItsMistake) {
 
 // Goal: a deferred foreign key fails its own body, not the commit of everybody.
 TEST_F(TransactionTest, ViolateDeferredForeignKeyFailsOnlyThatBody) {
-    value(store.execute("CREATE TABLE parts (id TEXT PRIMARY KEY, thing TEXT REFERENCES things (id) DEFERRABLE INITIALLY DEFERRED)"));
+    value(store.execute(
+        "CREATE TABLE parts (id TEXT PRIMARY KEY, thing TEXT REFERENCES things (id) DEFERRABLE INITIALLY DEFERRED)"));
     const auto bad = store.execute("INSERT INTO parts VALUES ('p', 'nobody')");
     EXPECT_EQ(bad.error().code(), "foreign_key_violation");
     value(store.transact([](Transaction& tx) -> Result<std::int64_t> {
@@ -261,9 +271,10 @@ TEST_F(TransactionTest, AskTransactionForIdsAndTimeGivesTheCallers) {
         std::string traceparent;
     };
     const auto before = store.world().now();
-    const auto seen = value(store.loop().run_until_done(store.database().transact(context, [](Transaction& tx) -> Result<Seen> {
-        return Seen{tx.new_id(), tx.new_id(), tx.now(), tx.trace().traceparent()};
-    })));
+    const auto seen =
+        value(store.loop().run_until_done(store.database().transact(context, [](Transaction& tx) -> Result<Seen> {
+            return Seen{tx.new_id(), tx.new_id(), tx.now(), tx.trace().traceparent()};
+        })));
     EXPECT_EQ(seen.first.size(), 36U);
     EXPECT_NE(seen.first, seen.second);
     EXPECT_GE(seen.now, before);
@@ -328,7 +339,8 @@ TEST(TransactionLoops, WriteFromTwoLoopsKeepsEveryRow) {
                 const auto done = co_await own.database().transact(
                     context, [id = prefix + std::to_string(i)](Transaction& tx) { return insert(tx, id); });
                 EXPECT_TRUE(done.has_value());
-                const auto found = co_await own.database().find<std::string>(context, "SELECT id FROM things WHERE id = $1", prefix + std::to_string(i));
+                const auto found = co_await own.database().find<std::string>(
+                    context, "SELECT id FROM things WHERE id = $1", prefix + std::to_string(i));
                 EXPECT_TRUE(found.has_value() && found->has_value());
             }
         };

@@ -22,10 +22,14 @@ public:
     std::string_view column_name(int column) const override { return sqlite3_column_name(statement_, column); }
     SqlType type(int column) const override {
         switch (sqlite3_column_type(statement_, column)) {
-        case SQLITE_NULL: return SqlType::null;
-        case SQLITE_INTEGER: return SqlType::integer;
-        case SQLITE_FLOAT: return SqlType::real;
-        default: return SqlType::text;
+        case SQLITE_NULL:
+            return SqlType::null;
+        case SQLITE_INTEGER:
+            return SqlType::integer;
+        case SQLITE_FLOAT:
+            return SqlType::real;
+        default:
+            return SqlType::text;
         }
     }
     std::int64_t integer(int column) const override { return sqlite3_column_int64(statement_, column); }
@@ -59,10 +63,12 @@ private:
 
 int bind_value(sqlite3_stmt* statement, int index, const SqlValue& value) {
     const auto bind_text = [&](std::string_view text) {
-        return sqlite3_bind_text64(statement, index, text.data() ? text.data() : "", text.size(), SQLITE_STATIC, SQLITE_UTF8);
+        return sqlite3_bind_text64(statement, index, text.data() ? text.data() : "", text.size(), SQLITE_STATIC,
+                                   SQLITE_UTF8);
     };
     const auto& storage = value.storage();
-    if (const auto* integer = std::get_if<std::int64_t>(&storage)) return sqlite3_bind_int64(statement, index, *integer);
+    if (const auto* integer = std::get_if<std::int64_t>(&storage))
+        return sqlite3_bind_int64(statement, index, *integer);
     if (const auto* real = std::get_if<double>(&storage)) return sqlite3_bind_double(statement, index, *real);
     if (const auto* view = std::get_if<std::string_view>(&storage)) return bind_text(*view);
     if (const auto* text = std::get_if<std::string>(&storage)) return bind_text(*text);
@@ -125,7 +131,8 @@ int Connection::on_progress(void* self) {
 Result<sqlite3_stmt*> Connection::prepare(const std::string& sql) {
     sqlite3_stmt* statement = nullptr;
     const char* tail = nullptr;
-    const int code = sqlite3_prepare_v3(handle_, sql.c_str(), static_cast<int>(sql.size() + 1), SQLITE_PREPARE_PERSISTENT, &statement, &tail);
+    const int code = sqlite3_prepare_v3(handle_, sql.c_str(), static_cast<int>(sql.size() + 1),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, &tail);
     if (code != SQLITE_OK) return error(sql);
     if (!statement) return Error(Kind::internal, "no statement in: " + sql::shortened(sql));
     if (!sql::split_statements(tail).empty()) {
@@ -168,16 +175,20 @@ Result<void> Connection::step_all(sqlite3_stmt* statement, std::string_view sql,
         if (code == SQLITE_DONE) return {};
         if (code == SQLITE_INTERRUPT) {
             if (cancel_flag_ && cancel_flag_->load()) return Error(Kind::cancelled, "the query was cancelled");
-            return Error(Kind::internal, "a point read took more than " + std::to_string(step_budget_) +
-                                             " steps: it scans; give it an index, or use select(): " + sql::shortened(sql));
+            return Error(Kind::internal,
+                         "a point read took more than " + std::to_string(step_budget_) +
+                             " steps: it scans; give it an index, or use select(): " + sql::shortened(sql));
         }
         if (code != SQLITE_ROW) return error(sql);
-        if (!row) return Error(Kind::internal, "execute() met a statement with rows; use find() or select(): " + sql::shortened(sql));
+        if (!row)
+            return Error(Kind::internal,
+                         "execute() met a statement with rows; use find() or select(): " + sql::shortened(sql));
         if (auto taken = row(current); !taken) return taken;
     }
 }
 
-Result<std::int64_t> Connection::run(std::string_view sql, std::span<const SqlValue> arguments, const RowCallback& row) {
+Result<std::int64_t> Connection::run(std::string_view sql, std::span<const SqlValue> arguments,
+                                     const RowCallback& row) {
     std::unique_ptr<CachedStatement> own;
     auto statement = cached(sql, own);
     if (!statement) return std::move(statement.error());

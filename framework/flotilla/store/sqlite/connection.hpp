@@ -50,7 +50,8 @@ public:
     Connection& operator=(const Connection&) = delete;
     ~Connection() override;
 
-    Result<std::int64_t> run(std::string_view sql, std::span<const SqlValue> arguments, const RowCallback& row) override;
+    Result<std::int64_t> run(std::string_view sql, std::span<const SqlValue> arguments,
+                             const RowCallback& row) override;
 
     /// BEGIN IMMEDIATE: takes the write lock at once.
     Result<void> begin() { return control("BEGIN IMMEDIATE"); }

@@ -25,7 +25,8 @@ protected:
 
 // Goal: violated constraints are conflicts with the documented codes.
 TEST_F(ConnectionTest, ViolateConstraintGivesConflictWithItsCode) {
-    EXPECT_EQ(failure("INSERT INTO parent VALUES ('a', 1)"), Error(Kind::conflict, "unique_violation", "UNIQUE constraint failed: parent.id"));
+    EXPECT_EQ(failure("INSERT INTO parent VALUES ('a', 1)"),
+              Error(Kind::conflict, "unique_violation", "UNIQUE constraint failed: parent.id"));
     EXPECT_EQ(failure("INSERT INTO child VALUES ('c', 'nobody')").code(), "foreign_key_violation");
     EXPECT_EQ(failure("INSERT INTO parent VALUES ('c', 0)").code(), "check_violation");
     EXPECT_EQ(failure("INSERT INTO parent VALUES ('c', NULL)").code(), "check_violation");
@@ -33,8 +34,9 @@ TEST_F(ConnectionTest, ViolateConstraintGivesConflictWithItsCode) {
 
 // Goal: mistakes in the program are internal errors that show the statement.
 TEST_F(ConnectionTest, RunBadStatementGivesInternalErrorWithItsText) {
-    for (const auto& error : {failure("SELEC 1"), failure("INSERT INTO parent VALUES ($1, $2)", "x"), failure("SELECT 1; SELECT 2"),
-                              failure("SELECT id FROM parent"), failure("COMMIT"), failure("UPDATE parent SET n = \"one\""), failure("-- nothing")}) {
+    for (const auto& error : {failure("SELEC 1"), failure("INSERT INTO parent VALUES ($1, $2)", "x"),
+                              failure("SELECT 1; SELECT 2"), failure("SELECT id FROM parent"), failure("COMMIT"),
+                              failure("UPDATE parent SET n = \"one\""), failure("-- nothing")}) {
         EXPECT_EQ(error.kind(), Kind::internal) << error.message();
     }
     EXPECT_NE(failure("SELECT nonsense\nFROM parent").message().find("SELECT nonsense FROM parent"), std::string::npos);
@@ -46,7 +48,8 @@ TEST_F(ConnectionTest, ExecuteWithNumberedParametersBindsByNumber) {
     EXPECT_EQ(connection->execute("UPDATE parent SET n = 3 WHERE id = 'nobody'"), 0);
     EXPECT_EQ(connection->execute("CREATE TABLE other (id TEXT)"), 0);
     EXPECT_EQ(connection->execute("INSERT INTO parent VALUES ('a', 1) ON CONFLICT (id) DO NOTHING"), 0);
-    EXPECT_EQ(connection->select<std::string>("INSERT INTO parent VALUES ('c', 5) RETURNING id"), (std::vector<std::string>{"c"}));
+    EXPECT_EQ(connection->select<std::string>("INSERT INTO parent VALUES ('c', 5) RETURNING id"),
+              (std::vector<std::string>{"c"}));
 }
 
 // Goal: a statement may be run again while its rows are being read.
@@ -116,7 +119,8 @@ TEST_F(ConnectionTest, OpenForeignFileGivesUnavailable) {
     const auto other = (folder.path() / "text.db").string();
     std::FILE* text = std::fopen(other.c_str(), "w");
     ASSERT_NE(text, nullptr);
-    for (int i = 0; i < 1000; ++i) std::fputs("this is no database\n", text);
+    for (int i = 0; i < 1000; ++i)
+        std::fputs("this is no database\n", text);
     std::fclose(text);
     const auto opened = Connection::open(other);
     ASSERT_FALSE(opened);

@@ -13,7 +13,8 @@ namespace flotilla::sqlite {
 namespace {
 
 Error lock_error(const std::string& path, std::string_view action) {
-    return {Kind::unavailable, "cannot " + std::string(action) + " " + path + ": " + std::generic_category().message(errno)};
+    return {Kind::unavailable,
+            "cannot " + std::string(action) + " " + path + ": " + std::generic_category().message(errno)};
 }
 
 /// "order-service (process 4711)", as the holder wrote it.
@@ -25,8 +26,8 @@ std::string holder(int descriptor) {
 
 /// The holder removes the file when it is done: what was locked may have no name any more.
 bool still_named(int descriptor, const std::string& path) {
-    struct stat locked {};
-    struct stat named {};
+    struct stat locked{};
+    struct stat named{};
     return ::fstat(descriptor, &locked) == 0 && ::stat(path.c_str(), &named) == 0 && locked.st_ino == named.st_ino &&
            locked.st_dev == named.st_dev;
 }
@@ -63,7 +64,8 @@ FileLock::~FileLock() {
 
 Result<void> FileLock::write_holder(std::string_view owner) const {
     const std::string text = std::string(owner) + " (process " + std::to_string(::getpid()) + ")";
-    const bool written = ::ftruncate(descriptor_, 0) == 0 && ::pwrite(descriptor_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+    const bool written = ::ftruncate(descriptor_, 0) == 0 &&
+                         ::pwrite(descriptor_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
     if (!written) return lock_error(path_, "write");
     return {};
 }

@@ -14,7 +14,8 @@ class FileLock {
 public:
     /// Errors: unavailable, naming the file and who holds it.
     static Result<FileLock> acquire(const std::string& file, std::string_view owner);
-    FileLock(FileLock&& other) noexcept : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+    FileLock(FileLock&& other) noexcept
+        : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
     FileLock& operator=(FileLock&&) = delete;
     ~FileLock();
 

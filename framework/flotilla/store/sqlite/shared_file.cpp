@@ -34,7 +34,8 @@ fs::path temporary_folder() {
 
 void remove_database(const std::string& file) {
     std::error_code ignored; // what is not there needs no removal
-    for (const auto* suffix : {"", "-wal", "-shm"}) fs::remove(file + suffix, ignored);
+    for (const auto* suffix : {"", "-wal", "-shm"})
+        fs::remove(file + suffix, ignored);
 }
 
 /// Temporary databases of processes that were killed: their locks are free.
@@ -76,15 +77,19 @@ Result<Location> Location::parse(std::string_view url) {
         const auto end = options.find('&');
         const auto option = options.substr(0, end);
         options = end == std::string_view::npos ? std::string_view() : options.substr(end + 1);
-        if (option == "bodies=twice") location.bodies_twice = true;
-        else if (option.starts_with("vfs=")) location.vfs = option.substr(4);
-        else return bad("unknown option " + std::string(option));
+        if (option == "bodies=twice")
+            location.bodies_twice = true;
+        else if (option.starts_with("vfs="))
+            location.vfs = option.substr(4);
+        else
+            return bad("unknown option " + std::string(option));
     }
     return location;
 }
 
 Result<SharedFile::Handle> SharedFile::open(World& world, const Location& location, std::string_view owner) {
-    auto key = location.in_memory ? Result<std::string>(location.path + " " + std::string(owner)) : absolute_path(location.path);
+    auto key = location.in_memory ? Result<std::string>(location.path + " " + std::string(owner))
+                                  : absolute_path(location.path);
     if (!key) return std::move(key.error());
     const std::lock_guard lock(registry().mutex);
     auto& slot = registry().files[*key];
@@ -97,13 +102,15 @@ Result<SharedFile::Handle> SharedFile::open(World& world, const Location& locati
         slot = std::move(*created);
     }
     if (slot->owner_ != owner) {
-        return Error(Kind::unavailable, fmt::format("the database {} is in use by {} (this process)", slot->file_, slot->owner_));
+        return Error(Kind::unavailable,
+                     fmt::format("the database {} is in use by {} (this process)", slot->file_, slot->owner_));
     }
     ++slot->users_;
     return Handle(slot.get());
 }
 
-Result<std::unique_ptr<SharedFile>> SharedFile::create(World& world, const Location& location, std::string key, std::string_view owner) {
+Result<std::unique_ptr<SharedFile>> SharedFile::create(World& world, const Location& location, std::string key,
+                                                       std::string_view owner) {
     std::string file = key;
     if (location.in_memory) {
         const auto folder = temporary_folder();
@@ -117,7 +124,8 @@ Result<std::unique_ptr<SharedFile>> SharedFile::create(World& world, const Locat
     auto connection = Connection::open(file, {.role = Role::writer, .vfs = location.vfs});
     if (!connection) return std::move(connection.error());
     shared->readers_ = std::make_shared<ReaderPool>(file, location.vfs);
-    shared->writer_ = std::make_unique<Writer>(world, std::move(*connection), Writer::Options{.bodies_twice = location.bodies_twice});
+    shared->writer_ =
+        std::make_unique<Writer>(world, std::move(*connection), Writer::Options{.bodies_twice = location.bodies_twice});
     return shared;
 }
 

@@ -11,8 +11,8 @@
 namespace flotilla::sqlite {
 
 /// Where a database is and how it is opened: "sqlite:PATH[?OPTION=VALUE&...]". Options: `bodies=twice` runs every
-/// transaction body twice (tests), `vfs=NAME` uses a registered SQLite VFS. The path `:memory:` (or `:memory:NAME`) is a
-/// database that lives as long as it is open: a file on tmpfs, so that it behaves like any other.
+/// transaction body twice (tests), `vfs=NAME` uses a registered SQLite VFS. The path `:memory:` (or `:memory:NAME`) is
+/// a database that lives as long as it is open: a file on tmpfs, so that it behaves like any other.
 struct Location {
     std::string path;
     std::string vfs;
@@ -31,8 +31,8 @@ public:
     };
     using Handle = std::unique_ptr<SharedFile, Release>;
 
-    /// The one that is open already, or a new one. Thread-safe. Errors: unavailable (in use by another owner or process,
-    /// or cannot be opened).
+    /// The one that is open already, or a new one. Thread-safe. Errors: unavailable (in use by another owner or
+    /// process, or cannot be opened).
     static Result<Handle> open(World& world, const Location& location, std::string_view owner);
     SharedFile(const SharedFile&) = delete;
     SharedFile& operator=(const SharedFile&) = delete;
@@ -44,7 +44,8 @@ public:
 private:
     SharedFile(std::string key, std::string file, std::string owner, FileLock lock)
         : key_(std::move(key)), file_(std::move(file)), owner_(std::move(owner)), lock_(std::move(lock)) {}
-    static Result<std::unique_ptr<SharedFile>> create(World& world, const Location& location, std::string key, std::string_view owner);
+    static Result<std::unique_ptr<SharedFile>> create(World& world, const Location& location, std::string key,
+                                                      std::string_view owner);
 
     const std::string key_; ///< in the registry
     const std::string file_;

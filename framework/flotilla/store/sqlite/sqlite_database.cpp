@@ -9,7 +9,8 @@ namespace flotilla::sqlite {
 class SqliteDatabase::Written {
 public:
     Written(Context& context, Writer& writer, std::shared_ptr<WriteRequest> request)
-        : context_(context), writer_(writer), request_(std::move(request)), wakeup_(context.world(), &Written::resume, this) {}
+        : context_(context), writer_(writer), request_(std::move(request)),
+          wakeup_(context.world(), &Written::resume, this) {}
     Written(const Written&) = delete;
     Written& operator=(const Written&) = delete;
     ~Written() {
@@ -88,8 +89,8 @@ task<Result<void>> SqliteDatabase::transact_erased(Context& context, ErasedBody 
     co_return co_await Written(context, file_->writer(), std::move(request));
 }
 
-task<Result<void>> SqliteDatabase::read_erased(Context& context, ReadKind kind, std::string sql, std::vector<SqlValue> arguments,
-                                               RowCallback row) {
+task<Result<void>> SqliteDatabase::read_erased(Context& context, ReadKind kind, std::string sql,
+                                               std::vector<SqlValue> arguments, RowCallback row) {
     if (context.cancelled()) co_return context.reason();
     if (kind == ReadKind::scan) co_return co_await scan(context, std::move(sql), std::move(arguments), std::move(row));
     auto done = reader_->run(sql, arguments, row);
@@ -114,20 +115,22 @@ private:
 
 } // namespace
 
-task<Result<void>> SqliteDatabase::scan(Context& context, std::string sql, std::vector<SqlValue> arguments, RowCallback row) {
+task<Result<void>> SqliteDatabase::scan(Context& context, std::string sql, std::vector<SqlValue> arguments,
+                                        RowCallback row) {
     const CancelOnExit cancel;
     // The work may outlive this frame and this object: it owns all it touches.
-    co_return co_await offload(context, [readers = file_->readers(), cancelled = cancel.flag(), sql = std::move(sql),
-                                         arguments = std::move(arguments), row = std::move(row)]() -> Result<void> {
-        auto connection = readers->take();
-        if (!connection) return std::move(connection.error());
-        (*connection)->set_cancel_flag(cancelled.get());
-        auto done = (*connection)->run(sql, arguments, row);
-        (*connection)->set_cancel_flag(nullptr);
-        readers->give_back(std::move(*connection));
-        if (!done) return std::move(done.error());
-        return {};
-    });
+    co_return co_await offload(context,
+                               [readers = file_->readers(), cancelled = cancel.flag(), sql = std::move(sql),
+                                arguments = std::move(arguments), row = std::move(row)]() -> Result<void> {
+                                   auto connection = readers->take();
+                                   if (!connection) return std::move(connection.error());
+                                   (*connection)->set_cancel_flag(cancelled.get());
+                                   auto done = (*connection)->run(sql, arguments, row);
+                                   (*connection)->set_cancel_flag(nullptr);
+                                   readers->give_back(std::move(*connection));
+                                   if (!done) return std::move(done.error());
+                                   return {};
+                               });
 }
 
 } // namespace flotilla::sqlite

@@ -11,9 +11,12 @@ Error constraint_error(int extended, const std::string& message) {
     switch (extended) {
     case SQLITE_CONSTRAINT_UNIQUE:
     case SQLITE_CONSTRAINT_PRIMARYKEY:
-    case SQLITE_CONSTRAINT_ROWID: return {Kind::conflict, "unique_violation", message};
-    case SQLITE_CONSTRAINT_FOREIGNKEY: return {Kind::conflict, "foreign_key_violation", message};
-    default: return {Kind::conflict, "check_violation", message}; // CHECK, NOT NULL, RAISE of a trigger
+    case SQLITE_CONSTRAINT_ROWID:
+        return {Kind::conflict, "unique_violation", message};
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+        return {Kind::conflict, "foreign_key_violation", message};
+    default:
+        return {Kind::conflict, "check_violation", message}; // CHECK, NOT NULL, RAISE of a trigger
     }
 }
 
@@ -27,8 +30,10 @@ bool out_of_order(int primary) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_NOMEM:
-    case SQLITE_READONLY: return true;
-    default: return false;
+    case SQLITE_READONLY:
+        return true;
+    default:
+        return false;
     }
 }
 

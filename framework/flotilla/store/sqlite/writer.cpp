@@ -34,7 +34,8 @@ Result<void> Writer::submit(const std::shared_ptr<WriteRequest>& request) {
     {
         const std::lock_guard lock(mutex_);
         if (queue_.size() >= kQueueMax) {
-            return Error(Kind::unavailable, "too many transactions wait for the database").with_retry_after(std::chrono::seconds(1));
+            return Error(Kind::unavailable, "too many transactions wait for the database")
+                .with_retry_after(std::chrono::seconds(1));
         }
         request->place = queue_.insert(queue_.end(), request);
         request->queued = true;
@@ -66,7 +67,8 @@ void Writer::drain() {
     while (true) {
         auto batch = take_batch();
         if (batch.empty()) return;
-        for (std::size_t done = 0; done < batch.size();) done += run_transaction(std::span(batch).subspan(done));
+        for (std::size_t done = 0; done < batch.size();)
+            done += run_transaction(std::span(batch).subspan(done));
         deliver(std::move(batch));
     }
 }
@@ -124,8 +126,9 @@ std::size_t Writer::run_transaction(std::span<const std::shared_ptr<WriteRequest
         ++count;
         // A full disk or an I/O error ends the whole transaction, and with it the bodies before this one.
         if (!connection_->in_transaction()) {
-            return fail_first(count, Error(Kind::unavailable, "the database had to roll back: " +
-                                                                  (request->outcome ? "" : request->outcome.error().message())));
+            return fail_first(
+                count, Error(Kind::unavailable, "the database had to roll back: " +
+                                                    (request->outcome ? "" : request->outcome.error().message())));
         }
     }
     if (auto committed = connection_->commit(); !committed) {
@@ -207,8 +210,10 @@ void Writer::probe() {
     connection_->rollback();
     const std::lock_guard lock(mutex_);
     probing_ = false;
-    if (outcome) failure_.reset();
-    else failure_ = std::move(outcome.error());
+    if (outcome)
+        failure_.reset();
+    else
+        failure_ = std::move(outcome.error());
 }
 
 } // namespace flotilla::sqlite

@@ -19,7 +19,8 @@ struct WriterClient::Subscription final : SignalSubscription {
     std::shared_ptr<Listener> listener;
 };
 
-void WriterClient::receive(const std::vector<std::shared_ptr<WriteRequest>>& answered, const std::vector<std::string>& signals) {
+void WriterClient::receive(const std::vector<std::shared_ptr<WriteRequest>>& answered,
+                           const std::vector<std::string>& signals) {
     for (const auto& request : answered) {
         if (auto waiter = std::exchange(request->waiter, nullptr)) waiter.resume();
     }

@@ -21,8 +21,10 @@ std::string WriterTransaction::new_id() {
     std::array<std::uint8_t, 10> random{};
     const std::uint64_t high = next_random(request_.id_seed[0]);
     const std::uint64_t low = next_random(request_.id_seed[1]);
-    for (std::size_t i = 0; i < 8; ++i) random[i] = static_cast<std::uint8_t>(high >> (8 * i));
-    for (std::size_t i = 8; i < 10; ++i) random[i] = static_cast<std::uint8_t>(low >> (8 * (i - 8)));
+    for (std::size_t i = 0; i < 8; ++i)
+        random[i] = static_cast<std::uint8_t>(high >> (8 * i));
+    for (std::size_t i = 8; i < 10; ++i)
+        random[i] = static_cast<std::uint8_t>(low >> (8 * (i - 8)));
     return make_uuid_v7(request_.now, random);
 }
 

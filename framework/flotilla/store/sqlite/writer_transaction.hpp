@@ -11,7 +11,8 @@ class WriterTransaction final : public Transaction {
 public:
     WriterTransaction(Connection& connection, WriteRequest& request) : connection_(connection), request_(request) {}
 
-    Result<std::int64_t> run(std::string_view sql, std::span<const SqlValue> arguments, const RowCallback& row) override {
+    Result<std::int64_t> run(std::string_view sql, std::span<const SqlValue> arguments,
+                             const RowCallback& row) override {
         return connection_.run(sql, arguments, row);
     }
     Timestamp now() const override { return request_.now; }
