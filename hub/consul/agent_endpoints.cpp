@@ -1,0 +1,192 @@
+#include <array>
+
+#include <flotilla/base/json_value.hpp>
+
+#include "hub/consul/check_output.hpp"
+#include "hub/consul/definitions.hpp"
+#include "hub/consul/json_fields.hpp"
+#include "hub/consul/request.hpp"
+
+namespace flotilla::hub::consul {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr std::string_view kNodeMaintenance = "_node_maintenance";
+constexpr std::string_view kServiceMaintenance = "_service_maintenance:";
+
+Result<bj::value> parse_body(const ConsulRequest& request) {
+    auto body = json::parse_value(request.body);
+    if (!body) return Error(Kind::invalid, "Request decode failed: " + body.error().message());
+    return body;
+}
+
+ConsulReply refused(const Error& error) { return reply_text(http_status(error.kind()), error.message()); }
+
+std::string unknown_service(std::string_view id) {
+    return "Unknown service ID \"" + std::string(id) +
+           "\". Ensure that the service ID is passed, not the service name.";
+}
+std::string unknown_check(std::string_view id) {
+    return "Unknown check ID \"" + std::string(id) + "\". Ensure that the check ID is passed, not the check name.";
+}
+
+// Services --------------------------------------------------------------------------------------------------------
+
+ConsulReply register_service(Stores& stores, const ConsulRequest& request) {
+    auto body = parse_body(request);
+    if (!body) return refused(body.error());
+    auto registration = parse_service_registration(*body);
+    if (!registration) return refused(registration.error());
+    const bool replace =
+        request.has("replace-existing-checks") && request.parameter("replace-existing-checks") != "false";
+    stores.registry.register_service(std::move(registration->service), std::move(registration->checks), replace,
+                                     request.now);
+    return reply_nothing();
+}
+
+ConsulReply deregister_service(Stores& stores, const ConsulRequest& request) {
+    if (request.argument.empty()) return reply_text(400, "Missing service ID");
+    if (!stores.registry.deregister_service(request.argument))
+        return reply_text(404, unknown_service(request.argument));
+    return reply_nothing();
+}
+
+ConsulReply services(Stores& stores, const ConsulRequest&) {
+    bj::object result;
+    for (const auto& [id, service] : stores.registry.services())
+        result[id] = agent_service_json(service);
+    return reply_json(std::move(result));
+}
+
+ConsulReply service(Stores& stores, const ConsulRequest& request) {
+    const auto* found = stores.registry.service(request.argument);
+    if (!found) return reply_text(404, "unknown service ID: " + request.argument);
+    auto detail = agent_service_detail_json(*found);
+    const std::string hash(view(detail["ContentHash"].get_string()));
+    if (!request.hash.empty() && request.hash == hash) return reply_pending();
+    auto reply = reply_json(std::move(detail));
+    reply.hash = hash;
+    return reply;
+}
+
+// Checks ----------------------------------------------------------------------------------------------------------
+
+ConsulReply checks(Stores& stores, const ConsulRequest&) {
+    bj::object result;
+    for (const auto& [id, check] : stores.registry.checks())
+        result[id] = check_json(stores.registry, check);
+    return reply_json(std::move(result));
+}
+
+ConsulReply register_check(Stores& stores, const ConsulRequest& request) {
+    auto body = parse_body(request);
+    if (!body) return refused(body.error());
+    auto check = parse_check_registration(*body);
+    if (!check) return refused(check.error());
+    // 404 in Consul too.
+    if (auto done = stores.registry.register_check(std::move(*check), request.now); !done) return refused(done.error());
+    return reply_nothing();
+}
+
+ConsulReply deregister_check(Stores& stores, const ConsulRequest& request) {
+    if (request.argument.empty()) return reply_text(400, "Missing check ID");
+    if (!stores.registry.deregister_check(request.argument)) return reply_text(404, unknown_check(request.argument));
+    return reply_nothing();
+}
+
+ConsulReply report(Stores& stores, const ConsulRequest& request, CheckStatus status, std::string output) {
+    if (request.argument.empty()) return reply_text(400, "Missing check ID");
+    auto done = stores.registry.report_ttl(request.argument, status, captured_output(std::move(output)), request.now);
+    if (done) return reply_nothing();
+    // 500 for a check of another kind: Consul's answer, which clients know.
+    return reply_text(done.error().kind() == Kind::not_found ? 404 : 500, done.error().message());
+}
+
+template <CheckStatus status>
+ConsulReply report_as(Stores& stores, const ConsulRequest& request) {
+    return report(stores, request, status, std::string(request.parameter("note")));
+}
+
+ConsulReply update_check(Stores& stores, const ConsulRequest& request) {
+    auto body = parse_body(request);
+    if (!body) return refused(body.error());
+    const auto* object = body->if_object();
+    if (!object) return reply_text(400, "Request decode failed: expected an object");
+    JsonFields fields(*object);
+    const auto text = fields.text("Status");
+    auto output = fields.text("Output");
+    if (fields.error()) return refused(*fields.error());
+    const auto status = parse_check_status(text);
+    if (!status) return reply_text(400, "Invalid check status: '" + text + "'");
+    return report(stores, request, *status, std::move(output));
+}
+
+// Maintenance: a check that is critical while it exists -----------------------------------------------------------
+
+ConsulReply set_maintenance(Stores& stores, const ConsulRequest& request, CheckDefinition check) {
+    const auto enable = request.parameter("enable");
+    if (!request.has("enable") || enable.empty()) return reply_text(400, "Missing value for enable");
+    if (enable != "true" && enable != "false" && enable != "1" && enable != "0") {
+        return reply_text(400, "Invalid value for enable: \"" + std::string(enable) + "\"");
+    }
+    if (enable == "false" || enable == "0") {
+        stores.registry.deregister_check(check.id);
+        return reply_nothing();
+    }
+    check.type = CheckType::maintenance;
+    check.notes = request.parameter("reason");
+    if (check.notes.empty())
+        check.notes = "Maintenance mode is enabled, but no reason was provided. This is a default message.";
+    if (auto done = stores.registry.register_check(std::move(check), request.now); !done) return refused(done.error());
+    return reply_nothing();
+}
+
+ConsulReply service_maintenance(Stores& stores, const ConsulRequest& request) {
+    if (request.argument.empty()) return reply_text(400, "Missing service ID");
+    if (!stores.registry.service(request.argument)) return reply_text(404, unknown_service(request.argument));
+    CheckDefinition check;
+    check.id = std::string(kServiceMaintenance) + request.argument;
+    check.name = "Service Maintenance Mode";
+    check.service_id = request.argument;
+    return set_maintenance(stores, request, std::move(check));
+}
+
+ConsulReply node_maintenance(Stores& stores, const ConsulRequest& request) {
+    CheckDefinition check;
+    check.id = kNodeMaintenance;
+    check.name = "Node Maintenance Mode";
+    return set_maintenance(stores, request, std::move(check));
+}
+
+// The agent itself ------------------------------------------------------------------------------------------------
+
+ConsulReply self(Stores& stores, const ConsulRequest&) { return reply_json(self_json(stores.node)); }
+ConsulReply members(Stores& stores, const ConsulRequest&) { return reply_json(bj::array{member_json(stores.node)}); }
+
+} // namespace
+
+std::span<const Route> agent_routes() {
+    // PUT, and GET where clients written before Consul 1.0 (Debian's python3-consul) still use it.
+    static const std::vector<Method> put_or_get{Method::put, Method::get};
+    static const std::array<Route, 15> routes{{
+        {"/v1/agent/service/register", {Method::put}, &register_service},
+        {"/v1/agent/service/deregister/", put_or_get, &deregister_service},
+        {"/v1/agent/service/maintenance/", {Method::put}, &service_maintenance},
+        {"/v1/agent/services", {Method::get}, &services},
+        {"/v1/agent/service/", {Method::get}, &service},
+        {"/v1/agent/checks", {Method::get}, &checks},
+        {"/v1/agent/check/register", {Method::put}, &register_check},
+        {"/v1/agent/check/deregister/", put_or_get, &deregister_check},
+        {"/v1/agent/check/pass/", put_or_get, &report_as<CheckStatus::passing>},
+        {"/v1/agent/check/warn/", put_or_get, &report_as<CheckStatus::warning>},
+        {"/v1/agent/check/fail/", put_or_get, &report_as<CheckStatus::critical>},
+        {"/v1/agent/check/update/", {Method::put}, &update_check},
+        {"/v1/agent/maintenance", {Method::put}, &node_maintenance},
+        {"/v1/agent/self", {Method::get}, &self},
+        {"/v1/agent/members", {Method::get}, &members},
+    }};
+    return routes;
+}
+
+} // namespace flotilla::hub::consul

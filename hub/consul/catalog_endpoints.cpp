@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <array>
+
+#include "hub/consul/request.hpp"
+
+namespace flotilla::hub::consul {
+namespace {
+
+namespace bj = boost::json;
+
+bool has_tags(const RegisteredService& service, const std::vector<std::string_view>& tags) {
+    return std::ranges::all_of(tags, [&](std::string_view tag) {
+        return std::ranges::find(service.definition.tags, tag) != service.definition.tags.end();
+    });
+}
+
+// Catalogue -------------------------------------------------------------------------------------------------------
+
+ConsulReply datacenters(Stores&, const ConsulRequest&) { return reply_json(bj::array{kDatacenter}); }
+
+ConsulReply nodes(Stores& stores, const ConsulRequest& request) {
+    const auto index = stores.node.index;
+    if (request.waits_past(index)) return reply_pending();
+    return reply_json(bj::array{node_json(stores.node)}, index);
+}
+
+ConsulReply node(Stores& stores, const ConsulRequest& request) {
+    if (request.argument.empty()) return reply_text(400, "Missing node name");
+    const auto index = stores.registry.services_index();
+    if (request.waits_past(index)) return reply_pending();
+    if (request.argument != kNodeName) return reply_json(nullptr, index);
+    bj::object services;
+    for (const auto& [id, service] : stores.registry.services())
+        services[id] = service_json(service);
+    return reply_json(bj::object{{"Node", node_json(stores.node)}, {"Services", std::move(services)}}, index);
+}
+
+ConsulReply services(Stores& stores, const ConsulRequest& request) {
+    const auto index = stores.registry.services_index();
+    if (request.waits_past(index)) return reply_pending();
+    std::map<std::string, std::set<std::string>> tags_of;
+    for (const auto& [id, service] : stores.registry.services()) {
+        tags_of[service.definition.name].insert(service.definition.tags.begin(), service.definition.tags.end());
+    }
+    bj::object result;
+    for (const auto& [name, tags] : tags_of) {
+        bj::array list;
+        for (const auto& tag : tags)
+            list.emplace_back(tag);
+        result[name] = std::move(list);
+    }
+    return reply_json(std::move(result), index);
+}
+
+ConsulReply service(Stores& stores, const ConsulRequest& request) {
+    if (request.argument.empty()) return reply_text(400, "Missing service name");
+    const auto index = stores.registry.index_of_service(request.argument);
+    if (request.waits_past(index)) return reply_pending();
+    bj::array result;
+    for (const auto* each : stores.registry.services_named(request.argument)) {
+        if (has_tags(*each, request.all("tag"))) result.push_back(catalog_service_json(stores.node, *each));
+    }
+    return reply_json(std::move(result), index);
+}
+
+// Health ----------------------------------------------------------------------------------------------------------
+
+ConsulReply health_service(Stores& stores, const ConsulRequest& request) {
+    if (request.argument.empty()) return reply_text(400, "Missing service name");
+    const auto wanted = request.parameter("passing");
+    const bool everything = !request.has("passing") || wanted == "0" || wanted == "false" || wanted == "f" ||
+                            wanted == "F" || wanted == "False" || wanted == "FALSE";
+    const bool only_passing = wanted.empty() || wanted == "1" || wanted == "true" || wanted == "t" || wanted == "T" ||
+                              wanted == "True" || wanted == "TRUE";
+    if (!everything && !only_passing) return reply_text(400, "Invalid value for ?passing");
+    const auto index = stores.registry.index_of_service(request.argument);
+    if (request.waits_past(index)) return reply_pending();
+    bj::array result;
+    for (const auto* each : stores.registry.services_named(request.argument)) {
+        if (!has_tags(*each, request.all("tag"))) continue;
+        const auto checks = stores.registry.checks_of(each->definition.id);
+        const bool passing =
+            std::ranges::all_of(checks, [](const auto* check) { return check->status == CheckStatus::passing; });
+        if (everything || passing) result.push_back(health_json(stores.node, stores.registry, *each));
+    }
+    return reply_json(std::move(result), index);
+}
+
+ConsulReply health_checks(Stores& stores, const ConsulRequest& request) {
+    if (request.argument.empty()) return reply_text(400, "Missing service name");
+    const auto index = stores.registry.index_of_service(request.argument);
+    if (request.waits_past(index)) return reply_pending();
+    bj::array result;
+    for (const auto& [id, check] : stores.registry.checks()) {
+        if (check.service_name == request.argument) result.push_back(check_json(stores.registry, check));
+    }
+    return reply_json(std::move(result), index);
+}
+
+ConsulReply health_state(Stores& stores, const ConsulRequest& request) {
+    const auto& wanted = request.argument;
+    if (wanted.empty()) return reply_text(400, "Missing check state");
+    const auto status = parse_check_status(wanted);
+    if (!status && wanted != "any") return reply_text(400, "Invalid check state");
+    const auto index = stores.registry.checks_index();
+    if (request.waits_past(index)) return reply_pending();
+    bj::array result;
+    if (!status || *status == CheckStatus::passing) result.push_back(node_check_json());
+    for (const auto& [id, check] : stores.registry.checks()) {
+        if (!status || check.status == *status) result.push_back(check_json(stores.registry, check));
+    }
+    return reply_json(std::move(result), index);
+}
+
+ConsulReply health_node(Stores& stores, const ConsulRequest& request) {
+    if (request.argument.empty()) return reply_text(400, "Missing node name");
+    const auto index = stores.registry.checks_index();
+    if (request.waits_past(index)) return reply_pending();
+    bj::array result;
+    if (request.argument == kNodeName) {
+        result.push_back(node_check_json());
+        for (const auto& [id, check] : stores.registry.checks())
+            result.push_back(check_json(stores.registry, check));
+    }
+    return reply_json(std::move(result), index);
+}
+
+// Status ----------------------------------------------------------------------------------------------------------
+
+ConsulReply leader(Stores&, const ConsulRequest&) { return reply_json("127.0.0.1:8300"); }
+ConsulReply peers(Stores&, const ConsulRequest&) { return reply_json(bj::array{"127.0.0.1:8300"}); }
+
+} // namespace
+
+std::span<const Route> catalog_routes() {
+    static const std::array<Route, 11> routes{{
+        {"/v1/catalog/datacenters", {Method::get}, &datacenters},
+        {"/v1/catalog/nodes", {Method::get}, &nodes},
+        {"/v1/catalog/node/", {Method::get}, &node},
+        {"/v1/catalog/services", {Method::get}, &services},
+        {"/v1/catalog/service/", {Method::get}, &service},
+        {"/v1/health/service/", {Method::get}, &health_service},
+        {"/v1/health/checks/", {Method::get}, &health_checks},
+        {"/v1/health/state/", {Method::get}, &health_state},
+        {"/v1/health/node/", {Method::get}, &health_node},
+        {"/v1/status/leader", {Method::get}, &leader},
+        {"/v1/status/peers", {Method::get}, &peers},
+    }};
+    return routes;
+}
+
+} // namespace flotilla::hub::consul

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <flotilla/http/client.hpp>
+#include <flotilla/http/exchange.hpp>
+#include <flotilla/observe/log.hpp>
+
+namespace flotilla::hub {
+
+/// Consul's HTTP API over one node: services with TTL, HTTP and TCP checks, health and catalogue with blocking queries,
+/// KV with CAS and locks, sessions. State lives in `<data folder>/registry.db` and survives restarts; TTLs start anew
+/// then. Not here: ACLs (tokens are ignored), Connect, prepared queries, events, transactions, filter expressions.
+/// Thread-safety: none; lives on one loop. Source: https://developer.hashicorp.com/consul/api-docs
+class ConsulApi {
+public:
+    ConsulApi(World& world, http::Client& http, std::string data_folder, Logger log);
+    ConsulApi(const ConsulApi&) = delete;
+    ConsulApi& operator=(const ConsulApi&) = delete;
+    ~ConsulApi();
+
+    /// Loads the state, then runs checks and commits until the context is cancelled. Blocking queries are then answered
+    /// at once, so end this before the server drains.
+    task<void> run(Context& context);
+    /// True when the path is under /v1/ and the exchange was answered. Before the state is loaded the answer is
+    /// Consul's 500 "No cluster leader", which clients wait out.
+    task<bool> handle(Context& context, http::Exchange& exchange);
+    /// ok, or why the registry cannot serve or store now. For /readyz.
+    Result<void> health() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace flotilla::hub

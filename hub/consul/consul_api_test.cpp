@@ -1,0 +1,256 @@
+#include "hub/consul/consul_api.hpp"
+
+#include <flotilla/discovery/registry.hpp>
+
+#include "hub/consul/api_bench.hpp"
+
+namespace flotilla::hub::consul {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kWeb =
+    R"({"ID":"web-1","Name":"web","Address":"10.0.0.1","Port":80,"Tags":["v1"],"Check":{"TTL":"10s"}})";
+
+// Goal: the life of a service: registered, critical, passing, listed everywhere, deregistered.
+TEST(ConsulApi, ServiceLivesFromRegistrationToDeregistration) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        EXPECT_EQ((co_await bench.put("/v1/agent/service/register", kWeb)).status(), 200);
+        EXPECT_EQ(parsed(co_await bench.get("/v1/health/service/web")).as_array().size(), 1u);
+        EXPECT_TRUE(parsed(co_await bench.get("/v1/health/service/web?passing")).as_array().empty());
+        EXPECT_EQ((co_await bench.put("/v1/agent/check/pass/service:web-1?note=fine")).status(), 200);
+        EXPECT_EQ(parsed(co_await bench.get("/v1/health/service/web?passing=1&tag=v1")).as_array().size(), 1u);
+        EXPECT_TRUE(parsed(co_await bench.get("/v1/health/service/web?tag=v2")).as_array().empty());
+        EXPECT_EQ((co_await bench.get("/v1/catalog/services")).body, R"({"web":["v1"]})");
+        EXPECT_EQ(parsed(co_await bench.get("/v1/catalog/service/web")).at(0).at("ServicePort"), 80);
+        EXPECT_EQ(parsed(co_await bench.get("/v1/agent/services")).at("web-1").at("Service"), "web");
+        EXPECT_EQ(parsed(co_await bench.get("/v1/agent/service/web-1")).at("Address"), "10.0.0.1");
+        EXPECT_EQ(parsed(co_await bench.get("/v1/agent/checks")).at("service:web-1").at("Output"), "fine");
+        EXPECT_EQ(parsed(co_await bench.get("/v1/health/state/passing")).as_array().size(), 2u);
+        EXPECT_EQ((co_await bench.put("/v1/agent/service/deregister/web-1")).status(), 200);
+        EXPECT_EQ((co_await bench.get("/v1/health/service/web")).body, "[]");
+        EXPECT_EQ((co_await bench.put("/v1/agent/service/deregister/web-1")).status(), 404);
+        EXPECT_EQ((co_await bench.put("/v1/agent/check/pass/service:web-1")).status(), 404);
+        co_await bench.stop();
+    });
+}
+
+// Goal: a blocking query sleeps until its service changes and then carries the new index.
+TEST(ConsulApi, BlockingHealthQueryWakesOnChange) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        co_await bench.put("/v1/agent/service/register", kWeb);
+        const auto before = index_of(co_await bench.get("/v1/health/service/web?passing=1"));
+        std::optional<http::Response> answer;
+        Scope scope(context);
+        scope.spawn(store_response(bench.get("/v1/health/service/web?passing=1&wait=60s&index=" + before), answer));
+        co_await bench.put("/v1/agent/service/register", R"({"Name":"other"})");
+        EXPECT_FALSE(answer);
+        co_await bench.put("/v1/agent/check/pass/service:web-1");
+        co_await scope.join();
+        EXPECT_EQ(parsed(*answer).as_array().size(), 1u);
+        EXPECT_NE(index_of(*answer), before);
+        EXPECT_EQ(answer->head.headers.get("X-Consul-KnownLeader"), "true");
+        co_await bench.stop();
+    });
+}
+
+// Goal: without news a blocking query answers when its time is up, with the index it came with.
+TEST(ConsulApi, BlockingQueryAnswersWhenTimeIsUp) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        co_await bench.put("/v1/kv/foo", "bar");
+        const auto first = co_await bench.get("/v1/kv/foo");
+        const auto second = co_await bench.get("/v1/kv/foo?wait=20ms&index=" + index_of(first));
+        EXPECT_EQ(second.status(), 200);
+        EXPECT_EQ(second.body, first.body);
+        EXPECT_EQ(index_of(second), index_of(first));
+        co_await bench.stop();
+    });
+}
+
+// Goal: shutting down answers who waits instead of making the drain wait for them.
+TEST(ConsulApi, StopAnswersBlockingQueries) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        const auto index = index_of(co_await bench.get("/v1/kv/?keys"));
+        std::optional<http::Response> answer;
+        Scope scope(context);
+        scope.spawn(store_response(bench.get("/v1/kv/?keys&wait=60s&index=" + index), answer));
+        co_await bench.get("/v1/status/leader"); // the query before it has arrived
+        co_await bench.stop();
+        co_await scope.join();
+        EXPECT_EQ(answer->status(), 200);
+        EXPECT_EQ(answer->body, "[]");
+    });
+}
+
+// Goal: a TTL that runs out makes the check critical by itself and wakes watchers.
+TEST(ConsulApi, TtlRunsOutThenWatchersHear) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        co_await bench.put("/v1/agent/service/register", R"({"Name":"web","Check":{"TTL":"30ms","Status":"passing"}})");
+        const auto index = index_of(co_await bench.get("/v1/health/service/web?passing=1"));
+        const auto after = co_await bench.get("/v1/health/service/web?passing=1&wait=5s&index=" + index);
+        EXPECT_EQ(after.body, "[]");
+        EXPECT_EQ(parsed(co_await bench.get("/v1/health/state/critical")).at(0).at("Output"), "TTL expired");
+        co_await bench.stop();
+    });
+}
+
+// Goal: HTTP and TCP checks find out by themselves.
+TEST(ConsulApi, HttpAndTcpChecksProbe) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        const auto here = bench.address().to_string();
+        co_await bench.put("/v1/agent/service/register", R"({"Name":"web","Checks":[{"HTTP":"http://)" + here +
+                                                             R"(/healthz","Interval":"1h"},{"TCP":")" + here +
+                                                             R"(","Interval":"1h"},{"HTTP":"http://)" + here +
+                                                             R"(/v1/nothing","Interval":"1h"}]})");
+        std::string index = "0";
+        boost::json::array settled;
+        while (settled.size() != 3 && context.check()) {
+            const auto answer = co_await bench.get("/v1/health/checks/web?wait=5ms&index=" + index);
+            index = index_of(answer);
+            settled.clear();
+            for (const auto& check : parsed(answer).as_array()) {
+                if (!check.at("Output").as_string().empty()) settled.push_back(check);
+            }
+        }
+        EXPECT_EQ(settled.at(0).at("Status"), "passing");
+        EXPECT_EQ(settled.at(1).at("Status"), "passing");
+        EXPECT_EQ(settled.at(2).at("Status"), "critical");
+        const std::string output = settled.at(0).at("Output").as_string().c_str();
+        EXPECT_EQ(output, "HTTP GET http://" + here + "/healthz: 200 OK Output: fine");
+        co_await bench.stop();
+    });
+}
+
+// Goal: everything is there after a restart: services with their status, checks, keys, locks, sessions, indexes.
+TEST(ConsulApi, RestartKeepsState) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        std::string session, health, keys;
+        {
+            ApiBench bench(context, folder);
+            co_await bench.ready();
+            co_await bench.put("/v1/agent/service/register", kWeb);
+            co_await bench.put("/v1/agent/check/pass/service:web-1");
+            session = parsed(co_await bench.put("/v1/session/create", R"({"Name":"s","TTL":"60s"})"))
+                          .at("ID")
+                          .as_string()
+                          .c_str();
+            EXPECT_EQ((co_await bench.put("/v1/kv/lock?acquire=" + session, "mine")).body, "true");
+            co_await bench.put("/v1/kv/gone", "x");
+            co_await bench.call(Method::delete_, "/v1/kv/gone");
+            health = (co_await bench.get("/v1/health/service/web?passing=1")).body;
+            keys = (co_await bench.get("/v1/kv/?recurse")).body;
+            co_await bench.stop();
+        }
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        const auto restored = co_await bench.get("/v1/health/service/web?passing=1");
+        EXPECT_EQ(restored.body, health);
+        EXPECT_EQ((co_await bench.get("/v1/kv/?recurse")).body, keys);
+        EXPECT_EQ(parsed(co_await bench.get("/v1/session/info/" + session)).at(0).at("TTL"), "60s");
+        EXPECT_EQ((co_await bench.put("/v1/kv/lock?release=" + session, "mine")).body, "true");
+        const auto index = std::stoull(index_of(restored));
+        co_await bench.put("/v1/agent/check/fail/service:web-1");
+        EXPECT_GT(std::stoull(index_of(co_await bench.get("/v1/health/service/web"))), index);
+        co_await bench.stop();
+    });
+}
+
+// Goal: garbage gets 400 and a text, wrong methods 405 and what would do, unknown paths 404.
+TEST(ConsulApi, GarbageIsRefusedWithText) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        const std::pair<const char*, const char*> puts[] = {
+            {"/v1/agent/service/register", ""},
+            {"/v1/agent/service/register", "{"},
+            {"/v1/agent/service/register", "[1]"},
+            {"/v1/agent/service/register", R"({"Name":""})"},
+            {"/v1/agent/service/register", "{\"Name\":\"\xff\"}"},
+            {"/v1/agent/service/deregister/", ""},
+            {"/v1/agent/check/register", R"({"Name":"x"})"},
+            {"/v1/agent/check/update/x", R"({"Status":"fabulous"})"},
+            {"/v1/agent/check/update/x", "nonsense"},
+            {"/v1/agent/maintenance", ""},
+            {"/v1/kv/", "x"},
+            {"/v1/kv/a%zz", "x"},
+            {"/v1/kv/a%ff", "x"},
+            {"/v1/kv/a?cas=x", "x"},
+            {"/v1/kv/a?flags=-1", "x"},
+            {"/v1/kv/a?cas=0&acquire=y", "x"},
+            {"/v1/session/create", "{"},
+            {"/v1/session/create", R"({"TTL":"1s"})"},
+            {"/v1/session/create", R"({"Behavior":"explode"})"},
+        };
+        for (const auto& [target, body] : puts) {
+            const auto answer = co_await bench.put(target, body);
+            EXPECT_EQ(answer.status(), 400) << target << " " << body;
+            EXPECT_FALSE(answer.body.empty()) << target << " " << body;
+        }
+        for (const auto* target :
+             {"/v1/kv/", "/v1/kv/a?index=x", "/v1/kv/a?index=1&wait=soon", "/v1/health/service/",
+              "/v1/health/state/odd", "/v1/health/service/web?passing=maybe", "/v1/health/service/web?stale&consistent",
+              "/v1/health/service/web?filter=x", "/v1/kv/a?x=%zz"}) {
+            const auto answer = co_await bench.get(target);
+            EXPECT_EQ(answer.status(), 400) << target;
+            EXPECT_FALSE(answer.body.empty()) << target;
+        }
+        const auto wrong = co_await bench.call(Method::post, "/v1/kv/a", "x");
+        EXPECT_EQ(wrong.status(), 405);
+        EXPECT_EQ(wrong.head.headers.get("Allow"), "GET,PUT,DELETE");
+        EXPECT_EQ((co_await bench.get("/v1/acl/tokens")).status(), 404);
+        EXPECT_EQ((co_await bench.get("/elsewhere")).body, "fine");
+        co_await bench.stop();
+    });
+}
+
+// Goal: the framework's own driver finds what it announced through this API, and notices it go.
+TEST(ConsulApi, FrameworksDriverWorksAgainstIt) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        Scope scope(context);
+        Logger quiet("test", LogLevel::error, Logger::Format::json, [](std::string_view) {});
+        auto registry = open_registry(context.world(), bench.http(), quiet,
+                                      {.url = "consul://" + bench.address().to_string(), .host = "here", .ttl = 300ms})
+                            .value();
+        const Instance instance{"order-1",     "order-service", Address::tcp("127.0.0.1", 3002),
+                                "/run/o.sock", "here",          "1.0"};
+        registry->announce(instance);
+        scope.spawn(registry->run(scope.context()));
+        const auto& list = registry->instances("order-service");
+        EXPECT_TRUE(list->empty());
+        while (registry->instances("order-service")->empty() && context.check())
+            (void)co_await sleep_for(context, 1ms);
+        EXPECT_EQ(registry->instances("order-service")->at(0), instance);
+        EXPECT_TRUE(registry->health());
+        EXPECT_TRUE(co_await registry->withdraw(context));
+        while (!registry->instances("order-service")->empty() && context.check())
+            (void)co_await sleep_for(context, 1ms);
+        scope.cancel(Error(Kind::cancelled, "the test is over"));
+        co_await scope.join();
+        co_await bench.stop();
+    });
+}
+
+} // namespace
+} // namespace flotilla::hub::consul

@@ -1,0 +1,121 @@
+#include "hub/consul/json_fields.hpp"
+
+#include "hub/consul/go_duration.hpp"
+
+namespace flotilla::hub::consul {
+namespace {
+
+std::string normal(std::string_view name) {
+    std::string result;
+    for (const char c : name) {
+        if (c == '_') continue;
+        result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return result;
+}
+
+} // namespace
+
+std::string_view view(const boost::json::string& text) { return {text.data(), text.size()}; }
+
+JsonFields::JsonFields(const boost::json::object& object) {
+    for (const auto& [key, value] : object)
+        members_.insert_or_assign(normal({key.data(), key.size()}), &value);
+}
+
+const boost::json::value* JsonFields::find(std::string_view name) const {
+    const auto found = members_.find(normal(name));
+    return found == members_.end() || found->second->is_null() ? nullptr : found->second;
+}
+
+void JsonFields::fail(std::string_view name, std::string_view expected) {
+    if (!error_)
+        error_ = Error(Kind::invalid,
+                       "Request decode failed: '" + std::string(name) + "' expected " + std::string(expected));
+}
+
+std::string JsonFields::text(std::string_view name) {
+    const auto* value = find(name);
+    if (!value) return {};
+    if (const auto* text = value->if_string()) return std::string(view(*text));
+    fail(name, "a string");
+    return {};
+}
+
+bool JsonFields::flag(std::string_view name) {
+    const auto* value = find(name);
+    if (!value) return false;
+    if (const auto* flag = value->if_bool()) return *flag;
+    fail(name, "true or false");
+    return false;
+}
+
+std::optional<std::int64_t> JsonFields::number(std::string_view name) {
+    const auto* value = find(name);
+    if (!value) return std::nullopt;
+    boost::json::error_code failed;
+    if (value->is_number()) {
+        const auto number = value->to_number<std::int64_t>(failed);
+        if (!failed) return number;
+    }
+    fail(name, "a whole number");
+    return std::nullopt;
+}
+
+Duration JsonFields::duration(std::string_view name) {
+    const auto* value = find(name);
+    if (!value) return {};
+    if (const auto* text = value->if_string()) {
+        if (text->empty()) return {};
+        if (const auto parsed = parse_go_duration(view(*text))) return *parsed;
+        fail(name, "a duration such as \"10s\", found \"" + std::string(view(*text)) + "\"");
+        return {};
+    }
+    return Duration(number(name).value_or(0));
+}
+
+std::vector<std::string> JsonFields::texts(std::string_view name) {
+    std::vector<std::string> result;
+    const auto* list = array(name);
+    if (!list) return result;
+    for (const auto& each : *list) {
+        const auto* text = each.if_string();
+        if (!text) {
+            fail(name, "a list of strings");
+            return {};
+        }
+        result.emplace_back(view(*text));
+    }
+    return result;
+}
+
+std::map<std::string, std::string> JsonFields::text_map(std::string_view name) {
+    std::map<std::string, std::string> result;
+    const auto* members = object(name);
+    if (!members) return result;
+    for (const auto& [key, value] : *members) {
+        const auto* text = value.if_string();
+        if (!text) {
+            fail(name, "an object of strings");
+            return {};
+        }
+        result.emplace(std::string(key.data(), key.size()), view(*text));
+    }
+    return result;
+}
+
+const boost::json::object* JsonFields::object(std::string_view name) {
+    const auto* value = find(name);
+    if (!value) return nullptr;
+    if (!value->is_object()) fail(name, "an object");
+    return value->if_object();
+}
+
+const boost::json::array* JsonFields::array(std::string_view name) {
+    const auto* value = find(name);
+    if (!value) return nullptr;
+    if (!value->is_array()) fail(name, "a list");
+    return value->if_array();
+}
+
+} // namespace flotilla::hub::consul

@@ -1,0 +1,175 @@
+#include "hub/consul/kv_state.hpp"
+
+#include <algorithm>
+
+namespace flotilla::hub::consul {
+namespace {
+
+constexpr std::size_t kTombstonesMax = 4096;
+
+} // namespace
+
+const KvEntry* KvState::find(std::string_view key) const {
+    const auto found = entries_.find(key);
+    return found == entries_.end() ? nullptr : &found->second;
+}
+
+std::vector<const KvEntry*> KvState::list(std::string_view prefix) const {
+    std::vector<const KvEntry*> result;
+    for (auto at = first_of(prefix); at != entries_.end() && at->first.starts_with(prefix); ++at)
+        result.push_back(&at->second);
+    return result;
+}
+
+std::vector<std::string> KvState::keys(std::string_view prefix, std::string_view separator) const {
+    std::vector<std::string> result;
+    for (const auto* entry : list(prefix)) {
+        auto key = entry->key;
+        if (!separator.empty()) {
+            const auto cut = key.find(separator, prefix.size());
+            if (cut != std::string::npos) key.resize(cut + separator.size());
+        }
+        if (result.empty() || result.back() != key) result.push_back(std::move(key));
+    }
+    return result;
+}
+
+std::uint64_t KvState::index_of_key(std::string_view key) const {
+    const auto* entry = find(key);
+    return entry ? entry->modify_index : last_index_;
+}
+
+std::uint64_t KvState::index_of_prefix(std::string_view prefix) const {
+    std::uint64_t index = tombstone_floor_;
+    for (const auto* entry : list(prefix))
+        index = std::max(index, entry->modify_index);
+    for (auto at = tombstones_.lower_bound(prefix); at != tombstones_.end() && at->first.starts_with(prefix); ++at) {
+        index = std::max(index, at->second);
+    }
+    return index == 0 ? last_index_ : index;
+}
+
+void KvState::touch(std::string_view key, std::uint64_t at) {
+    last_index_ = at;
+    changes_.touch(Table::kv, key);
+    changes_.touch(Table::meta, "kv");
+}
+
+/// `locks`: session replaces the entry's, otherwise the entry keeps its own.
+void KvState::write(std::string_view key, std::string value, std::uint64_t flags, std::string_view session,
+                    bool locks) {
+    const auto found = entries_.find(key);
+    const bool fresh = found == entries_.end();
+    auto& entry = fresh ? entries_[std::string(key)] : found->second;
+    const bool taken = locks && !session.empty() && entry.session != session;
+    const bool same_session = !locks || entry.session == session;
+    if (!fresh && same_session && entry.value == value && entry.flags == flags) return;
+    const auto at = index_.next();
+    if (fresh) {
+        entry.key = key;
+        entry.create_index = at;
+        tombstones_.erase(entry.key);
+    }
+    entry.value = std::move(value);
+    entry.flags = flags;
+    entry.modify_index = at;
+    if (locks) entry.session = session;
+    if (taken) ++entry.lock_index;
+    touch(key, at);
+}
+
+void KvState::set(std::string_view key, std::string value, std::uint64_t flags) {
+    write(key, std::move(value), flags, {}, false);
+}
+
+bool KvState::cas(std::string_view key, std::string value, std::uint64_t flags, std::uint64_t expected) {
+    const auto* entry = find(key);
+    if ((entry ? entry->modify_index : 0) != expected) return false;
+    set(key, std::move(value), flags);
+    return true;
+}
+
+bool KvState::acquire(std::string_view key, std::string value, std::uint64_t flags, std::string_view session,
+                      Instant now) {
+    const auto* entry = find(key);
+    if (entry && !entry->session.empty() && entry->session != session) return false;
+    if (const auto delay = lock_delays_.find(key); delay != lock_delays_.end()) {
+        if (now < delay->second) return false;
+        lock_delays_.erase(delay);
+    }
+    write(key, std::move(value), flags, session, true);
+    return true;
+}
+
+bool KvState::release(std::string_view key, std::string value, std::uint64_t flags, std::string_view session) {
+    const auto* entry = find(key);
+    if (!entry || session.empty() || entry->session != session) return false;
+    write(key, std::move(value), flags, {}, true);
+    return true;
+}
+
+void KvState::erase(Entries::iterator at, std::uint64_t index) {
+    tombstones_[at->first] = index;
+    touch(at->first, index);
+    entries_.erase(at);
+    if (tombstones_.size() > kTombstonesMax) drop_old_tombstones();
+}
+
+/// Half of them at once, so that a deletion costs little on average.
+void KvState::drop_old_tombstones() {
+    std::vector<std::uint64_t> indexes;
+    for (const auto& [key, index] : tombstones_)
+        indexes.push_back(index);
+    const auto middle = indexes.begin() + static_cast<std::ptrdiff_t>(indexes.size() / 2);
+    std::ranges::nth_element(indexes, middle);
+    tombstone_floor_ = std::max(tombstone_floor_, *middle);
+    std::erase_if(tombstones_, [this](const auto& each) { return each.second <= tombstone_floor_; });
+}
+
+void KvState::remove(std::string_view key) {
+    if (const auto found = entries_.find(key); found != entries_.end()) erase(found, index_.next());
+}
+
+bool KvState::remove_cas(std::string_view key, std::uint64_t expected) {
+    const auto* entry = find(key);
+    if (!entry) return true;
+    if (entry->modify_index != expected) return false;
+    remove(key);
+    return true;
+}
+
+void KvState::remove_tree(std::string_view prefix) {
+    auto at = entries_.lower_bound(prefix);
+    if (at == entries_.end() || !at->first.starts_with(prefix)) return;
+    const auto index = index_.next();
+    while (at != entries_.end() && at->first.starts_with(prefix))
+        erase(at++, index);
+}
+
+void KvState::end_session(std::string_view session, SessionBehavior behavior, Duration lock_delay, Instant now) {
+    if (session.empty()) return;
+    for (auto at = entries_.begin(); at != entries_.end();) {
+        const auto each = at++;
+        auto& entry = each->second;
+        if (entry.session != session) continue;
+        if (lock_delay > Duration::zero()) lock_delays_[entry.key] = now + lock_delay;
+        if (behavior == SessionBehavior::delete_) {
+            erase(each, index_.next());
+        } else {
+            auto value = entry.value;
+            write(entry.key, std::move(value), entry.flags, {}, true);
+        }
+    }
+    std::erase_if(lock_delays_, [now](const auto& delay) { return delay.second <= now; });
+}
+
+void KvState::restore(std::uint64_t last_index, std::vector<KvEntry> entries) {
+    last_index_ = last_index;
+    tombstone_floor_ = last_index; // what was deleted before is not known any more
+    for (auto& entry : entries) {
+        auto key = entry.key;
+        entries_.insert_or_assign(std::move(key), std::move(entry));
+    }
+}
+
+} // namespace flotilla::hub::consul

@@ -1,0 +1,311 @@
+#include "hub/consul/registry_state.hpp"
+
+#include <algorithm>
+
+namespace flotilla::hub::consul {
+
+std::string_view name(CheckStatus status) {
+    switch (status) {
+    case CheckStatus::passing:
+        return "passing";
+    case CheckStatus::warning:
+        return "warning";
+    case CheckStatus::critical:
+        return "critical";
+    }
+    return "critical";
+}
+
+std::optional<CheckStatus> parse_check_status(std::string_view text) {
+    for (const auto status : {CheckStatus::passing, CheckStatus::warning, CheckStatus::critical}) {
+        if (name(status) == text) return status;
+    }
+    return std::nullopt;
+}
+
+std::string_view name(CheckType type) {
+    switch (type) {
+    case CheckType::maintenance:
+        return "maintenance";
+    case CheckType::ttl:
+        return "ttl";
+    case CheckType::http:
+        return "http";
+    case CheckType::tcp:
+        return "tcp";
+    }
+    return "ttl";
+}
+
+// Changes ---------------------------------------------------------------------------------------------------------
+
+void RegistryState::touch_service(const std::string& service_name, std::uint64_t at) {
+    service_indexes_[service_name] = at;
+    node_index_ = at;
+    changes_.touch(Table::meta, "registry");
+}
+
+void RegistryState::touch_check(const RegisteredCheck& check, std::uint64_t at) {
+    checks_index_ = at;
+    node_index_ = at;
+    changes_.touch(Table::meta, "registry");
+    if (check.definition.service_id.empty()) {
+        // A check of the node counts for every service on it.
+        for (auto& [service_name, index] : service_indexes_)
+            index = at;
+    } else {
+        touch_service(check.service_name, at);
+    }
+}
+
+void RegistryState::register_service(ServiceDefinition definition, std::vector<CheckDefinition> checks,
+                                     bool replace_checks, Instant now) {
+    const auto id = definition.id;
+    if (auto existing = services_.find(id);
+        existing != services_.end() && existing->second.definition.name != definition.name) {
+        deregister_service(id); // under a new name it is another service
+    }
+    auto& service = services_[id];
+    if (service.create_index == 0 || service.definition != definition) {
+        const auto at = index_.next();
+        if (service.create_index == 0) service.create_index = at;
+        service.modify_index = at;
+        service.definition = std::move(definition);
+        services_index_ = at;
+        touch_service(service.definition.name, at);
+        changes_.touch(Table::service, id);
+    }
+    std::set<std::string> listed;
+    for (std::size_t i = 0; i < checks.size(); ++i) {
+        auto& check = checks[i];
+        check.service_id = id;
+        if (check.id.empty()) check.id = "service:" + id + (checks.size() > 1 ? ":" + std::to_string(i + 1) : "");
+        if (check.name.empty()) check.name = "Service '" + service.definition.name + "' check";
+        listed.insert(check.id);
+        add_check(std::move(check), now);
+    }
+    if (!replace_checks) return;
+    for (auto at = checks_.begin(); at != checks_.end();) {
+        const auto each = at++;
+        if (each->second.definition.service_id == id && !listed.contains(each->first)) remove_check(each);
+    }
+}
+
+bool RegistryState::deregister_service(std::string_view id) {
+    const auto found = services_.find(id);
+    if (found == services_.end()) return false;
+    for (auto at = checks_.begin(); at != checks_.end();) {
+        const auto each = at++;
+        if (each->second.definition.service_id == id) remove_check(each);
+    }
+    const auto service_name = found->second.definition.name;
+    const auto at = index_.next();
+    services_index_ = at;
+    touch_service(service_name, at);
+    changes_.touch(Table::service, id);
+    services_.erase(found);
+    if (services_named(service_name).empty()) {
+        extinction_index_ = at;
+        service_indexes_.erase(service_name);
+    }
+    return true;
+}
+
+Result<void> RegistryState::register_check(CheckDefinition check, Instant now) {
+    if (!check.service_id.empty() && !service(check.service_id)) {
+        return Error(Kind::not_found, "ServiceID \"" + check.service_id + "\" does not exist");
+    }
+    add_check(std::move(check), now);
+    return {};
+}
+
+void RegistryState::add_check(CheckDefinition definition, Instant now) {
+    const auto id = definition.id;
+    const auto status = std::exchange(definition.status, std::nullopt).value_or(CheckStatus::critical);
+    auto [at, fresh] = checks_.try_emplace(id);
+    auto& check = at->second;
+    if (fresh) {
+        check.status = status;
+        if (status == CheckStatus::critical) {
+            check.critical_since = now;
+            failed_checks_.push_back(id);
+        }
+    }
+    if (fresh || check.definition != definition) {
+        if (!fresh && check.definition.service_id != definition.service_id) touch_check(check, index_.next());
+        check.definition = std::move(definition);
+        const auto* owner = service(check.definition.service_id);
+        check.service_name = owner ? owner->definition.name : "";
+        check.modify_index = index_.next();
+        if (fresh) check.create_index = check.modify_index;
+        touch_check(check, check.modify_index);
+        changes_.touch(Table::check, id);
+    }
+    check.generation = ++generations_;
+    check.probing = false;
+    schedule(check, now);
+}
+
+void RegistryState::remove_check(Checks::iterator at) {
+    touch_check(at->second, index_.next());
+    failed_checks_.push_back(at->first);
+    changes_.touch(Table::check, at->first);
+    checks_.erase(at);
+}
+
+bool RegistryState::deregister_check(std::string_view id) {
+    const auto found = checks_.find(id);
+    if (found == checks_.end()) return false;
+    remove_check(found);
+    return true;
+}
+
+bool RegistryState::set_status(RegisteredCheck& check, CheckStatus status, std::string output, Instant now) {
+    // A new output alone wakes nobody, as in Consul, and is not worth a commit: heartbeats cost no disk.
+    check.output = std::move(output);
+    if (check.status == status) return false;
+    check.status = status;
+    check.critical_since = status == CheckStatus::critical ? now : Instant::max();
+    check.modify_index = index_.next();
+    if (status == CheckStatus::critical) failed_checks_.push_back(check.definition.id);
+    touch_check(check, check.modify_index);
+    changes_.touch(Table::check, check.definition.id);
+    return true;
+}
+
+// Time ------------------------------------------------------------------------------------------------------------
+
+void RegistryState::schedule(RegisteredCheck& check, Instant now) const {
+    switch (check.definition.type) {
+    case CheckType::maintenance:
+        check.due = Instant::max();
+        break;
+    case CheckType::ttl:
+        check.due = now + check.definition.ttl;
+        break;
+    case CheckType::http:
+    case CheckType::tcp:
+        check.due = now;
+        break; // the first probe at once
+    }
+}
+
+Result<void> RegistryState::report_ttl(std::string_view id, CheckStatus status, std::string output, Instant now) {
+    const auto found = checks_.find(id);
+    if (found == checks_.end()) {
+        return Error(Kind::not_found, "Unknown check ID \"" + std::string(id) +
+                                          "\". Ensure that the check ID is passed, not the check name.");
+    }
+    auto& check = found->second;
+    if (check.definition.type != CheckType::ttl) {
+        return Error(Kind::conflict, "CheckID \"" + std::string(id) + "\" does not have associated TTL");
+    }
+    set_status(check, status, std::move(output), now);
+    check.due = now + check.definition.ttl;
+    return {};
+}
+
+std::vector<RegistryState::Probe> RegistryState::tick(Instant now) {
+    std::vector<Probe> probes;
+    std::set<std::string> dead_services;
+    for (auto& [id, check] : checks_) {
+        const auto& definition = check.definition;
+        if (check.due <= now && definition.type == CheckType::ttl) {
+            check.due = Instant::max(); // until somebody reports again
+            set_status(check, CheckStatus::critical, "TTL expired", now);
+        } else if (check.due <= now && !check.probing) {
+            check.probing = true;
+            check.due = now + definition.interval;
+            probes.push_back({definition, check.generation});
+        }
+        const bool forgettable = definition.deregister_after > Duration::zero() && !definition.service_id.empty();
+        if (forgettable && check.status == CheckStatus::critical &&
+            now - definition.deregister_after >= check.critical_since) {
+            dead_services.insert(definition.service_id);
+        }
+    }
+    for (const auto& id : dead_services)
+        deregister_service(id);
+    return probes;
+}
+
+void RegistryState::report_probe(const Probe& probe, CheckStatus status, std::string output, Instant now) {
+    const auto found = checks_.find(probe.check.id);
+    if (found == checks_.end() || found->second.generation != probe.generation) return;
+    auto& check = found->second;
+    check.probing = false;
+    check.due = now + check.definition.interval;
+    set_status(check, status, std::move(output), now);
+}
+
+Instant RegistryState::next_due() const {
+    Instant next = Instant::max();
+    for (const auto& [id, check] : checks_) {
+        if (!check.probing) next = std::min(next, check.due);
+        const auto after = check.definition.deregister_after;
+        if (after > Duration::zero() && check.status == CheckStatus::critical && !check.definition.service_id.empty()) {
+            next = std::min(next, check.critical_since + after);
+        }
+    }
+    return next;
+}
+
+// Questions -------------------------------------------------------------------------------------------------------
+
+const RegisteredService* RegistryState::service(std::string_view id) const {
+    const auto found = services_.find(id);
+    return found == services_.end() ? nullptr : &found->second;
+}
+
+const RegisteredCheck* RegistryState::check(std::string_view id) const {
+    const auto found = checks_.find(id);
+    return found == checks_.end() ? nullptr : &found->second;
+}
+
+std::vector<const RegisteredService*> RegistryState::services_named(std::string_view service_name) const {
+    std::vector<const RegisteredService*> result;
+    for (const auto& [id, service] : services_) {
+        if (service.definition.name == service_name) result.push_back(&service);
+    }
+    return result;
+}
+
+std::vector<const RegisteredCheck*> RegistryState::checks_of(std::string_view service_id) const {
+    std::vector<const RegisteredCheck*> result;
+    for (const auto& [id, check] : checks_) {
+        if (check.definition.service_id.empty()) result.push_back(&check);
+    }
+    for (const auto& [id, check] : checks_) {
+        if (!check.definition.service_id.empty() && check.definition.service_id == service_id) result.push_back(&check);
+    }
+    return result;
+}
+
+std::uint64_t RegistryState::index_of_service(std::string_view service_name) const {
+    const auto found = service_indexes_.find(service_name);
+    return found == service_indexes_.end() ? extinction_index_ : found->second;
+}
+
+RegistryState::Meta RegistryState::meta() const {
+    return {services_index_, checks_index_, node_index_, extinction_index_, service_indexes_};
+}
+
+void RegistryState::restore(Meta meta, std::vector<RegisteredService> services, std::vector<RegisteredCheck> checks,
+                            Instant now) {
+    services_index_ = meta.services_index;
+    checks_index_ = meta.checks_index;
+    node_index_ = meta.node_index;
+    extinction_index_ = meta.extinction_index;
+    service_indexes_ = std::move(meta.service_indexes);
+    for (auto& service : services)
+        services_.insert_or_assign(service.definition.id, std::move(service));
+    for (auto& check : checks) {
+        check.generation = ++generations_;
+        if (check.status == CheckStatus::critical) check.critical_since = now;
+        if (const auto* owner = service(check.definition.service_id)) check.service_name = owner->definition.name;
+        schedule(check, now);
+        checks_.insert_or_assign(check.definition.id, std::move(check));
+    }
+}
+
+} // namespace flotilla::hub::consul

@@ -1,0 +1,232 @@
+#include "hub/consul/registry_state.hpp"
+
+#include <gtest/gtest.h>
+
+namespace flotilla::hub::consul {
+namespace {
+
+using namespace std::chrono_literals;
+
+ServiceDefinition service(std::string id, std::string name = "web") {
+    ServiceDefinition definition;
+    definition.id = std::move(id);
+    definition.name = std::move(name);
+    definition.port = 80;
+    return definition;
+}
+
+CheckDefinition ttl_check(Duration ttl, std::optional<CheckStatus> status = std::nullopt) {
+    CheckDefinition check;
+    check.ttl = ttl;
+    check.status = status;
+    return check;
+}
+
+CheckDefinition http_check(Duration interval) {
+    CheckDefinition check;
+    check.type = CheckType::http;
+    check.http = "http://127.0.0.1/health";
+    check.interval = interval;
+    return check;
+}
+
+/// A registry and a virtual clock.
+struct Bench {
+    Index index;
+    ChangeLog changes;
+    RegistryState registry{index, changes};
+    Instant now{};
+
+    void add(ServiceDefinition definition, std::vector<CheckDefinition> checks = {}) {
+        registry.register_service(std::move(definition), std::move(checks), false, now);
+    }
+    std::vector<RegistryState::Probe> pass(Duration time) {
+        now += time;
+        return registry.tick(now);
+    }
+    CheckStatus status(std::string_view id) const { return registry.check(id)->status; }
+};
+
+// Goal: one check is named after its service, several are numbered, as in Consul.
+TEST(RegistryState, RegisterServiceNamesItsChecks) {
+    Bench bench;
+    bench.add(service("web-1"), {ttl_check(1s)});
+    bench.add(service("web-2"), {ttl_check(1s), ttl_check(1s)});
+    EXPECT_TRUE(bench.registry.check("service:web-1"));
+    EXPECT_TRUE(bench.registry.check("service:web-2:1"));
+    EXPECT_TRUE(bench.registry.check("service:web-2:2"));
+    EXPECT_EQ(bench.registry.check("service:web-1")->definition.name, "Service 'web' check");
+}
+
+// Goal: a TTL check is critical until reported, and again once its TTL has passed without a report.
+TEST(RegistryState, TtlExpiresThenCheckIsCritical) {
+    Bench bench;
+    bench.add(service("web-1"), {ttl_check(10s)});
+    EXPECT_EQ(bench.status("service:web-1"), CheckStatus::critical);
+    ASSERT_TRUE(bench.registry.report_ttl("service:web-1", CheckStatus::passing, "ok", bench.now));
+    EXPECT_EQ(bench.status("service:web-1"), CheckStatus::passing);
+    EXPECT_EQ(bench.registry.next_due(), bench.now + 10s);
+    bench.pass(9s);
+    ASSERT_TRUE(bench.registry.report_ttl("service:web-1", CheckStatus::passing, "ok", bench.now));
+    bench.pass(9s);
+    EXPECT_EQ(bench.status("service:web-1"), CheckStatus::passing);
+    bench.pass(1s);
+    EXPECT_EQ(bench.status("service:web-1"), CheckStatus::critical);
+    EXPECT_EQ(bench.registry.check("service:web-1")->output, "TTL expired");
+    EXPECT_EQ(bench.registry.next_due(), Instant::max());
+}
+
+// Goal: reports for what is unknown or of another kind are told apart.
+TEST(RegistryState, ReportForOtherChecksFails) {
+    Bench bench;
+    bench.add(service("web-1"), {http_check(1s)});
+    EXPECT_EQ(bench.registry.report_ttl("nothing", CheckStatus::passing, "", bench.now).error().kind(),
+              Kind::not_found);
+    EXPECT_EQ(bench.registry.report_ttl("service:web-1", CheckStatus::passing, "", bench.now).error().kind(),
+              Kind::conflict);
+}
+
+// Goal: an instance critical for long enough goes, with its checks; one that recovered in time stays.
+TEST(RegistryState, CriticalForTooLongThenServiceIsDeregistered) {
+    Bench bench;
+    auto check = ttl_check(10s, CheckStatus::passing);
+    check.deregister_after = 60s;
+    bench.add(service("web-1"), {check});
+    bench.pass(10s);
+    EXPECT_EQ(bench.registry.next_due(), bench.now + 60s);
+    bench.pass(59s);
+    ASSERT_TRUE(bench.registry.report_ttl("service:web-1", CheckStatus::passing, "", bench.now));
+    bench.pass(10s);
+    EXPECT_EQ(bench.status("service:web-1"), CheckStatus::critical);
+    bench.pass(60s);
+    EXPECT_FALSE(bench.registry.service("web-1"));
+    EXPECT_FALSE(bench.registry.check("service:web-1"));
+}
+
+// Goal: the index of a name moves with everything that concerns it and with nothing else, and never back.
+TEST(RegistryState, IndexOfServiceMovesOnlyWithItsOwnChanges) {
+    Bench bench;
+    bench.add(service("web-1"), {ttl_check(10s, CheckStatus::passing)});
+    bench.add(service("db-1", "db"));
+    const auto before = bench.registry.index_of_service("web");
+    ASSERT_TRUE(bench.registry.report_ttl("service:web-1", CheckStatus::passing, "new output", bench.now));
+    bench.add(service("db-2", "db"));
+    bench.add(service("web-1"), {ttl_check(10s, CheckStatus::passing)}); // the same again
+    EXPECT_EQ(bench.registry.index_of_service("web"), before);
+    ASSERT_TRUE(bench.registry.report_ttl("service:web-1", CheckStatus::warning, "", bench.now));
+    const auto warned = bench.registry.index_of_service("web");
+    EXPECT_GT(warned, before);
+    EXPECT_TRUE(bench.registry.deregister_service("web-1"));
+    EXPECT_GT(bench.registry.index_of_service("web"), warned);
+    EXPECT_GE(bench.index.current, bench.registry.index_of_service("web"));
+}
+
+// Goal: registering again keeps a check's status, so that a restart of the client does not flap.
+TEST(RegistryState, RegisterAgainKeepsStatus) {
+    Bench bench;
+    bench.add(service("web-1"), {ttl_check(10s)});
+    ASSERT_TRUE(bench.registry.report_ttl("service:web-1", CheckStatus::passing, "fine", bench.now));
+    auto changed = service("web-1");
+    changed.tags = {"v2"};
+    bench.add(changed, {ttl_check(20s)});
+    EXPECT_EQ(bench.status("service:web-1"), CheckStatus::passing);
+    EXPECT_EQ(bench.registry.check("service:web-1")->definition.ttl, Duration(20s));
+    EXPECT_EQ(bench.registry.service("web-1")->definition.tags, std::vector<std::string>{"v2"});
+}
+
+// Goal: with replace_checks the checks that are not listed any more go.
+TEST(RegistryState, RegisterReplacingRemovesOtherChecks) {
+    Bench bench;
+    bench.add(service("web-1"), {ttl_check(10s), ttl_check(10s)});
+    bench.registry.register_service(service("web-1"), {ttl_check(10s)}, true, bench.now);
+    EXPECT_EQ(bench.registry.checks().size(), 1u);
+    EXPECT_TRUE(bench.registry.check("service:web-1"));
+}
+
+// Goal: an id that moves to another service name leaves the first one, and its watchers notice.
+TEST(RegistryState, RegisterUnderOtherNameLeavesTheOld) {
+    Bench bench;
+    bench.add(service("x", "web"));
+    const auto before = bench.registry.index_of_service("web");
+    bench.add(service("x", "db"));
+    EXPECT_TRUE(bench.registry.services_named("web").empty());
+    EXPECT_EQ(bench.registry.services_named("db").size(), 1u);
+    EXPECT_GT(bench.registry.index_of_service("web"), before);
+}
+
+// Goal: probes start at once and then every interval, one at a time; their outcome sets the status.
+TEST(RegistryState, ProbesRunEveryInterval) {
+    Bench bench;
+    bench.add(service("web-1"), {http_check(10s)});
+    auto probes = bench.pass(0s);
+    ASSERT_EQ(probes.size(), 1u);
+    EXPECT_TRUE(bench.pass(30s).empty()); // still running
+    bench.registry.report_probe(probes[0], CheckStatus::passing, "200", bench.now);
+    EXPECT_EQ(bench.status("service:web-1"), CheckStatus::passing);
+    EXPECT_EQ(bench.registry.next_due(), bench.now + 10s);
+    EXPECT_TRUE(bench.pass(9s).empty());
+    EXPECT_EQ(bench.pass(1s).size(), 1u);
+}
+
+// Goal: a probe that ends after its check was replaced or removed says nothing about the new one.
+TEST(RegistryState, LateProbeIsIgnored) {
+    Bench bench;
+    bench.add(service("web-1"), {http_check(10s)});
+    const auto probes = bench.pass(0s);
+    bench.add(service("web-1"), {http_check(5s)});
+    bench.registry.report_probe(probes.at(0), CheckStatus::passing, "", bench.now);
+    EXPECT_EQ(bench.status("service:web-1"), CheckStatus::critical);
+    bench.registry.deregister_service("web-1");
+    bench.registry.report_probe(probes.at(0), CheckStatus::passing, "", bench.now);
+    EXPECT_TRUE(bench.registry.checks().empty());
+}
+
+// Goal: a check of the node counts for every service on it.
+TEST(RegistryState, NodeCheckCountsForEveryService) {
+    Bench bench;
+    bench.add(service("web-1"));
+    const auto before = bench.registry.index_of_service("web");
+    CheckDefinition disk = ttl_check(10s);
+    disk.id = disk.name = "disk";
+    ASSERT_TRUE(bench.registry.register_check(disk, bench.now));
+    EXPECT_EQ(bench.registry.checks_of("web-1").size(), 1u);
+    EXPECT_GT(bench.registry.index_of_service("web"), before);
+    disk.id = "other";
+    disk.service_id = "nobody";
+    EXPECT_EQ(bench.registry.register_check(disk, bench.now).error().kind(), Kind::not_found);
+}
+
+// Goal: after a restart everything is as it was, and TTLs and critical times start anew.
+TEST(RegistryState, RestoreGivesFullTtl) {
+    Bench before;
+    auto check = ttl_check(10s, CheckStatus::passing);
+    check.deregister_after = 60s;
+    before.add(service("web-1"), {check});
+    before.add(service("web-2"), {check});
+    ASSERT_TRUE(before.registry.report_ttl("service:web-2", CheckStatus::critical, "bad", before.now));
+
+    Bench after;
+    after.now = Instant(1000s);
+    std::vector<RegisteredService> services;
+    std::vector<RegisteredCheck> checks;
+    for (const auto& [id, each] : before.registry.services())
+        services.push_back(each);
+    for (const auto& [id, each] : before.registry.checks())
+        checks.push_back(each);
+    after.index = before.index;
+    after.registry.restore(before.registry.meta(), services, checks, after.now);
+
+    EXPECT_EQ(after.registry.index_of_service("web"), before.registry.index_of_service("web"));
+    EXPECT_EQ(after.status("service:web-1"), CheckStatus::passing);
+    after.pass(9s);
+    EXPECT_EQ(after.status("service:web-1"), CheckStatus::passing);
+    after.pass(1s);
+    EXPECT_EQ(after.status("service:web-1"), CheckStatus::critical);
+    EXPECT_TRUE(after.registry.service("web-2"));
+    after.pass(50s);
+    EXPECT_FALSE(after.registry.service("web-2"));
+    EXPECT_TRUE(after.registry.service("web-1"));
+}
+
+} // namespace
+} // namespace flotilla::hub::consul

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/json.hpp>
+
+#include <flotilla/http/message.hpp>
+
+#include "hub/consul/stores.hpp"
+
+namespace flotilla::hub::consul {
+
+/// One request as the endpoints see it: already read, decoded and timed. They do no I/O.
+struct ConsulRequest {
+    Method method = Method::get;
+    std::string argument; ///< what follows the route's path, percent-decoded
+    std::vector<std::pair<std::string, std::string>> parameters;
+    std::string body;
+    Instant now{};
+    std::string fresh_id; ///< a UUID, should one be needed
+
+    /// A blocking query: answer once the index has passed this. Zero: at once.
+    std::uint64_t index = 0;
+    Duration wait{};
+    /// As index, for answers that are compared by content.
+    std::string hash;
+
+    bool has(std::string_view name) const;
+    /// The first of that name; empty when absent.
+    std::string_view parameter(std::string_view name) const;
+    std::vector<std::string_view> all(std::string_view name) const;
+    /// Whether a blocking query has to wait on.
+    bool waits_past(std::uint64_t current) const { return index != 0 && current <= index; }
+};
+
+/// What an endpoint answers.
+struct ConsulReply {
+    int status = 200;
+    std::string body;
+    std::string content_type = "application/json";
+    std::uint64_t index = 0; ///< X-Consul-Index; zero: none
+    std::string hash;        ///< X-Consul-ContentHash
+    std::string allow;       ///< Allow, for 405
+    bool pending = false;    ///< a blocking query without news: ask again after a change
+};
+
+ConsulReply reply_json(const boost::json::value& value, std::uint64_t index = 0);
+ConsulReply reply_text(int status, std::string text);
+/// 200 without content, as most of /v1/agent answers.
+ConsulReply reply_nothing();
+ConsulReply reply_pending();
+
+/// Fills index, wait and hash from the parameters and looks at `dc`, `stale`, `consistent`. nullopt: go on.
+std::optional<ConsulReply> read_query_options(ConsulRequest& request);
+
+/// One path of the API.
+struct Route {
+    std::string_view path; ///< ends in '/': the rest of the request's path is its argument
+    std::vector<Method> methods;
+    ConsulReply (*handler)(Stores&, const ConsulRequest&);
+};
+
+std::span<const Route> agent_routes();
+std::span<const Route> catalog_routes();
+std::span<const Route> kv_routes();
+std::span<const Route> session_routes();
+
+/// The answer to a request, found by its (still encoded) path below /v1/. Sets the request's argument.
+/// Thread-safety: that of the stores.
+ConsulReply answer(Stores& stores, ConsulRequest& request, std::string_view path);
+
+} // namespace flotilla::hub::consul
