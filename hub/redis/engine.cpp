@@ -1,0 +1,258 @@
+#include "hub/redis/engine.hpp"
+
+#include <algorithm>
+
+#include "hub/redis/command.hpp"
+#include "hub/redis/stream_reading.hpp"
+
+namespace flotilla::hub {
+
+namespace {
+
+std::string upper(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    }
+    return out;
+}
+
+void reply_unknown(Reply& reply, std::span<const std::string_view> arguments) {
+    std::string text =
+        "ERR unknown command '" + std::string(arguments[0].substr(0, 128)) + "', with args beginning with: ";
+    std::string shown;
+    for (std::size_t i = 1; i < arguments.size() && shown.size() < 128; ++i) {
+        shown += '\'' + std::string(arguments[i].substr(0, 128 - shown.size())) + "' ";
+    }
+    reply.error(text + shown);
+}
+
+void reply_arity(Reply& reply, const Command& command) {
+    const std::string_view name = command.full_name.empty() ? command.name : command.full_name;
+    reply.error("ERR wrong number of arguments for '" + std::string(name) + "' command");
+}
+
+bool arity_fits(const Command& command, std::size_t arguments) {
+    const auto given = static_cast<int>(arguments);
+    return command.arity >= 0 ? given == command.arity : given >= -command.arity;
+}
+
+/// The command or subcommand that the arguments name, with the right number of them; or null and an error reply.
+const Command* resolve(Reply& reply, std::span<const std::string_view> arguments) {
+    const Command* command = find_command(command_table(), arguments[0]);
+    if (!command) {
+        reply_unknown(reply, arguments);
+        return nullptr;
+    }
+    if (!command->subcommands.empty() && arguments.size() > 1) {
+        const Command* subcommand = find_command(command->subcommands, arguments[1]);
+        if (!subcommand) {
+            reply.error("ERR unknown subcommand '" + std::string(arguments[1].substr(0, 128)) + "'. Try " +
+                        upper(arguments[0]) + " HELP.");
+            return nullptr;
+        }
+        command = subcommand;
+    }
+    if (!arity_fits(*command, arguments.size())) {
+        reply_arity(reply, *command);
+        return nullptr;
+    }
+    return command;
+}
+
+} // namespace
+
+Engine::Engine(Keyspace& keyspace, Clock now_ms, EngineLimits limits)
+    : keyspace_(keyspace), now_ms_(std::move(now_ms)), limits_(limits), started_ms_(now_ms_()) {}
+
+void Engine::connect(Session& session) {
+    session.id = ++last_session_;
+    session.connected_ms = now_ms_();
+    sessions_.emplace(session.id, &session);
+}
+
+void Engine::leave(Session& session) {
+    if (session.blocked) unblock(session);
+    pubsub_.forget(session);
+}
+
+void Engine::refuse(Session& session, std::string_view error) {
+    touch(session);
+    Reply(session.output, session.protocol).error(error);
+    session.close_after_reply = true;
+}
+
+void Engine::disconnect(Session& session) {
+    leave(session);
+    sessions_.erase(session.id);
+    std::erase(touched_, &session);
+    std::erase(unblocked_, &session);
+}
+
+void Engine::touch(Session& session) {
+    if (session.touched) return;
+    session.touched = true;
+    touched_.push_back(&session);
+}
+
+std::vector<Session*> Engine::take_touched() {
+    for (Session* session : touched_)
+        session->touched = false;
+    return std::exchange(touched_, {});
+}
+
+std::vector<Session*> Engine::take_unblocked() { return std::exchange(unblocked_, {}); }
+
+void Engine::execute(Session& session, std::span<const std::string_view> arguments) {
+    ++commands_;
+    touch(session);
+    expire_keys();
+    Reply reply(session.output, session.protocol);
+    const Command* command = resolve(reply, arguments);
+    if (!command) return;
+    if ((command->flags & Command::kDenyOom) && keyspace_.full()) {
+        return reply.error("OOM command not allowed when used memory > 'maxmemory'.");
+    }
+    if ((command->flags & Command::kWrite) && !write_refusal_.empty()) {
+        return reply.error("MISCONF Errors writing to the AOF file: " + write_refusal_);
+    }
+    if (session.protocol == 2 && session.subscriptions() > 0 && !(command->flags & Command::kPubSub)) {
+        const std::string_view name = command->full_name.empty() ? command->name : command->full_name;
+        return reply.error(
+            "ERR Can't execute '" + std::string(name) +
+            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context");
+    }
+    Call call{*this, session, *command, arguments, reply, now_ms_()};
+    command->run(call);
+    serve_signalled();
+    enforce_output_limit(session);
+}
+
+void Engine::expire_keys() {
+    for (const std::string& key : keyspace_.expire(now_ms_()))
+        signal(key);
+    serve_signalled();
+}
+
+Result<void> Engine::commit() {
+    auto committed = keyspace_.commit();
+    if (committed) return {};
+    if (auto loaded = keyspace_.load(); !loaded) {
+        return Error(Kind::internal, std::string(kMemoryLost),
+                     committed.error().message() + "; and reading back: " + loaded.error().message());
+    }
+    return committed;
+}
+
+// ---- waiting for entries ----
+
+void Engine::block(Session& session, BlockedRead read) {
+    for (const auto& source : read.sources) {
+        auto& waiting = waiting_[source.key];
+        if (std::ranges::find(waiting, &session) == waiting.end()) waiting.push_back(&session);
+    }
+    session.blocked = std::make_unique<BlockedRead>(std::move(read));
+    ++blocked_count_;
+}
+
+void Engine::unblock(Session& session) {
+    for (const auto& source : session.blocked->sources) {
+        const auto waiting = waiting_.find(source.key);
+        if (waiting == waiting_.end()) continue; // listed twice
+        std::erase(waiting->second, &session);
+        if (waiting->second.empty()) waiting_.erase(waiting);
+    }
+    session.blocked.reset();
+    --blocked_count_;
+    unblocked_.push_back(&session);
+}
+
+void Engine::time_out(Session& session) {
+    if (!session.blocked) return;
+    Reply(session.output, session.protocol).null_array();
+    touch(session);
+    unblock(session);
+}
+
+void Engine::signal(std::string_view key) {
+    if (waiting_.contains(key)) signalled_.emplace_back(key);
+}
+
+void Engine::serve_signalled() {
+    while (!signalled_.empty()) {
+        for (const std::string& key : std::exchange(signalled_, {}))
+            serve(key);
+    }
+}
+
+void Engine::serve(const std::string& key) {
+    const auto found = waiting_.find(key);
+    if (found == waiting_.end()) return;
+    const std::vector<Session*> waiting = found->second; // whoever is served leaves the list
+    for (Session* session : waiting) {
+        if (!session->blocked || !serve_one(*session, key)) continue;
+        touch(*session);
+        unblock(*session);
+        enforce_output_limit(*session);
+    }
+}
+
+/// True when the read has ended, with entries or with an error.
+bool Engine::serve_one(Session& session, const std::string& key) {
+    const BlockedRead& read = *session.blocked;
+    const KeyValue* value = keyspace_.find(key);
+    RedisStream* stream = value ? value->stream.get() : nullptr;
+    Reply reply(session.output, session.protocol);
+    if (!stream) {
+        if (!read.in_group) return false;
+        reply.error("UNBLOCKED the stream key no longer exists");
+        return true;
+    }
+    ConsumerGroup* group = nullptr;
+    EntryId after = std::ranges::find(read.sources, key, &BlockedRead::Source::key)->after;
+    if (read.in_group) {
+        group = stream->find(read.group);
+        if (!group) {
+            reply.error("NOGROUP the consumer group this client was blocked on no longer exists");
+            return true;
+        }
+        after = group->last_id;
+    }
+    if (stream->last_id <= after) return false;
+    const auto from = after.next().value_or(EntryId::max());
+    if (session.protocol >= 3) {
+        reply.map(1);
+    } else {
+        reply.array(1);
+        reply.array(2);
+    }
+    reply.bulk(key);
+    if (!group) {
+        write_range(reply, *stream, from, EntryId::max(), read.count);
+        return true;
+    }
+    Consumer& consumer = seen_consumer(keyspace_, *group, read.consumer, now_ms_());
+    deliver(keyspace_, *stream, *group, consumer, {from, read.count, read.no_acknowledge, now_ms_()}, reply);
+    return true;
+}
+
+// ---- output ----
+
+void Engine::push(Session& session, std::span<const std::string_view> items) {
+    if (session.overflowed) return;
+    touch(session);
+    resp::write_push(session.output, items.size(), session.protocol);
+    for (const std::string_view item : items)
+        resp::write_bulk(session.output, item);
+    enforce_output_limit(session);
+}
+
+void Engine::enforce_output_limit(Session& session) {
+    const std::size_t limit =
+        session.subscriptions() > 0 ? limits_.subscriber_output_bytes_max : limits_.output_bytes_max;
+    if (session.output.size() + session.unsent_bytes <= limit) return;
+    session.overflowed = true;
+    session.output = {};
+}
+
+} // namespace flotilla::hub

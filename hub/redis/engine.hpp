@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "hub/redis/keyspace.hpp"
+#include "hub/redis/pubsub.hpp"
+#include "hub/redis/reply.hpp"
+#include "hub/redis/session.hpp"
+
+namespace flotilla::hub {
+
+/// Bounds of what is queued for clients.
+struct EngineLimits {
+    std::size_t subscriber_output_bytes_max = 32 * 1024 * 1024; ///< a slower subscriber is disconnected
+    std::size_t output_bytes_max = 256 * 1024 * 1024; ///< the same for a client that reads its replies too slowly
+};
+
+/// The Redis commands over a keyspace: takes parsed commands, writes replies into sessions. It works in turns: execute
+/// any number of commands, commit(), then send what take_touched() lists. No I/O of its own (the keyspace's journal
+/// writes in commit()), no clock but the one given. Thread-safety: none; lives on the loop of the bus.
+/// Wording and behaviour follow Redis 7.0; hub_test compares with Debian's redis-server byte for byte.
+class Engine {
+public:
+    using Clock = std::function<std::int64_t()>; ///< wall clock, milliseconds
+
+    Engine(Keyspace& keyspace, Clock now_ms, EngineLimits limits = {});
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    /// Every session is connected before its first command and disconnected before it ends.
+    void connect(Session& session);
+    void disconnect(Session& session);
+    /// Takes the session out of everything that could send to it; what is in its output may still leave.
+    void leave(Session& session);
+    /// Ends a session that does not speak the protocol, with an error reply.
+    void refuse(Session& session, std::string_view error);
+    /// Requires: not session.blocked. Arguments start with the command's name.
+    void execute(Session& session, std::span<const std::string_view> arguments);
+    /// The time of a blocked read is over.
+    void time_out(Session& session);
+
+    static constexpr std::string_view kMemoryLost = "memory_lost";
+    /// Makes the turn's changes durable. On an error nothing of the turn is: memory is read back from the journal, and
+    /// whoever has output in this turn must be disconnected, since its replies are not true. Code kMemoryLost: reading
+    /// back failed, too.
+    Result<void> commit();
+    /// Until then write commands are refused with MISCONF and the reason, as Redis words it. Empty: accepted.
+    void refuse_writes(std::string reason) { write_refusal_ = std::move(reason); }
+
+    /// Sessions with new output since the last call, each once.
+    std::vector<Session*> take_touched();
+    /// Sessions whose blocked read ended since the last call: their further commands can be executed.
+    std::vector<Session*> take_unblocked();
+
+    // ---- for the commands ----
+    Keyspace& keyspace() { return keyspace_; }
+    PubSub& pubsub() { return pubsub_; }
+    std::int64_t now_ms() const { return now_ms_(); }
+    const std::map<std::uint64_t, Session*>& sessions() const { return sessions_; }
+    std::uint64_t commands_executed() const { return commands_; }
+    std::int64_t started_ms() const { return started_ms_; }
+    /// Puts the session to sleep until one of its sources has entries.
+    void block(Session& session, BlockedRead read);
+    std::size_t blocked_sessions() const { return blocked_count_; }
+    /// To be called when a stream got entries, lost a group, or a key has gone or changed its type: serves who waits.
+    void signal(std::string_view key);
+    /// Appends an out-of-band message; disconnects who does not take them.
+    void push(Session& session, std::span<const std::string_view> items);
+
+private:
+    void expire_keys();
+    void touch(Session& session);
+    void serve_signalled();
+    void serve(const std::string& key);
+    bool serve_one(Session& session, const std::string& key);
+    void unblock(Session& session);
+    void enforce_output_limit(Session& session);
+
+    Keyspace& keyspace_;
+    Clock now_ms_;
+    EngineLimits limits_;
+    PubSub pubsub_;
+    std::map<std::uint64_t, Session*> sessions_;
+    std::uint64_t last_session_ = 0;
+    std::uint64_t commands_ = 0;
+    std::int64_t started_ms_;
+    std::string write_refusal_;
+    std::vector<Session*> touched_;
+    std::vector<Session*> unblocked_;
+    std::vector<std::string> signalled_;
+    std::size_t blocked_count_ = 0;
+    /// Who waits on a key, first come first.
+    std::unordered_map<std::string, std::vector<Session*>, TextHash, std::equal_to<>> waiting_;
+};
+
+} // namespace flotilla::hub

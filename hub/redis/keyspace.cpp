@@ -1,0 +1,313 @@
+#include "hub/redis/keyspace.hpp"
+
+namespace flotilla::hub {
+
+namespace {
+
+// What one of each costs beside its text, approximately.
+constexpr std::size_t kKeyBytes = 200;
+constexpr std::size_t kGroupBytes = 250;
+constexpr std::size_t kConsumerBytes = 200;
+constexpr std::size_t kPendingBytes = 130;
+
+std::size_t cost_of(const ConsumerGroup& group) {
+    std::size_t bytes = kGroupBytes + group.name.size() + group.pending.size() * kPendingBytes;
+    for (const auto& [name, consumer] : group.consumers)
+        bytes += kConsumerBytes + name.size();
+    return bytes;
+}
+
+std::size_t cost_of(const KeyValue& value) {
+    std::size_t bytes = value.text.size();
+    if (value.stream) {
+        bytes += value.stream->bytes();
+        for (const auto& [name, group] : value.stream->groups)
+            bytes += cost_of(*group);
+    }
+    return bytes;
+}
+
+} // namespace
+
+Keyspace::Keyspace(StreamJournal& journal, KeyspaceLimits limits) : journal_(journal), limits_(limits) {}
+
+// ---- journal ----
+
+Result<void> Keyspace::load() {
+    dirty_streams_.clear();
+    dirty_groups_.clear();
+    std::erase_if(keys_, [&](const auto& each) {
+        if (!each.second.stream) return false;
+        used_bytes_ -= kKeyBytes + each.first.size() + cost_of(each.second);
+        if (each.second.expires_ms) expiries_.erase({each.second.expires_ms, each.first});
+        return true;
+    });
+    auto loaded = journal_.load(*this);
+    loaded_streams_.clear();
+    loaded_groups_.clear();
+    loaded_consumers_.clear();
+    return loaded;
+}
+
+Result<void> Keyspace::commit() {
+    for (RedisStream* stream : dirty_streams_) {
+        stream->dirty = false;
+        save_head(*stream);
+    }
+    for (const DirtyGroup& each : dirty_groups_) {
+        each.group->dirty = false;
+        journal_.group_saved(each.stream->row, each.group->row, each.group->name, each.group->last_id,
+                             each.group->entries_read);
+    }
+    dirty_streams_.clear();
+    dirty_groups_.clear();
+    return journal_.commit();
+}
+
+void Keyspace::save_head(const RedisStream& stream) {
+    journal_.stream_saved(stream.row, stream.key,
+                          {stream.last_id, stream.max_deleted_id, stream.entries_added, find(stream.key)->expires_ms});
+}
+
+void Keyspace::stream_saved(std::int64_t row, std::string_view key, const StreamHead& head) {
+    KeyValue& value = insert(key);
+    value.stream = std::make_unique<RedisStream>();
+    RedisStream& stream = *value.stream;
+    stream.row = row;
+    stream.key = key;
+    stream.last_id = head.last_id;
+    stream.max_deleted_id = head.max_deleted_id;
+    stream.entries_added = head.entries_added;
+    value.expires_ms = head.expires_ms;
+    if (value.expires_ms) expiries_.emplace(value.expires_ms, stream.key);
+    last_row_ = std::max(last_row_, row);
+    loaded_streams_.emplace(row, &stream);
+}
+
+void Keyspace::entry_added(std::int64_t row, EntryId id, std::string_view body) {
+    RedisStream& stream = *loaded_streams_.at(row);
+    used_bytes_ -= stream.bytes();
+    stream.append(id, body);
+    used_bytes_ += stream.bytes();
+}
+
+void Keyspace::group_saved(std::int64_t stream, std::int64_t row, std::string_view name, EntryId last_id,
+                           std::int64_t entries_read) {
+    auto group = std::make_unique<ConsumerGroup>();
+    group->row = row;
+    group->name = name;
+    group->last_id = last_id;
+    group->entries_read = entries_read;
+    used_bytes_ += cost_of(*group);
+    last_row_ = std::max(last_row_, row);
+    loaded_groups_.emplace(row, group.get());
+    loaded_streams_.at(stream)->groups.emplace(group->name, std::move(group));
+}
+
+void Keyspace::consumer_saved(std::int64_t group, std::int64_t row, std::string_view name, std::int64_t seen_ms) {
+    auto consumer = std::make_unique<Consumer>();
+    consumer->row = row;
+    consumer->name = name;
+    consumer->seen_ms = seen_ms;
+    used_bytes_ += kConsumerBytes + name.size();
+    last_row_ = std::max(last_row_, row);
+    loaded_consumers_.emplace(row, consumer.get());
+    loaded_groups_.at(group)->consumers.emplace(consumer->name, std::move(consumer));
+}
+
+void Keyspace::pending_saved(std::int64_t group, EntryId id, std::int64_t consumer, std::int64_t delivered_ms,
+                             std::int64_t deliveries) {
+    Consumer& owner = *loaded_consumers_.at(consumer);
+    loaded_groups_.at(group)->pending.emplace(id, PendingEntry{&owner, delivered_ms, deliveries});
+    owner.pending.insert(id);
+    owner.seen_ms = std::max(owner.seen_ms, delivered_ms);
+    used_bytes_ += kPendingBytes;
+}
+
+// ---- keys ----
+
+KeyValue* Keyspace::find(std::string_view key) {
+    const auto found = keys_.find(key);
+    return found == keys_.end() ? nullptr : &found->second;
+}
+
+KeyValue& Keyspace::insert(std::string_view key) {
+    used_bytes_ += kKeyBytes + key.size();
+    return keys_.try_emplace(std::string(key)).first->second;
+}
+
+KeyValue& Keyspace::set_text(std::string_view key, std::string_view text) {
+    KeyValue* value = find(key);
+    if (value && value->stream) {
+        erase(key);
+        value = nullptr;
+    }
+    if (!value) value = &insert(key);
+    used_bytes_ -= value->text.size();
+    value->text = text;
+    used_bytes_ += value->text.size();
+    return *value;
+}
+
+void Keyspace::set_expiry(std::string_view key, KeyValue& value, std::int64_t expires_ms) {
+    if (value.expires_ms == expires_ms) return;
+    if (value.expires_ms) expiries_.erase({value.expires_ms, std::string(key)});
+    value.expires_ms = expires_ms;
+    if (expires_ms) expiries_.emplace(expires_ms, std::string(key));
+    if (value.stream) touch(*value.stream);
+}
+
+bool Keyspace::erase(std::string_view key) {
+    const auto found = keys_.find(key);
+    if (found == keys_.end()) return false;
+    KeyValue& value = found->second;
+    used_bytes_ -= kKeyBytes + found->first.size() + cost_of(value);
+    if (value.expires_ms) expiries_.erase({value.expires_ms, found->first});
+    if (value.stream) {
+        forget(*value.stream);
+        journal_.stream_dropped(value.stream->row);
+    }
+    keys_.erase(found);
+    return true;
+}
+
+std::vector<std::string> Keyspace::expire(std::int64_t now_ms) {
+    std::vector<std::string> gone;
+    while (!expiries_.empty() && expiries_.begin()->first <= now_ms) {
+        gone.push_back(expiries_.begin()->second);
+        erase(gone.back());
+    }
+    return gone;
+}
+
+// ---- streams ----
+
+RedisStream& Keyspace::create_stream(std::string_view key) {
+    KeyValue& value = insert(key);
+    value.stream = std::make_unique<RedisStream>();
+    value.stream->row = ++last_row_;
+    value.stream->key = key;
+    save_head(*value.stream); // at once: groups and entries refer to it
+    return *value.stream;
+}
+
+void Keyspace::append(RedisStream& stream, EntryId id, std::string_view body) {
+    used_bytes_ -= stream.bytes();
+    stream.append(id, body);
+    used_bytes_ += stream.bytes();
+    stream.last_id = id;
+    ++stream.entries_added;
+    journal_.entry_added(stream.row, id, body);
+    touch(stream);
+}
+
+bool Keyspace::remove(RedisStream& stream, EntryId id) {
+    used_bytes_ -= stream.bytes();
+    const bool removed = stream.erase(id);
+    used_bytes_ += stream.bytes();
+    if (!removed) return false;
+    journal_.entry_removed(stream.row, id);
+    if (id > stream.max_deleted_id) {
+        stream.max_deleted_id = id;
+        touch(stream);
+    }
+    return true;
+}
+
+std::size_t Keyspace::trim(RedisStream& stream, const TrimRule& rule) {
+    used_bytes_ -= stream.bytes();
+    const auto trimmed = stream.trim(rule);
+    used_bytes_ += stream.bytes();
+    if (trimmed.count > 0) journal_.entries_removed_through(stream.row, trimmed.through);
+    return trimmed.count;
+}
+
+void Keyspace::touch(RedisStream& stream) {
+    if (stream.dirty) return;
+    stream.dirty = true;
+    dirty_streams_.push_back(&stream);
+}
+
+void Keyspace::forget(RedisStream& stream) {
+    std::erase(dirty_streams_, &stream);
+    for (auto& [name, group] : stream.groups)
+        forget(*group);
+}
+
+void Keyspace::forget(ConsumerGroup& group) {
+    std::erase_if(dirty_groups_, [&](const DirtyGroup& each) { return each.group == &group; });
+}
+
+ConsumerGroup& Keyspace::create_group(RedisStream& stream, std::string_view name, EntryId last_id,
+                                      std::int64_t entries_read) {
+    auto created = std::make_unique<ConsumerGroup>();
+    ConsumerGroup& group = *created;
+    group.row = ++last_row_;
+    group.name = name;
+    group.last_id = last_id;
+    group.entries_read = entries_read;
+    used_bytes_ += cost_of(group);
+    stream.groups.emplace(group.name, std::move(created));
+    journal_.group_saved(stream.row, group.row, name, last_id, entries_read);
+    return group;
+}
+
+void Keyspace::drop_group(RedisStream& stream, ConsumerGroup& group) {
+    used_bytes_ -= cost_of(group);
+    forget(group);
+    journal_.group_dropped(group.row);
+    stream.groups.erase(stream.groups.find(group.name));
+}
+
+void Keyspace::touch(RedisStream& stream, ConsumerGroup& group) {
+    if (group.dirty) return;
+    group.dirty = true;
+    dirty_groups_.push_back({&stream, &group});
+}
+
+Consumer& Keyspace::create_consumer(ConsumerGroup& group, std::string_view name, std::int64_t now_ms) {
+    auto created = std::make_unique<Consumer>();
+    Consumer& consumer = *created;
+    consumer.row = ++last_row_;
+    consumer.name = name;
+    consumer.seen_ms = now_ms;
+    used_bytes_ += kConsumerBytes + name.size();
+    group.consumers.emplace(consumer.name, std::move(created));
+    journal_.consumer_saved(group.row, consumer.row, name, now_ms);
+    return consumer;
+}
+
+void Keyspace::drop_consumer(ConsumerGroup& group, Consumer& consumer) {
+    for (const EntryId id : consumer.pending)
+        group.pending.erase(id);
+    used_bytes_ -= kConsumerBytes + consumer.name.size() + consumer.pending.size() * kPendingBytes;
+    journal_.consumer_dropped(group.row, consumer.row);
+    group.consumers.erase(group.consumers.find(consumer.name));
+}
+
+void Keyspace::set_pending(ConsumerGroup& group, EntryId id, Consumer& consumer, std::int64_t delivered_ms,
+                           std::int64_t deliveries) {
+    const auto [at, created] = group.pending.try_emplace(id);
+    PendingEntry& entry = at->second;
+    if (created) used_bytes_ += kPendingBytes;
+    if (entry.consumer != &consumer) {
+        if (entry.consumer) entry.consumer->pending.erase(id);
+        consumer.pending.insert(id);
+        entry.consumer = &consumer;
+    }
+    entry.delivered_ms = delivered_ms;
+    entry.deliveries = deliveries;
+    journal_.pending_saved(group.row, id, consumer.row, delivered_ms, deliveries);
+}
+
+bool Keyspace::remove_pending(ConsumerGroup& group, EntryId id) {
+    const auto found = group.pending.find(id);
+    if (found == group.pending.end()) return false;
+    found->second.consumer->pending.erase(id);
+    group.pending.erase(found);
+    used_bytes_ -= kPendingBytes;
+    journal_.pending_removed(group.row, id);
+    return true;
+}
+
+} // namespace flotilla::hub

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "hub/redis/redis_stream.hpp"
+#include "hub/redis/stream_journal.hpp"
+
+namespace flotilla::hub {
+
+/// Bounds of what the bus keeps. At a bound it refuses, as Redis does at `maxmemory`; it never grows past it.
+struct KeyspaceLimits {
+    std::size_t name_bytes_max = 64 * 1024;                         ///< a key, group or consumer name
+    std::size_t entry_bytes_max = 8 * 1024 * 1024;                  ///< fields and values of one entry
+    std::size_t stream_bytes_max = std::size_t{512} * 1024 * 1024;  ///< entries of one stream
+    std::size_t memory_bytes_max = std::size_t{1024} * 1024 * 1024; ///< everything together, approximately
+};
+
+/// What a key holds: a stream, or a string when there is no stream.
+struct KeyValue {
+    std::unique_ptr<RedisStream> stream;
+    std::string text;
+    std::int64_t expires_ms = 0; ///< wall clock; 0: never
+};
+
+/// Hashes text and views of it alike.
+struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+
+/// Every key of the bus. Streams, with their groups and what is pending, are kept in the journal and survive a crash
+/// once commit() has answered; strings (leases and limiters) live in memory only, as their short lives allow.
+/// All changes to streams go through here, so that none escapes the journal. No I/O of its own. Thread-safety: none.
+class Keyspace final : public StreamChanges {
+public:
+    explicit Keyspace(StreamJournal& journal, KeyspaceLimits limits = {});
+
+    /// Reads what the journal kept; also after a failed commit, when memory is ahead of the disk.
+    Result<void> load();
+    bool has_changes() const { return journal_.has_changes() || !dirty_streams_.empty() || !dirty_groups_.empty(); }
+    Result<void> commit();
+
+    const KeyspaceLimits& limits() const { return limits_; }
+    std::size_t used_bytes() const { return used_bytes_; }
+    bool full() const { return used_bytes_ >= limits_.memory_bytes_max; }
+
+    // ---- keys ----
+    using Map = std::unordered_map<std::string, KeyValue, TextHash, std::equal_to<>>;
+    const Map& keys() const { return keys_; }
+    KeyValue* find(std::string_view key);
+    /// Sets a string; what the key held before, a stream too, is dropped.
+    KeyValue& set_text(std::string_view key, std::string_view text);
+    void set_expiry(std::string_view key, KeyValue& value, std::int64_t expires_ms);
+    bool erase(std::string_view key);
+    /// Drops keys whose time has come and returns them.
+    std::vector<std::string> expire(std::int64_t now_ms);
+
+    // ---- streams ----
+    /// Requires: the key does not exist.
+    RedisStream& create_stream(std::string_view key);
+    /// Requires: id > stream.last_id; body fits limits().
+    void append(RedisStream& stream, EntryId id, std::string_view body);
+    bool remove(RedisStream& stream, EntryId id);
+    std::size_t trim(RedisStream& stream, const TrimRule& rule);
+    /// Call after changing last_id, max_deleted_id or entries_added.
+    void touch(RedisStream& stream);
+
+    /// Requires: the stream has no group of that name.
+    ConsumerGroup& create_group(RedisStream& stream, std::string_view name, EntryId last_id, std::int64_t entries_read);
+    void drop_group(RedisStream& stream, ConsumerGroup& group);
+    /// Call after changing last_id or entries_read.
+    void touch(RedisStream& stream, ConsumerGroup& group);
+    /// Requires: the group has no consumer of that name.
+    Consumer& create_consumer(ConsumerGroup& group, std::string_view name, std::int64_t now_ms);
+    void drop_consumer(ConsumerGroup& group, Consumer& consumer);
+    /// Gives an entry to a consumer, taking it from whoever had it.
+    void set_pending(ConsumerGroup& group, EntryId id, Consumer& consumer, std::int64_t delivered_ms,
+                     std::int64_t deliveries);
+    bool remove_pending(ConsumerGroup& group, EntryId id);
+
+private:
+    // What the journal kept, on load.
+    void stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) override;
+    void entry_added(std::int64_t stream, EntryId id, std::string_view body) override;
+    void group_saved(std::int64_t stream, std::int64_t group, std::string_view name, EntryId last_id,
+                     std::int64_t entries_read) override;
+    void consumer_saved(std::int64_t group, std::int64_t consumer, std::string_view name,
+                        std::int64_t seen_ms) override;
+    void pending_saved(std::int64_t group, EntryId id, std::int64_t consumer, std::int64_t delivered_ms,
+                       std::int64_t deliveries) override;
+
+    struct DirtyGroup {
+        RedisStream* stream;
+        ConsumerGroup* group;
+    };
+    KeyValue& insert(std::string_view key);
+    void forget(RedisStream& stream);
+    void forget(ConsumerGroup& group);
+    void save_head(const RedisStream& stream);
+
+    StreamJournal& journal_;
+    KeyspaceLimits limits_;
+    Map keys_;
+    std::set<std::pair<std::int64_t, std::string>> expiries_;
+    std::size_t used_bytes_ = 0;
+    std::int64_t last_row_ = 0;
+    std::vector<RedisStream*> dirty_streams_;
+    std::vector<DirtyGroup> dirty_groups_;
+
+    // Only while loading: rows to objects.
+    std::unordered_map<std::int64_t, RedisStream*> loaded_streams_;
+    std::unordered_map<std::int64_t, ConsumerGroup*> loaded_groups_;
+    std::unordered_map<std::int64_t, Consumer*> loaded_consumers_;
+};
+
+} // namespace flotilla::hub

@@ -1,0 +1,272 @@
+#include "hub/redis/redis_server.hpp"
+
+#include <array>
+
+namespace flotilla::hub {
+
+namespace {
+
+constexpr std::size_t kReadBytes = 16 * 1024;
+constexpr std::size_t kKeptBufferBytes = 64 * 1024;
+
+constexpr std::array kGroupBounds{1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0};
+constexpr std::array kCommitBounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0};
+
+} // namespace
+
+RedisMetrics::RedisMetrics(Metrics& metrics)
+    : commands(metrics.counter("hub_bus_commands_total", "Commands executed by the bus.")),
+      commits(metrics.counter("hub_bus_commits_total", "Commits of the bus: one per wake-up with changes.")),
+      failed_commits(metrics.counter("hub_bus_failed_commits_total", "Commits that failed: disk full or broken.")),
+      commit_duration(
+          metrics.histogram("hub_bus_commit_duration_seconds", "How long a commit takes.", {}, kCommitBounds)),
+      commands_per_commit(
+          metrics.histogram("hub_bus_commands_per_commit", "Commands that share one commit.", {}, kGroupBounds)),
+      clients(metrics.gauge("hub_bus_clients", "Clients connected to the bus.")),
+      memory_bytes(metrics.gauge("hub_bus_memory_bytes", "Memory of what the bus keeps, approximately.")) {}
+
+/// One client: its session, its stream, and the output that is allowed to leave.
+struct RedisServer::Connection : Session {
+    RedisServer& server;
+    std::unique_ptr<Stream> stream;
+    Context reading; ///< cancelled to end the read side
+    resp::CommandParser parser;
+    std::string ready;   ///< committed, not being written yet
+    std::string sending; ///< being written
+    Event writable;      ///< there is something to write, or an end
+    Event progress;      ///< output left or a blocked read ended: reading may go on
+    Timer block_timer;
+    bool draining = false; ///< nothing more is read or executed
+    bool stalled = false;  ///< commands wait in the parser until output has left
+
+    Connection(RedisServer& owner, Context& context, std::unique_ptr<Stream> connected)
+        : server(owner), stream(std::move(connected)), reading(context), parser(owner.options_.limits),
+          block_timer(owner.world_, &Connection::on_block_timeout, this) {
+        peer = stream->peer().to_string();
+    }
+
+    static void on_block_timeout(void* self) {
+        auto& connection = *static_cast<Connection*>(self);
+        connection.server.engine_.time_out(connection);
+        connection.server.schedule_turn_end();
+    }
+    bool output_paused() const { return output.size() + unsent_bytes >= server.options_.paused_output_bytes; }
+    bool input_paused() const { return blocked && parser.pending() >= server.options_.blocked_input_bytes; }
+};
+
+RedisServer::RedisServer(World& world, Engine& engine, Logger logger, RedisMetrics& metrics,
+                         std::function<void()> on_lost, RedisServerOptions options)
+    : world_(world), engine_(engine), logger_(std::move(logger)), metrics_(metrics), on_lost_(std::move(on_lost)),
+      options_(options) {}
+
+RedisServer::~RedisServer() { *alive_ = false; }
+
+Result<Address> RedisServer::listen(const Address& address) {
+    auto listener = world_.listen(address);
+    if (!listener) return std::move(listener.error());
+    listener_ = std::move(*listener);
+    return listener_->local();
+}
+
+task<void> RedisServer::run(Context& context) {
+    Scope scope(context);
+    co_await accept(scope.context(), scope);
+    co_await scope.join();
+}
+
+task<void> RedisServer::accept(Context& context, Scope& scope) {
+    while (!stopping_) {
+        auto stream = co_await listener_->accept(context);
+        if (!stream) co_return; // stopped
+        if (connections_.size() >= options_.clients_max) {
+            scope.spawn(refuse(context, std::move(*stream)));
+        } else {
+            scope.spawn(serve(context, std::move(*stream)));
+        }
+    }
+}
+
+task<void> RedisServer::refuse(Context& context, std::unique_ptr<Stream> stream) {
+    Context limited(context, std::chrono::seconds(1));
+    // Whether it hears why or not, it is refused.
+    (void)co_await stream->write(limited, "-ERR max number of clients reached\r\n");
+    stream->close();
+}
+
+task<void> RedisServer::serve(Context& context, std::unique_ptr<Stream> stream) {
+    Connection connection(*this, context, std::move(stream));
+    connections_.insert(&connection);
+    engine_.connect(connection);
+    metrics_.clients.set(static_cast<std::int64_t>(connections_.size()));
+    {
+        Scope scope(context);
+        scope.spawn(write(scope.context(), connection));
+        co_await read(connection.reading, connection);
+        connection.draining = true;
+        connection.block_timer.disarm();
+        engine_.leave(connection);
+        connection.writable.notify();
+        co_await scope.join();
+    }
+    engine_.disconnect(connection);
+    connections_.erase(&connection);
+    metrics_.clients.set(static_cast<std::int64_t>(connections_.size()));
+}
+
+task<void> RedisServer::read(Context& context, Connection& connection) {
+    std::vector<char> buffer(kReadBytes);
+    while (!connection.close_after_reply && !connection.overflowed && !stopping_) {
+        if (connection.output_paused() || connection.input_paused()) {
+            if (auto woken = co_await connection.progress.wait(context); !woken) co_return;
+            continue;
+        }
+        auto bytes = co_await connection.stream->read(context, buffer);
+        if (!bytes || *bytes == 0) co_return;
+        connection.parser.feed(std::string_view(buffer.data(), *bytes));
+        process(connection);
+    }
+}
+
+/// Executes what the client has sent, as far as it may go on.
+void RedisServer::process(Connection& connection) {
+    connection.stalled = false;
+    if (refusing_until_ != Timestamp() && world_.now() >= refusing_until_) {
+        refusing_until_ = Timestamp();
+        engine_.refuse_writes(""); // the next write shows whether the disk is well again
+    }
+    while (!connection.blocked && !connection.draining && !connection.close_after_reply && !connection.overflowed) {
+        if (connection.output_paused()) {
+            connection.stalled = true;
+            break;
+        }
+        auto command = connection.parser.next();
+        if (!command) {
+            engine_.refuse(connection, "ERR " + command.error().message());
+            break;
+        }
+        if (!*command) break;
+        engine_.execute(connection, **command);
+    }
+    if (connection.blocked) arm_block_timer(connection);
+    schedule_turn_end();
+}
+
+void RedisServer::arm_block_timer(Connection& connection) {
+    if (connection.blocked->until_ms == 0 || connection.block_timer.armed()) return;
+    const auto left = std::chrono::milliseconds(connection.blocked->until_ms - engine_.now_ms());
+    connection.block_timer.arm(world_.monotonic() + std::max<Duration>(left, Duration::zero()));
+}
+
+/// The end of a turn comes behind everything the loop has ready now: that is what shares a commit.
+void RedisServer::schedule_turn_end() {
+    if (turn_scheduled_) return;
+    turn_scheduled_ = true;
+    world_.post([this, alive = alive_] {
+        if (*alive) end_turn();
+    });
+}
+
+void RedisServer::resume_unblocked() {
+    for (;;) {
+        const auto unblocked = engine_.take_unblocked();
+        if (unblocked.empty()) return;
+        for (Session* session : unblocked) {
+            auto& connection = static_cast<Connection&>(*session);
+            connection.block_timer.disarm();
+            process(connection);
+        }
+    }
+}
+
+void RedisServer::end_turn() {
+    resume_unblocked();
+    turn_scheduled_ = false;
+    const std::uint64_t commands = engine_.commands_executed() - commands_before_turn_;
+    commands_before_turn_ = engine_.commands_executed();
+    metrics_.commands.add(commands);
+    const bool changed = engine_.keyspace().has_changes();
+    const Timestamp started = world_.now();
+    auto committed = engine_.commit();
+    if (!committed) return commit_failed(committed.error(), engine_.take_touched());
+    if (changed) {
+        metrics_.commits.add();
+        metrics_.commit_duration.observe(world_.now() - started);
+        metrics_.commands_per_commit.observe(static_cast<double>(commands));
+        metrics_.memory_bytes.set(static_cast<std::int64_t>(engine_.keyspace().used_bytes()));
+    }
+    release(engine_.take_touched());
+}
+
+/// Lets committed output leave. A writer that wakes up may execute further commands, whose output belongs to the next
+/// turn: so all output is taken before the first writer is woken.
+void RedisServer::release(std::vector<Session*> sessions) {
+    for (Session* session : sessions) {
+        auto& connection = static_cast<Connection&>(*session);
+        if (connection.ready.empty()) {
+            std::swap(connection.ready, connection.output);
+        } else {
+            connection.ready += connection.output;
+        }
+        connection.output.clear();
+        connection.unsent_bytes = connection.ready.size() + connection.sending.size();
+    }
+    for (Session* session : sessions) {
+        auto& connection = static_cast<Connection&>(*session);
+        if (connection.overflowed) {
+            logger_.warning("a client did not take its output and is disconnected", {{"peer", connection.peer}});
+            connection.stream->close();
+        }
+        connection.writable.notify();
+        // The connection may be gone now.
+    }
+}
+
+void RedisServer::commit_failed(const Error& error, const std::vector<Session*>& sessions) {
+    metrics_.failed_commits.add();
+    logger_.error("the bus could not write; the clients of this turn are disconnected", {{"error", error.message()}});
+    engine_.refuse_writes(error.message());
+    refusing_until_ = world_.now() + options_.retry_after_failure;
+    for (Session* session : sessions) {
+        auto& connection = static_cast<Connection&>(*session);
+        connection.output.clear();
+        connection.overflowed = true;
+        connection.stream->close();
+        connection.writable.notify();
+    }
+    if (error.code() != Engine::kMemoryLost) return;
+    stop(); // what memory holds is not what was acknowledged
+    on_lost_();
+}
+
+task<void> RedisServer::write(Context& context, Connection& connection) {
+    while (!connection.overflowed) {
+        if (connection.ready.empty()) {
+            const bool ended = connection.draining || connection.close_after_reply;
+            if (ended && connection.output.empty()) break;
+            if (auto woken = co_await connection.writable.wait(context); !woken) break;
+            continue;
+        }
+        std::swap(connection.sending, connection.ready);
+        Context limited(context, options_.write_timeout);
+        auto written = co_await connection.stream->write(limited, connection.sending);
+        connection.sending.clear();
+        if (connection.sending.capacity() > kKeptBufferBytes) connection.sending.shrink_to_fit();
+        connection.unsent_bytes = connection.ready.size();
+        if (!written) break;
+        if (connection.stalled && !connection.output_paused()) process(connection);
+        connection.progress.notify();
+    }
+    connection.stream->close();
+    connection.progress.notify();
+}
+
+void RedisServer::stop() {
+    stopping_ = true;
+    listener_->close();
+    end_turn();
+    const std::vector<Connection*> connections(connections_.begin(), connections_.end());
+    for (Connection* connection : connections)
+        connection->reading.cancel(Error(Kind::unavailable, "the bus is shutting down"));
+}
+
+} // namespace flotilla::hub

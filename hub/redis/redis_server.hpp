@@ -1,0 +1,91 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_set>
+
+#include <flotilla/aio/event.hpp>
+#include <flotilla/aio/scope.hpp>
+#include <flotilla/aio/stream.hpp>
+#include <flotilla/bus/redis/resp.hpp>
+#include <flotilla/observe/log.hpp>
+#include <flotilla/observe/metrics.hpp>
+
+#include "hub/redis/engine.hpp"
+
+namespace flotilla::hub {
+
+/// What the server counts.
+struct RedisMetrics {
+    explicit RedisMetrics(Metrics& metrics);
+    Counter& commands;
+    Counter& commits;
+    Counter& failed_commits;
+    Histogram& commit_duration;
+    Histogram& commands_per_commit;
+    Gauge& clients;
+    Gauge& memory_bytes;
+};
+
+struct RedisServerOptions {
+    std::size_t clients_max = 10'000;
+    std::size_t paused_output_bytes = 1024 * 1024; ///< a client that owes so much reading is not read from
+    std::size_t blocked_input_bytes = 64 * 1024;   ///< nor is one that waits and has sent so much meanwhile
+    Duration write_timeout = std::chrono::seconds(60);
+    Duration retry_after_failure = std::chrono::seconds(1); ///< writes are refused so long after a failed commit
+    resp::Limits limits = {};
+};
+
+/// Serves the Redis protocol over streams. It works in turns, as Redis does with `appendfsync always`: every command
+/// that arrived in one wake-up of the loop is executed, then there is one commit, and only then do the replies leave.
+/// When a commit fails, the clients with replies in that turn are disconnected (what they were told did not happen) and
+/// writes are refused for a while. Thread-safety: none; belongs to its loop.
+class RedisServer {
+public:
+    /// `on_lost`: called when a failed commit could not be undone either; the process must end.
+    RedisServer(World& world, Engine& engine, Logger logger, RedisMetrics& metrics, std::function<void()> on_lost,
+                RedisServerOptions options = {});
+    RedisServer(const RedisServer&) = delete;
+    RedisServer& operator=(const RedisServer&) = delete;
+    ~RedisServer();
+
+    Result<Address> listen(const Address& address);
+    /// Serves until stop(), and until the last client has gone.
+    task<void> run(Context& context);
+    /// Stops accepting and reading; replies to what was read still leave.
+    void stop();
+    std::size_t clients() const { return connections_.size(); }
+
+private:
+    struct Connection;
+
+    task<void> accept(Context& context, Scope& scope);
+    task<void> serve(Context& context, std::unique_ptr<Stream> stream);
+    task<void> refuse(Context& context, std::unique_ptr<Stream> stream);
+    task<void> read(Context& context, Connection& connection);
+    task<void> write(Context& context, Connection& connection);
+    void process(Connection& connection);
+    void arm_block_timer(Connection& connection);
+    void schedule_turn_end();
+    void end_turn();
+    void resume_unblocked();
+    void release(std::vector<Session*> sessions);
+    void commit_failed(const Error& error, const std::vector<Session*>& sessions);
+
+    World& world_;
+    Engine& engine_;
+    Logger logger_;
+    RedisMetrics& metrics_;
+    std::function<void()> on_lost_;
+    RedisServerOptions options_;
+    std::unique_ptr<Listener> listener_;
+    std::unordered_set<Connection*> connections_;
+    bool stopping_ = false;
+    bool turn_scheduled_ = false;
+    std::shared_ptr<bool> alive_ =
+        std::make_shared<bool>(true); ///< false once destroyed: a scheduled turn end does nothing
+    std::uint64_t commands_before_turn_ = 0;
+    Timestamp refusing_until_;
+};
+
+} // namespace flotilla::hub

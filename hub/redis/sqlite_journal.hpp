@@ -1,0 +1,50 @@
+#pragma once
+
+#include <filesystem>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <flotilla/store/sqlite/connection.hpp>
+
+#include "hub/redis/stream_journal.hpp"
+
+namespace flotilla::hub {
+
+/// The journal as rows of one SQLite file (WAL, synchronous=FULL): what commit() answered survives kill -9 and power
+/// loss. The first change after a commit opens the transaction. Thread-safety: none.
+class SqliteJournal final : public StreamJournal {
+public:
+    /// Opens or creates the file. Errors: unavailable with the reason; internal when a newer version wrote it.
+    static Result<std::unique_ptr<SqliteJournal>> open(const std::filesystem::path& file);
+
+    void stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) override;
+    void stream_dropped(std::int64_t stream) override;
+    void entry_added(std::int64_t stream, EntryId id, std::string_view body) override;
+    void entry_removed(std::int64_t stream, EntryId id) override;
+    void entries_removed_through(std::int64_t stream, EntryId through) override;
+    void group_saved(std::int64_t stream, std::int64_t group, std::string_view name, EntryId last_id,
+                     std::int64_t entries_read) override;
+    void group_dropped(std::int64_t group) override;
+    void consumer_saved(std::int64_t group, std::int64_t consumer, std::string_view name,
+                        std::int64_t seen_ms) override;
+    void consumer_dropped(std::int64_t group, std::int64_t consumer) override;
+    void pending_saved(std::int64_t group, EntryId id, std::int64_t consumer, std::int64_t delivered_ms,
+                       std::int64_t deliveries) override;
+    void pending_removed(std::int64_t group, EntryId id) override;
+    bool has_changes() const override { return changed_; }
+    Result<void> commit() override;
+    Result<void> load(StreamChanges& into) override;
+
+private:
+    explicit SqliteJournal(std::unique_ptr<sqlite::Connection> connection) : connection_(std::move(connection)) {}
+    void change(std::string_view sql, std::initializer_list<SqlValue> arguments);
+    Result<void> read(std::string_view sql, const std::function<void(const SqlRow&)>& row);
+
+    std::unique_ptr<sqlite::Connection> connection_;
+    bool changed_ = false;
+    std::optional<Error> failure_; ///< of a change since the last commit
+};
+
+} // namespace flotilla::hub

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <flotilla/base/result.hpp>
+
+#include "hub/redis/entry_id.hpp"
+
+namespace flotilla::hub {
+
+/// The numbers of a stream that its entries do not tell.
+struct StreamHead {
+    EntryId last_id;
+    EntryId max_deleted_id;
+    std::int64_t entries_added = 0;
+    std::int64_t expires_ms = 0; ///< wall clock; 0: never
+};
+
+/// What happens to streams, as rows. `..._saved` inserts or replaces. Used in both directions: the keyspace tells the
+/// journal what to keep, and on start the journal tells the keyspace what there is (streams before entries, groups,
+/// consumers, pending entries; entries in order).
+class StreamChanges {
+public:
+    virtual ~StreamChanges() = default;
+    virtual void stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) = 0;
+    virtual void entry_added(std::int64_t stream, EntryId id, std::string_view body) = 0;
+    virtual void group_saved(std::int64_t stream, std::int64_t group, std::string_view name, EntryId last_id,
+                             std::int64_t entries_read) = 0;
+    virtual void consumer_saved(std::int64_t group, std::int64_t consumer, std::string_view name,
+                                std::int64_t seen_ms) = 0;
+    virtual void pending_saved(std::int64_t group, EntryId id, std::int64_t consumer, std::int64_t delivered_ms,
+                               std::int64_t deliveries) = 0;
+};
+
+/// Where streams are kept. Everything between two commits is one transaction; a change that cannot be written makes
+/// commit() fail, never the change itself. Thread-safety: none; lives on the loop of the bus.
+class StreamJournal : public StreamChanges {
+public:
+    virtual void stream_dropped(std::int64_t stream) = 0; ///< with everything that belongs to it
+    virtual void entry_removed(std::int64_t stream, EntryId id) = 0;
+    virtual void entries_removed_through(std::int64_t stream, EntryId through) = 0;
+    virtual void group_dropped(std::int64_t group) = 0;
+    virtual void consumer_dropped(std::int64_t group, std::int64_t consumer) = 0; ///< with what is pending for it
+    virtual void pending_removed(std::int64_t group, EntryId id) = 0;
+
+    /// True when there is something to commit.
+    virtual bool has_changes() const = 0;
+    /// Makes the changes since the last commit durable. On an error none of them is, and load() must be called.
+    virtual Result<void> commit() = 0;
+    /// Reads back everything that was committed.
+    virtual Result<void> load(StreamChanges& into) = 0;
+};
+
+} // namespace flotilla::hub

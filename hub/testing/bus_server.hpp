@@ -1,0 +1,44 @@
+#pragma once
+
+#include <stdexcept>
+
+#include "hub/redis/redis_thread.hpp"
+#include "hub/testing/redis_client.hpp"
+#include "hub/testing/temporary_folder.hpp"
+
+namespace flotilla::hub {
+
+/// The bus on a free port with its file in a temporary folder.
+class BusServer {
+public:
+    explicit BusServer(KeyspaceLimits limits = {})
+        : logger_("hub-test", LogLevel::error, Logger::Format::json, [](std::string_view) {}), limits_(limits) {
+        start();
+    }
+    RedisClient connect() const { return RedisClient(thread_->address().port); }
+    std::uint16_t port() const { return thread_->address().port; }
+    void restart() {
+        thread_.reset();
+        start();
+    }
+    void stop() { thread_->stop(); }
+    Metrics& metrics() { return metrics_; }
+
+private:
+    void start() {
+        RedisThreadOptions options;
+        options.address = Address::tcp("127.0.0.1", 0);
+        options.file = folder_ / "bus.db";
+        options.limits = limits_;
+        auto started = RedisThread::start(options, logger_, metrics_, [] {});
+        if (!started) throw std::runtime_error(started.error().message());
+        thread_ = std::move(*started);
+    }
+    TemporaryFolder folder_;
+    Logger logger_;
+    Metrics metrics_;
+    KeyspaceLimits limits_;
+    std::unique_ptr<RedisThread> thread_;
+};
+
+} // namespace flotilla::hub
