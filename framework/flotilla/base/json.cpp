@@ -4,6 +4,7 @@
 #include <bit>
 #include <memory>
 #include <new>
+#include <stdexcept>
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -68,7 +69,7 @@ Error not_json(simdjson::error_code error) {
         case simdjson::UNESCAPED_CHARS:
             return "a control character in a string is not escaped";
         default:
-            return simdjson::error_message(error);
+            throw std::runtime_error(simdjson::error_message(error)); // nothing the text can be blamed for
         }
     }();
     return Error(Kind::invalid, "invalid_json", "not JSON: " + why);

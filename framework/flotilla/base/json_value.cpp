@@ -52,7 +52,8 @@ bool converts(std::string_view token, Number& number) {
 bool read_number(Reader& reader, const Path& path, value& into) {
     std::string_view token;
     if (!reader.read_number(token)) return false;
-    if (std::int64_t integer = 0; converts(token, integer))
+    // An integer would lose the sign of -0.
+    if (std::int64_t integer = 0; token != "-0" && converts(token, integer))
         into = integer;
     else if (std::uint64_t natural = 0; converts(token, natural))
         into = natural;

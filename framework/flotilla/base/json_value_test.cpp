@@ -19,7 +19,7 @@ struct Envelope {
 
 // Goal: any JSON is kept, in the order of its keys, and written back the same.
 TEST(JsonValue, RoundTripsAnyJson) {
-    for (const std::string text : {"null", "true", "false", "\"a\\nb\"", "[]", "{}", "-1", "9223372036854775807",
+    for (const std::string text : {"null", "true", "false", "\"a\\nb\"", "[]", "{}", "-1", "-0", "9223372036854775807",
                                    "18446744073709551615", "0.1", R"({"z":1,"a":[1,2,{"b":null}],"c":{"d":"é"}})"}) {
         EXPECT_EQ(json::write(json::parse_value(text).value()), text);
     }

@@ -89,11 +89,15 @@ void write_real(std::string& out, double value) {
 }
 
 void write_money(std::string& out, Money amount) {
-    auto text = amount.to_string();
-    while (text.back() == '0')
-        text.pop_back(); // ends at the point at the latest
-    if (text.back() == '.') text.pop_back();
-    out += text;
+    const auto cents = amount.cents();
+    const auto magnitude = cents < 0 ? 0 - static_cast<std::uint64_t>(cents) : static_cast<std::uint64_t>(cents);
+    const auto decimals = magnitude % 100;
+    if (cents < 0) out += '-';
+    write_unsigned(out, magnitude / 100);
+    if (decimals == 0) return;
+    out += '.';
+    out += static_cast<char>('0' + decimals / 10);
+    if (decimals % 10 != 0) out += static_cast<char>('0' + decimals % 10);
 }
 
 void write_to(std::string& out, const TypeDescriptor& type, const void* value) {
