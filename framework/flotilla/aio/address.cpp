@@ -38,7 +38,8 @@ Result<Address> Address::parse(std::string_view text) {
         return malformed(text, "an IPv6 address stands in brackets");
     }
     const bool printable = std::ranges::all_of(host, [](char c) { return c > ' ' && c < 0x7f; });
-    if (host.empty() || !printable || host.find_first_of("[]/@") != host.npos) return malformed(text, "the host is missing or malformed");
+    if (host.empty() || !printable || host.find_first_of("[]/@") != host.npos)
+        return malformed(text, "the host is missing or malformed");
     std::uint16_t port = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) {

@@ -1,6 +1,5 @@
 #include <flotilla/aio/blocking_pool.hpp>
 
-#include <csignal>
 #include <pthread.h>
 
 #include <fmt/format.h>
@@ -11,13 +10,8 @@ namespace {
 
 constexpr std::size_t kThreadNameMax = 15; // Linux
 
-/// Names the calling thread. Signals go to the loops' threads, so that blocking calls here are not interrupted.
-void set_up_thread(const std::string& name) {
+void name_thread(const std::string& name) {
     ::pthread_setname_np(::pthread_self(), name.substr(0, kThreadNameMax).c_str());
-    sigset_t signals;
-    ::sigfillset(&signals);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) ::sigdelset(&signals, fault);
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 } // namespace
@@ -39,7 +33,8 @@ Result<void> BlockingPool::submit(std::move_only_function<void()> work) {
         if (idle_ <= queue_.size() && threads_.size() < threads_max_) {
             threads_.emplace_back([this, number = threads_.size()] { run(number); });
         } else if (queue_.size() >= queue_max_) {
-            return Error(Kind::unavailable, fmt::format("the queue for blocking work is full ({} are waiting)", queue_.size()));
+            return Error(Kind::unavailable,
+                         fmt::format("the queue for blocking work is full ({} are waiting)", queue_.size()));
         }
         queue_.push_back(std::move(work));
     }
@@ -48,7 +43,7 @@ Result<void> BlockingPool::submit(std::move_only_function<void()> work) {
 }
 
 void BlockingPool::run(std::size_t number) {
-    set_up_thread(fmt::format("blocking-{}", number));
+    name_thread(fmt::format("blocking-{}", number));
     std::unique_lock lock(mutex_);
     while (true) {
         ++idle_;
@@ -85,7 +80,7 @@ void ThreadWorker::submit(std::move_only_function<void()> work) {
 }
 
 void ThreadWorker::run(const std::string& name) {
-    set_up_thread(name);
+    name_thread(name);
     std::vector<std::move_only_function<void()>> batch;
     std::unique_lock lock(mutex_);
     while (true) {

@@ -21,8 +21,8 @@ struct Principal {
 };
 
 /// A callback for when a Context is cancelled, linked intrusively: no allocation. Destroying it unlinks it.
-/// It is called from inside cancel(), in the middle of somebody else's work: do not resume a coroutine there, schedule a
-/// Wakeup that does.
+/// It is called from inside cancel(), in the middle of somebody else's work: do not resume a coroutine there, schedule
+/// a Wakeup that does.
 class CancelHook {
 public:
     using Callback = void (*)(void* argument);

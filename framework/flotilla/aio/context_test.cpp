@@ -182,7 +182,8 @@ TEST(Sleep, ManySleepersWakeInOrder) {
         static task<std::vector<int>> run(Context& ctx) {
             std::vector<int> order;
             Scope scope(ctx);
-            for (const int milliseconds : {9, 2, 5, 1, 7, 3}) scope.spawn(sleeper(ctx, milliseconds, order));
+            for (const int milliseconds : {9, 2, 5, 1, 7, 3})
+                scope.spawn(sleeper(ctx, milliseconds, order));
             co_await scope.join();
             co_return order;
         }

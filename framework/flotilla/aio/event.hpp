@@ -7,7 +7,8 @@
 namespace flotilla {
 
 /// Wakes coroutines of the same loop: wait() returns after the next notify(), or at once if one came since the last
-/// wait (a notification is not lost, several count as one). The waiter runs later, never inside notify(). Thread-safety: none; use World::post from other threads.
+/// wait (a notification is not lost, several count as one). The waiter runs later, never inside notify().
+/// Thread-safety: none; use World::post from other threads.
 class Event {
 public:
     Event() = default;

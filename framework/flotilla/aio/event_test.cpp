@@ -14,7 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 
 task<void> count_wakes(Context& ctx, Event& event, int& wakes) {
-    while (co_await event.wait(ctx)) ++wakes;
+    while (co_await event.wait(ctx))
+        ++wakes;
 }
 
 // Goal: a notification before the wait is not lost, and several count as one.

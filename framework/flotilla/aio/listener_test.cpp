@@ -24,8 +24,12 @@ using AcceptOutcome = std::optional<Result<std::unique_ptr<Stream>>>;
 const Address kLoopback = Address::tcp("127.0.0.1", 0);
 
 struct Tasks {
-    static task<void> accept(Context& ctx, Listener& listener, AcceptOutcome& outcome) { outcome.emplace(co_await listener.accept(ctx)); }
-    static task<void> connect(Context& ctx, Address address, AcceptOutcome& outcome) { outcome.emplace(co_await ctx.world().connect(ctx, address)); }
+    static task<void> accept(Context& ctx, Listener& listener, AcceptOutcome& outcome) {
+        outcome.emplace(co_await listener.accept(ctx));
+    }
+    static task<void> connect(Context& ctx, Address address, AcceptOutcome& outcome) {
+        outcome.emplace(co_await ctx.world().connect(ctx, address));
+    }
 };
 
 /// A listening Unix socket whose owner died: the file is there, nobody listens.
@@ -81,7 +85,8 @@ TEST_F(ListenerTest, PortIsTakenOnceUnlessShared) {
     const auto refused = world_.listen(exclusive->local());
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().kind(), Kind::unavailable);
-    EXPECT_NE(refused.error().message().find(exclusive->local().to_string()), std::string::npos) << refused.error().message();
+    EXPECT_NE(refused.error().message().find(exclusive->local().to_string()), std::string::npos)
+        << refused.error().message();
 
     auto shared = world_.listen(kLoopback, {.reuse_port = true}).value();
     EXPECT_TRUE(world_.listen(shared->local(), {.reuse_port = true}));
@@ -137,7 +142,8 @@ TEST_F(ListenerTest, CloseKeepsSuccessorsSocketFile) {
 TEST_F(ListenerTest, ImpossibleAddressIsError) {
     EXPECT_EQ(world_.listen(Address::unix_socket(std::string(200, 'x'))).error().kind(), Kind::invalid);
     EXPECT_EQ(world_.listen(Address::unix_socket(folder_.file("no/such/folder"))).error().kind(), Kind::unavailable);
-    EXPECT_EQ(world_.listen(Address::tcp("192.0.2.1", 0)).error().kind(), Kind::unavailable) << "not an address of this machine";
+    EXPECT_EQ(world_.listen(Address::tcp("192.0.2.1", 0)).error().kind(), Kind::unavailable)
+        << "not an address of this machine";
 }
 
 // Goal: a waiting accept ends with its context, and with the listener, closed or destroyed.
@@ -213,7 +219,8 @@ TEST_F(ListenerTest, ConnectRefusedIsUnavailable) {
     const auto refused = loop_.run_until_done(world_.connect(context_, closed));
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().kind(), Kind::unavailable);
-    EXPECT_NE(refused.error().message().find(closed.to_string() + ": Connection refused"), std::string::npos) << refused.error().message();
+    EXPECT_NE(refused.error().message().find(closed.to_string() + ": Connection refused"), std::string::npos)
+        << refused.error().message();
     const auto missing = Address::unix_socket(folder_.file("missing"));
     EXPECT_EQ(loop_.run_until_done(world_.connect(context_, missing)).error().kind(), Kind::unavailable);
     const auto unknown = loop_.run_until_done(world_.connect(context_, Address::tcp("no-such-host.invalid", 80)));
@@ -240,7 +247,8 @@ TEST_F(ListenerTest, ConnectWithoutAnswerEndsWithDeadline) {
             if (!stream) { // the backlog is full: the system drops what comes
                 EXPECT_EQ(stream.error().kind(), Kind::deadline_exceeded);
                 Context passed(ctx, 0ms);
-                EXPECT_EQ((co_await ctx.world().connect(passed, listener->local())).error().kind(), Kind::deadline_exceeded);
+                EXPECT_EQ((co_await ctx.world().connect(passed, listener->local())).error().kind(),
+                          Kind::deadline_exceeded);
                 co_return;
             }
             streams.push_back(std::move(*stream));

@@ -73,7 +73,9 @@ public:
         }
         if (first) reactor_.kick();
     }
-    Result<void> submit_blocking(std::move_only_function<void()> work) override { return pool_.submit(std::move(work)); }
+    Result<void> submit_blocking(std::move_only_function<void()> work) override {
+        return pool_.submit(std::move(work));
+    }
     std::unique_ptr<Worker> start_worker(std::string name) override {
         return std::make_unique<ThreadWorker>(std::move(name));
     }

@@ -52,7 +52,9 @@ T Loop::run_until_done(task<T> work) {
     } else {
         std::optional<T> result;
         // A named coroutine: a capturing lambda coroutine must not be a temporary.
-        auto store = [](task<T> inner, std::optional<T>& into) -> task<void> { into.emplace(co_await std::move(inner)); };
+        auto store = [](task<T> inner, std::optional<T>& into) -> task<void> {
+            into.emplace(co_await std::move(inner));
+        };
         run_root(store(std::move(work), result));
         return std::move(*result);
     }

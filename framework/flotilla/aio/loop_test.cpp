@@ -127,7 +127,8 @@ TEST(LoopClock, MonotonicIsCachedPerTurn) {
 TEST(LoopRandom, NumbersDoNotRepeat) {
     Loop loop;
     std::set<std::uint64_t> seen;
-    for (int i = 0; i < 1000; ++i) EXPECT_TRUE(seen.insert(loop.world().random()).second);
+    for (int i = 0; i < 1000; ++i)
+        EXPECT_TRUE(seen.insert(loop.world().random()).second);
     EXPECT_FALSE(seen.contains(0));
 }
 

@@ -14,18 +14,18 @@
 
 namespace flotilla {
 
-/// Runs blocking work (password hashing, scans, foreign clients) on the pool: `co_await offload(context, [=] { return hash(p); })`.
-/// The work must own what it touches: when the context is cancelled the caller goes on while the work still runs. Work
-/// that has not begun by then never runs.
-/// Errors: unavailable (the pool's queue is full), the context's reason. Exceptions of the work leave through the await.
+/// Runs blocking work (password hashing, scans, foreign clients) on the pool: `co_await offload(context, [=] { return
+/// hash(p); })`. The work must own what it touches: when the context is cancelled the caller goes on while the work
+/// still runs. Work that has not begun by then never runs. Errors: unavailable (the pool's queue is full), the
+/// context's reason. Exceptions of the work leave through the await.
 template <class Work, class T = std::invoke_result_t<Work&>>
     requires is_result<T>
 task<T> offload(Context& context, Work work);
 
 namespace detail {
 
-/// Shared by the waiting coroutine and the work in the pool; whoever comes last frees it. Only `abandoned` is touched by
-/// both threads.
+/// Shared by the waiting coroutine and the work in the pool; whoever comes last frees it. Only `abandoned` is touched
+/// by both threads.
 template <class T>
 struct OffloadState {
     std::optional<T> result;

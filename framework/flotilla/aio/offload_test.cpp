@@ -30,7 +30,8 @@ task<void> store(Context& ctx, std::function<Result<int>()> work, std::optional<
 TEST(Offload, ResultComesBack) {
     auto body = [](Context& ctx) -> task<Result<bool>> {
         const auto loop_thread = std::this_thread::get_id();
-        const auto work_thread = co_await must(offload(ctx, []() -> Result<std::thread::id> { return std::this_thread::get_id(); }));
+        const auto work_thread =
+            co_await must(offload(ctx, []() -> Result<std::thread::id> { return std::this_thread::get_id(); }));
         EXPECT_EQ(std::this_thread::get_id(), loop_thread);
         co_return work_thread != loop_thread;
     };
@@ -45,7 +46,10 @@ TEST(Offload, ErrorsVoidsAndMoveOnlyComeBack) {
         const auto failed = co_await offload(ctx, []() -> Result<int> { return Error(Kind::conflict, "failed"); });
         EXPECT_EQ(failed.error().kind(), Kind::conflict);
         EXPECT_TRUE(co_await offload(ctx, []() -> Result<void> { return {}; }));
-        auto moved = co_await offload(ctx, [owned = std::make_unique<int>(3)]() mutable -> Result<std::unique_ptr<int>> { return std::move(owned); });
+        auto moved =
+            co_await offload(ctx, [owned = std::make_unique<int>(3)]() mutable -> Result<std::unique_ptr<int>> {
+                return std::move(owned);
+            });
         EXPECT_EQ(**moved, 3);
     };
     Loop loop;
@@ -106,7 +110,13 @@ TEST(Offload, AbandonedBeforeStartNeverRuns) {
     auto body = [](Context& ctx, std::shared_ptr<Gate> gate) -> task<void> {
         Scope blocking(ctx);
         std::optional<Result<int>> blocked;
-        blocking.spawn(store(ctx, [gate]() -> Result<int> { gate->open.acquire(); return 1; }, blocked));
+        blocking.spawn(store(
+            ctx,
+            [gate]() -> Result<int> {
+                gate->open.acquire();
+                return 1;
+            },
+            blocked));
         const auto count = [gate]() -> Result<int> { return ++gate->ran; };
         std::optional<Result<int>> cancelled;
         {
@@ -138,15 +148,24 @@ TEST(Offload, FullQueueIsUnavailable) {
         auto started = std::make_shared<std::binary_semaphore>(0);
         std::optional<Result<int>> outcomes[4];
         Scope scope(ctx);
-        scope.spawn(store(ctx, [=]() -> Result<int> { started->release(); gate->acquire(); return 0; }, outcomes[0]));
+        scope.spawn(store(
+            ctx,
+            [=]() -> Result<int> {
+                started->release();
+                gate->acquire();
+                return 0;
+            },
+            outcomes[0]));
         started->acquire(); // the only thread is busy from here
-        for (int i = 1; i < 3; ++i) scope.spawn(store(ctx, [=]() -> Result<int> { return i; }, outcomes[i]));
+        for (int i = 1; i < 3; ++i)
+            scope.spawn(store(ctx, [=]() -> Result<int> { return i; }, outcomes[i]));
         scope.spawn(store(ctx, [] -> Result<int> { return 3; }, outcomes[3]));
         EXPECT_TRUE(outcomes[3].has_value()) << "answered at once";
         gate->release();
         co_await scope.join();
         EXPECT_EQ(outcomes[3]->error().kind(), Kind::unavailable);
-        for (int i = 0; i < 3; ++i) EXPECT_EQ(outcomes[i]->value(), i);
+        for (int i = 0; i < 3; ++i)
+            EXPECT_EQ(outcomes[i]->value(), i);
         EXPECT_TRUE(co_await offload(ctx, []() -> Result<int> { return 5; }));
     };
     Loop loop({.blocking_threads = 1, .blocking_queue = 2});
@@ -183,7 +202,8 @@ TEST(Worker, RunsInOrderAndDrains) {
             ::pthread_getname_np(::pthread_self(), text.data(), text.size());
             name = text.data();
         });
-        for (int i = 0; i < 1000; ++i) worker->submit([&order, i] { order.push_back(i); });
+        for (int i = 0; i < 1000; ++i)
+            worker->submit([&order, i] { order.push_back(i); });
     }
     EXPECT_EQ(name, "a-rather-long-n");
     ASSERT_EQ(order.size(), 1000U);

@@ -7,20 +7,21 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/descriptor.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/posix/descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 
 namespace flotilla::detail {
 
 namespace asio = boost::asio;
 using ErrorCode = boost::system::error_code;
 using Executor = asio::io_context::executor_type;
-using SteadyTimer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using SteadyTimer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using SignalSet = asio::basic_signal_set<Executor>;
 using StreamDescriptor = asio::posix::basic_stream_descriptor<Executor>;
 
@@ -121,7 +122,8 @@ void Reactor::set_alarm(Instant at) {
 
 void Reactor::on_signals(std::initializer_list<int> signals, std::move_only_function<void(int)> handler) {
     auto& waiting = *impl_->signals.emplace_back(std::make_unique<Impl::Signals>(impl_->context, std::move(handler)));
-    for (const int number : signals) waiting.set.add(number);
+    for (const int number : signals)
+        waiting.set.add(number);
     Impl::wait_signal(*this, waiting);
 }
 
@@ -156,7 +158,8 @@ struct Descriptor::Core {
         if (--references == 0) delete this;
     }
     void close() {
-        for (Wait& wait : waits) wait.callback = nullptr;
+        for (Wait& wait : waits)
+            wait.callback = nullptr;
         ErrorCode ignored; // close() of a socket reports only what no one can act on any more
         stream.close(ignored);
     }

@@ -67,7 +67,8 @@ task<void> Scope::join() {
 }
 
 Scope::~Scope() {
-    while (first_ != nullptr) std::coroutine_handle<RunnerPromise>::from_promise(*first_).destroy();
+    while (first_ != nullptr)
+        std::coroutine_handle<RunnerPromise>::from_promise(*first_).destroy();
 }
 
 } // namespace flotilla

@@ -46,8 +46,8 @@ private:
     std::exception_ptr exception_;
 };
 
-/// Runs body(scope) and joins what it spawned, whatever the outcome: `co_await scoped(context, [&](Scope& s) -> task<Result<int>> {...})`.
-/// When body ends with an error or an exception, what it spawned is cancelled first.
+/// Runs body(scope) and joins what it spawned, whatever the outcome: `co_await scoped(context, [&](Scope& s) ->
+/// task<Result<int>> {...})`. When body ends with an error or an exception, what it spawned is cancelled first.
 template <class Body>
 auto scoped(Context& context, Body body) -> std::invoke_result_t<Body&, Scope&> {
     using Task = std::invoke_result_t<Body&, Scope&>;
@@ -91,11 +91,13 @@ template <class T>
 task<std::vector<Result<T>>> all_settled(Context& context, std::vector<task<Result<T>>> works) {
     std::vector<std::optional<Result<T>>> slots(works.size());
     Scope scope(context);
-    for (std::size_t i = 0; i < works.size(); ++i) scope.spawn(detail::store_result(std::move(works[i]), slots[i]));
+    for (std::size_t i = 0; i < works.size(); ++i)
+        scope.spawn(detail::store_result(std::move(works[i]), slots[i]));
     co_await scope.join();
     std::vector<Result<T>> results;
     results.reserve(slots.size());
-    for (auto& slot : slots) results.push_back(std::move(*slot));
+    for (auto& slot : slots)
+        results.push_back(std::move(*slot));
     co_return results;
 }
 
@@ -122,7 +124,8 @@ inline task<Result<void>> all(Context& context, std::vector<task<Result<void>>> 
     co_return {};
 }
 
-/// Runs differently typed works in parallel: `auto [user, orders] = co_await must(all(context, get_user(), get_orders()));`
+/// Runs differently typed works in parallel: `auto [user, orders] = co_await must(all(context, get_user(),
+/// get_orders()));`
 template <class... Ts>
     requires(!std::is_void_v<Ts> && ...)
 task<Result<std::tuple<Ts...>>> all(Context& context, task<Result<Ts>>... works) {

@@ -100,7 +100,8 @@ TEST(Scope, CancelReachesSpawned) {
         int ended = 0;
         Context own(ctx);
         Scope scope(own);
-        for (int i = 0; i < 3; ++i) scope.spawn(Works::until_cancelled(scope.context(), ended));
+        for (int i = 0; i < 3; ++i)
+            scope.spawn(Works::until_cancelled(scope.context(), ended));
         if (by_parent) {
             own.cancel(Error(Kind::cancelled, "parent"));
         } else {
@@ -120,7 +121,8 @@ TEST(Scope, DestroyUnjoinedDestroysTasks) {
     auto holder = [](Context& ctx, std::shared_ptr<int>) -> task<void> { EXPECT_TRUE(co_await sleep_for(ctx, 1h)); };
     auto body = [](auto& holding, Context& ctx, std::shared_ptr<int> held) -> task<void> {
         Scope scope(ctx);
-        for (int i = 0; i < 3; ++i) scope.spawn(holding(ctx, held));
+        for (int i = 0; i < 3; ++i)
+            scope.spawn(holding(ctx, held));
         EXPECT_EQ(held.use_count(), 5);
         co_return;
     };
@@ -201,7 +203,11 @@ TEST(All, DifferentTypesGiveTuple) {
     Loop loop;
     Context context(loop.world());
     EXPECT_EQ(loop.run_until_done(body(context)).value(), "four4");
-    EXPECT_EQ(loop.run_until_done(all(context, Works::later(context, 1, 1ms), Works::fails(Kind::conflict), Works::fails(Kind::internal))).error().kind(), Kind::conflict);
+    EXPECT_EQ(loop.run_until_done(all(context, Works::later(context, 1, 1ms), Works::fails(Kind::conflict),
+                                      Works::fails(Kind::internal)))
+                  .error()
+                  .kind(),
+              Kind::conflict);
 }
 
 // Goal: works without values succeed or fail together.
@@ -241,7 +247,8 @@ TEST(All, CancelEndsEveryWork) {
     auto body = [](Context& ctx) -> task<Result<std::vector<int>>> {
         Context child(ctx, 2ms);
         std::vector<task<Result<int>>> works;
-        for (int i = 0; i < 3; ++i) works.push_back(Works::later(child, i, 1h));
+        for (int i = 0; i < 3; ++i)
+            works.push_back(Works::later(child, i, 1h));
         co_return co_await must(all(child, std::move(works)));
     };
     Loop loop;

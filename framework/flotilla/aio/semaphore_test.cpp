@@ -12,7 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Holders {
-    static task<void> hold(Context& ctx, FifoSemaphore& semaphore, int number, std::vector<int>& order, int& at_once, int& at_once_max) {
+    static task<void> hold(Context& ctx, FifoSemaphore& semaphore, int number, std::vector<int>& order, int& at_once,
+                           int& at_once_max) {
         auto permit = co_await semaphore.acquire(ctx);
         if (!permit) co_return;
         at_once_max = std::max(at_once_max, ++at_once);

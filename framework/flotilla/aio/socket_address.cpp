@@ -21,7 +21,8 @@ Result<SocketAddress> unix_address(const std::string& path) {
     SocketAddress result;
     auto& un = reinterpret_cast<sockaddr_un&>(result.storage);
     if (path.size() >= sizeof(un.sun_path)) {
-        return Error(Kind::invalid, fmt::format("the Unix socket path {} is longer than {} bytes", path, sizeof(un.sun_path) - 1));
+        return Error(Kind::invalid,
+                     fmt::format("the Unix socket path {} is longer than {} bytes", path, sizeof(un.sun_path) - 1));
     }
     un.sun_family = AF_UNIX;
     std::memcpy(un.sun_path, path.c_str(), path.size() + 1);
@@ -65,11 +66,12 @@ Result<std::vector<SocketAddress>> look_up(const Address& address) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
+    hints.ai_flags = AI_NUMERICSERV;
     addrinfo* found = nullptr;
     const int failure = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
     if (failure != 0) {
-        const std::string reason = failure == EAI_SYSTEM ? std::generic_category().message(errno) : ::gai_strerror(failure);
+        const std::string reason =
+            failure == EAI_SYSTEM ? std::generic_category().message(errno) : ::gai_strerror(failure);
         return Error(Kind::unavailable, fmt::format("cannot look up {}: {}", address.host, reason));
     }
     std::vector<SocketAddress> addresses;

@@ -12,12 +12,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// connect() to a Unix socket whose backlog is full says EAGAIN, and there is nothing to wait on: try again a few times.
+/// connect() to a Unix socket whose backlog is full says EAGAIN, and there is nothing to wait on: try again a few
+/// times.
 constexpr int kBacklogTriesMax = 8;
 constexpr Duration kBacklogPauseFirst = 1ms; // doubles each time, 255 ms in all
 
 Error refused(const SocketAddress& to, int error_number) {
-    return system_error(Kind::unavailable, fmt::format("cannot connect to {}", from_socket(to).to_string()), error_number);
+    return system_error(Kind::unavailable, fmt::format("cannot connect to {}", from_socket(to).to_string()),
+                        error_number);
 }
 
 /// What a pending connect() came to: 0 or an errno.

@@ -63,18 +63,22 @@ SocketListener::Next SocketListener::try_accept(std::unique_ptr<Stream>& into) c
         return Next::accepted;
     }
     switch (errno) {
-    case EAGAIN: return Next::wait;
+    case EAGAIN:
+        return Next::wait;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOMEM: return Next::pause;
+    case ENOMEM:
+        return Next::pause;
     case EBADF:
     case EINVAL:
     case ENOTSOCK:
     case EOPNOTSUPP:
-    case EFAULT: return Next::failed;
+    case EFAULT:
+        return Next::failed;
     // ECONNABORTED, and errors of the new connection's network that Linux passes on: accept(2) says to go on.
-    default: return Next::again;
+    default:
+        return Next::again;
     }
 }
 
@@ -84,11 +88,18 @@ task<Result<std::unique_ptr<Stream>>> SocketListener::accept(Context& context) {
         if (socket_.fd() < 0) co_return Error(Kind::unavailable, "the listener is closed");
         std::unique_ptr<Stream> stream;
         switch (reactor_.may_complete_at_once() ? try_accept(stream) : Next::wait) {
-        case Next::accepted: co_return stream;
-        case Next::wait: co_await must(co_await Ready(context, socket_, Descriptor::reading, &waiting_)); break;
-        case Next::pause: co_await must(sleep_for(context, kExhaustedPause)); break;
-        case Next::again: break;
-        case Next::failed: co_return system_error(Kind::unavailable, "cannot accept on " + local_.to_string(), errno);
+        case Next::accepted:
+            co_return stream;
+        case Next::wait:
+            co_await must(co_await Ready(context, socket_, Descriptor::reading, &waiting_));
+            break;
+        case Next::pause:
+            co_await must(sleep_for(context, kExhaustedPause));
+            break;
+        case Next::again:
+            break;
+        case Next::failed:
+            co_return system_error(Kind::unavailable, "cannot accept on " + local_.to_string(), errno);
         }
     }
 }

@@ -76,9 +76,8 @@ void SocketStream::start_write(std::span<const std::string_view> pieces, IoOpera
     operation.attach(write_);
     pieces_left_ = pieces.size();
     written_ = 0;
-    std::ranges::transform(pieces, pieces_.end() - static_cast<std::ptrdiff_t>(pieces_left_), [](std::string_view piece) {
-        return iovec{const_cast<char*>(piece.data()), piece.size()};
-    });
+    std::ranges::transform(pieces, pieces_.end() - static_cast<std::ptrdiff_t>(pieces_left_),
+                           [](std::string_view piece) { return iovec{const_cast<char*>(piece.data()), piece.size()}; });
     if (reactor_.may_complete_at_once() && try_write() == Progress::done) return;
     socket_.wait(Descriptor::writing, &SocketStream::on_writable, this);
 }
@@ -92,7 +91,8 @@ void SocketStream::on_writable(void* self) {
 /// Once this has said done the stream may be gone.
 SocketStream::Progress SocketStream::try_write() {
     while (true) {
-        while (pieces_left_ > 0 && pieces_[kPiecesMax - pieces_left_].iov_len == 0) --pieces_left_;
+        while (pieces_left_ > 0 && pieces_[kPiecesMax - pieces_left_].iov_len == 0)
+            --pieces_left_;
         if (pieces_left_ == 0) {
             write_->complete(std::nullopt, written_);
             return Progress::done;
@@ -119,7 +119,8 @@ SocketStream::Progress SocketStream::try_write() {
 }
 
 void SocketStream::fail(IoOperation*& operation, std::string_view doing, int error_number) {
-    operation->complete(system_error(Kind::unavailable, fmt::format("{} {}", doing, peer_.to_string()), error_number), 0);
+    operation->complete(system_error(Kind::unavailable, fmt::format("{} {}", doing, peer_.to_string()), error_number),
+                        0);
 }
 
 void SocketStream::end_operations(bool only_cancelled, const char* why) {

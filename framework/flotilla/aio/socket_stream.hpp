@@ -59,8 +59,8 @@ task<Result<std::unique_ptr<Stream>>> connect(Reactor& reactor, Context& context
 /// Listens; see World::listen.
 Result<std::unique_ptr<Listener>> listen(Reactor& reactor, const Address& address, ListenOptions options);
 
-/// Waits until a descriptor is ready: `co_await Ready(context, descriptor, Descriptor::reading)`. The descriptor's owner
-/// may keep it in `slot` (see IoOperation::attach) to end() it.
+/// Waits until a descriptor is ready: `co_await Ready(context, descriptor, Descriptor::reading)`. The descriptor's
+/// owner may keep it in `slot` (see IoOperation::attach) to end() it.
 class Ready : public IoOperation {
 public:
     Ready(Context& context, Descriptor& descriptor, Descriptor::Direction direction, IoOperation** slot = nullptr)

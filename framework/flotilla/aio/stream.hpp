@@ -65,14 +65,15 @@ private:
 };
 
 /// A connected byte stream: TCP, Unix socket, or simulated. At most one read and one write at a time.
-/// Thread-safety: none; belongs to its loop. Destroying it closes it; operations in flight then end with an error. A task
-/// may be destroyed while its operation is in flight. After a cancelled write the peer may have got a part of it.
+/// Thread-safety: none; belongs to its loop. Destroying it closes it; operations in flight then end with an error. A
+/// task may be destroyed while its operation is in flight. After a cancelled write the peer may have got a part of it.
 class Stream {
 public:
     virtual ~Stream() = default;
 
     class [[nodiscard]] Operation;
-    /// Reads at least one byte (requires: room in the buffer); 0 means the peer closed its side. Errors: unavailable (reset), the context's reason.
+    /// Reads at least one byte (requires: room in the buffer); 0 means the peer closed its side. Errors: unavailable
+    /// (reset), the context's reason.
     Operation read(Context& context, std::span<char> buffer);
     /// Writes all pieces, in order, as one gathered write where it fits. At most 8 pieces.
     Operation write(Context& context, std::span<const std::string_view> pieces);
@@ -123,13 +124,15 @@ public:
     bool await_ready() const { return await_ready_now(); }
     bool await_suspend(std::coroutine_handle<> awaiting) {
         if (single_) pieces_ = {&piece_, 1};
-        return begin(awaiting, [](void* stream) { static_cast<Stream*>(stream)->abort_operations(); }, &stream_, [this] {
-            if (writing_) {
-                stream_.start_write(pieces_, *this);
-            } else {
-                stream_.start_read(buffer_, *this);
-            }
-        });
+        return begin(
+            awaiting, [](void* stream) { static_cast<Stream*>(stream)->abort_operations(); }, &stream_,
+            [this] {
+                if (writing_) {
+                    stream_.start_write(pieces_, *this);
+                } else {
+                    stream_.start_read(buffer_, *this);
+                }
+            });
     }
     /// Bytes read, or written.
     Result<std::size_t> await_resume() { return outcome(); }

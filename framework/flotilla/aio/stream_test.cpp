@@ -37,7 +37,8 @@ Error enough() { return {Kind::cancelled, "enough"}; }
 
 std::string pattern(std::size_t size) {
     std::string text(size, '\0');
-    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 2654435761U >> 24);
+    for (std::size_t i = 0; i < size; ++i)
+        text[i] = static_cast<char>(i * 2654435761U >> 24);
     return text;
 }
 
@@ -51,10 +52,12 @@ struct Peers {
         }
         stream.shutdown_write();
     }
-    static task<void> write(Context& ctx, Stream& stream, std::string text, std::optional<Result<std::size_t>>& outcome) {
+    static task<void> write(Context& ctx, Stream& stream, std::string text,
+                            std::optional<Result<std::size_t>>& outcome) {
         outcome.emplace(co_await stream.write(ctx, text));
     }
-    static task<void> read(Context& ctx, Stream& stream, std::size_t size, std::optional<Result<std::string>>& outcome) {
+    static task<void> read(Context& ctx, Stream& stream, std::size_t size,
+                           std::optional<Result<std::string>>& outcome) {
         outcome.emplace(co_await read_text(ctx, stream, size));
     }
 };
@@ -64,7 +67,8 @@ class StreamTest : public testing::TestWithParam<bool> {
 protected:
     /// Runs the body with connected streams and a fresh context.
     void run(task<void> (*body)(Context&, StreamPair)) {
-        const auto with_pair = [](Context& ctx, Address address, task<void> (*inner)(Context&, StreamPair)) -> task<void> {
+        const auto with_pair = [](Context& ctx, Address address,
+                                  task<void> (*inner)(Context&, StreamPair)) -> task<void> {
             auto pair = co_await connected_pair(ctx, address);
             EXPECT_TRUE(pair) << pair.error().message();
             if (pair) co_await inner(ctx, std::move(*pair));
@@ -72,13 +76,16 @@ protected:
         Context context(loop_.world());
         loop_.run_until_done(with_pair(context, address(), body));
     }
-    Address address() const { return GetParam() ? Address::unix_socket(folder_.file("s")) : Address::tcp("127.0.0.1", 0); }
+    Address address() const {
+        return GetParam() ? Address::unix_socket(folder_.file("s")) : Address::tcp("127.0.0.1", 0);
+    }
 
     TemporaryFolder folder_;
     Loop loop_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Kinds, StreamTest, testing::Bool(), [](const auto& info) { return info.param ? "Unix" : "Tcp"; });
+INSTANTIATE_TEST_SUITE_P(Kinds, StreamTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Unix" : "Tcp"; });
 
 // Goal: much more than the buffers hold comes back unchanged, both directions at once.
 TEST_P(StreamTest, EchoLargeTransferIsUnchanged) {
@@ -116,7 +123,8 @@ TEST_P(StreamTest, WriteGathersPieces) {
         const std::string large = pattern(kLarge / 8);
         const std::array<std::string_view, 8> pieces{"", "one", "", large, "two", large, "", "three"};
         std::string expected;
-        for (const auto piece : pieces) expected += piece;
+        for (const auto piece : pieces)
+            expected += piece;
         std::optional<Result<std::string>> received;
         Scope scope(ctx);
         scope.spawn(Peers::read(ctx, *pair.server, expected.size(), received));
@@ -152,7 +160,8 @@ TEST_P(StreamTest, ResetIsUnavailable) {
         EXPECT_FALSE(read) << "a reset, since bytes were lost";
         if (!read) {
             EXPECT_EQ(read.error().kind(), Kind::unavailable);
-            EXPECT_NE(read.error().message().find(pair.client->peer().to_string()), std::string::npos) << read.error().message();
+            EXPECT_NE(read.error().message().find(pair.client->peer().to_string()), std::string::npos)
+                << read.error().message();
         }
         EXPECT_EQ((co_await pair.client->write(ctx, "to nobody")).error().kind(), Kind::unavailable);
         EXPECT_EQ((co_await pair.client->write(ctx, "to nobody")).error().kind(), Kind::unavailable);
@@ -240,7 +249,8 @@ TEST_P(StreamTest, DestroyStreamEndsOperationsInFlight) {
     });
 }
 
-// Goal: a task destroyed while it reads or writes leaves no trace: its buffer is never written, the stream serves the next.
+// Goal: a task destroyed while it reads or writes leaves no trace: its buffer is never written, the stream serves the
+// next.
 TEST_P(StreamTest, DestroyTaskInFlightIsSafe) {
     run([](Context& ctx, StreamPair pair) -> task<void> {
         for (int i = 0; i < 3; ++i) {

@@ -34,7 +34,7 @@ void free_frame(void* frame, std::size_t) noexcept { std::free(frame); }
 namespace {
 
 constexpr std::size_t kClassBytes = 64;
-constexpr std::size_t kClasses = 32;                // frames up to 2 KiB are cached
+constexpr std::size_t kClasses = 32;               // frames up to 2 KiB are cached
 constexpr std::size_t kCachedBytesMax = 64 * 1024; // per class and thread
 
 struct FreeBlock {
@@ -54,7 +54,8 @@ struct ThreadExit {
     ~ThreadExit() {
         frame_cache.closed = true;
         for (auto& head : frame_cache.blocks) {
-            while (head != nullptr) std::free(std::exchange(head, head->next));
+            while (head != nullptr)
+                std::free(std::exchange(head, head->next));
         }
     }
 };

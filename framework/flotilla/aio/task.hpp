@@ -30,7 +30,8 @@ struct Completion {
     void* state = nullptr;
 
     static Completion resume(std::coroutine_handle<> handle) {
-        return {[](void* address) noexcept { return std::coroutine_handle<>::from_address(address); }, handle.address()};
+        return {[](void* address) noexcept { return std::coroutine_handle<>::from_address(address); },
+                handle.address()};
     }
 };
 
@@ -157,7 +158,9 @@ namespace detail {
 template <class... Mappings>
 Error mapped(Error&& error, const std::tuple<Mappings...>& mappings) {
     const ErrorMapping* match = nullptr;
-    std::apply([&](const auto&... each) { ((match == nullptr && each.kind == error.kind() ? match = &each : nullptr), ...); }, mappings);
+    std::apply(
+        [&](const auto&... each) { ((match == nullptr && each.kind == error.kind() ? match = &each : nullptr), ...); },
+        mappings);
     return match ? match->replacement : std::move(error);
 }
 

@@ -129,7 +129,8 @@ TEST(TaskMust, MappingReplacesFirstMatch) {
     const Error user_not_found(Kind::invalid, "user_not_found", "User not found");
     const Error gone(Kind::invalid, "gone", "Gone");
     auto mapped = [](Kind kind, Error first, Error second) -> task<Result<int>> {
-        co_return co_await must(fail(kind), on(Kind::not_found, first), on(Kind::not_found, second), on(Kind::conflict, second));
+        co_return co_await must(fail(kind), on(Kind::not_found, first), on(Kind::not_found, second),
+                                on(Kind::conflict, second));
     };
     EXPECT_EQ(loop.run_until_done(mapped(Kind::not_found, user_not_found, gone)).error().code(), "user_not_found");
     EXPECT_EQ(loop.run_until_done(mapped(Kind::conflict, user_not_found, gone)).error().code(), "gone");
@@ -210,7 +211,8 @@ TEST(TaskMust, FailMillionTimesKeepsStackFlat) {
     };
     auto body = [](auto& ending) -> task<int> {
         int failures = 0;
-        for (int i = 0; i < 1'000'000; ++i) failures += (co_await ending()).has_value() ? 0 : 1;
+        for (int i = 0; i < 1'000'000; ++i)
+            failures += (co_await ending()).has_value() ? 0 : 1;
         co_return failures;
     };
     EXPECT_EQ(loop.run_until_done(body(ends)), 1'000'000);
@@ -225,7 +227,8 @@ TEST(TaskFrames, FreeOnAnotherThreadIsSafe) {
             std::memset(frames.back(), 0xab, size);
         }
         std::thread([&frames, size] {
-            for (void* frame : frames) detail::free_frame(frame, size);
+            for (void* frame : frames)
+                detail::free_frame(frame, size);
             void* again = detail::allocate_frame(size);
             std::memset(again, 0xcd, size);
             detail::free_frame(again, size);

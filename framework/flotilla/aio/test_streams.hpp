@@ -45,7 +45,8 @@ struct next_turn {
 
 /// Lets the loop turn a few times: enough for whatever is ready to have happened.
 inline task<void> several_turns(World& world, int turns = 5) {
-    for (int i = 0; i < turns; ++i) co_await next_turn(world);
+    for (int i = 0; i < turns; ++i)
+        co_await next_turn(world);
 }
 
 struct StreamPair {

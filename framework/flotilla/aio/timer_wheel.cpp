@@ -8,7 +8,8 @@ namespace flotilla {
 TimerWheel::~TimerWheel() {
     for (Level& level : levels_) {
         for (Timer*& slot : level.slots) {
-            while (slot != nullptr) unlink(*slot);
+            while (slot != nullptr)
+                unlink(*slot);
         }
     }
 }
@@ -64,7 +65,8 @@ void TimerWheel::disarm(Timer& timer) {
 void TimerWheel::insert(Timer& timer) {
     const std::uint64_t distance = timer.tick_ - current_;
     unsigned level = 0;
-    while (level + 1 < kLevels && (distance >> (kSlotBits * (level + 1))) != 0) ++level;
+    while (level + 1 < kLevels && (distance >> (kSlotBits * (level + 1))) != 0)
+        ++level;
     // Beyond the last level: parked in its farthest slot, sorted again when that comes.
     const std::uint64_t reach = (std::uint64_t{1} << (kSlotBits * kLevels)) - 1;
     const std::uint64_t tick = current_ + std::min(distance, reach);
@@ -80,7 +82,8 @@ std::uint64_t TimerWheel::next_tick_of_level(unsigned index) {
     const std::uint64_t position = current_ >> shift;
     while (level.occupied != 0) {
         const auto first = static_cast<unsigned>((position + 1) % kSlots);
-        const auto distance = static_cast<unsigned>(std::countr_zero(std::rotr(level.occupied, static_cast<int>(first))));
+        const auto distance =
+            static_cast<unsigned>(std::countr_zero(std::rotr(level.occupied, static_cast<int>(first))));
         const unsigned slot = (first + distance) % kSlots;
         if (level.slots[slot] != nullptr) return (position + 1 + distance) << shift;
         level.occupied &= ~(std::uint64_t{1} << slot); // stale: its timers were disarmed
@@ -90,7 +93,8 @@ std::uint64_t TimerWheel::next_tick_of_level(unsigned index) {
 
 std::uint64_t TimerWheel::next_tick() {
     std::uint64_t next = kNone;
-    for (unsigned level = 0; level < kLevels; ++level) next = std::min(next, next_tick_of_level(level));
+    for (unsigned level = 0; level < kLevels; ++level)
+        next = std::min(next, next_tick_of_level(level));
     return next;
 }
 

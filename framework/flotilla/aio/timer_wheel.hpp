@@ -28,7 +28,8 @@ public:
     void arm(Timer& timer, Instant at);
     /// Requires: armed here.
     void disarm(Timer& timer);
-    /// Fires what is due at `now`. Callbacks may arm, disarm and destroy any timer; what they arm fires in a later tick.
+    /// Fires what is due at `now`. Callbacks may arm, disarm and destroy any timer; what they arm fires in a later
+    /// tick.
     void advance(Instant now);
 
     bool empty() const { return armed_ == 0; }

@@ -24,10 +24,16 @@ public:
     Instant monotonic() const override { return at; }
     std::uint64_t random() override { return 4; }
     void post(std::move_only_function<void()>) override {}
-    Result<void> submit_blocking(std::move_only_function<void()>) override { return Error(Kind::unimplemented, "no threads"); }
+    Result<void> submit_blocking(std::move_only_function<void()>) override {
+        return Error(Kind::unimplemented, "no threads");
+    }
     std::unique_ptr<Worker> start_worker(std::string) override { return nullptr; }
-    task<Result<std::unique_ptr<Stream>>> connect(Context&, Address) override { co_return Error(Kind::unimplemented, "no net"); }
-    Result<std::unique_ptr<Listener>> listen(const Address&, ListenOptions) override { return Error(Kind::unimplemented, "no net"); }
+    task<Result<std::unique_ptr<Stream>>> connect(Context&, Address) override {
+        co_return Error(Kind::unimplemented, "no net");
+    }
+    Result<std::unique_ptr<Listener>> listen(const Address&, ListenOptions) override {
+        return Error(Kind::unimplemented, "no net");
+    }
 
     void advance(Instant to) {
         at = to;
@@ -58,7 +64,8 @@ struct Alarm {
 
 // Goal: a timer fires in the first advance at or after its instant, never before.
 TEST(TimerWheel, AdvanceFiresAtInstantNeverEarly) {
-    for (const Duration delay : {1ns, 999'999ns, 1'000'000ns, 1'000'001ns, 63'000'000ns, 64'000'000ns, 65'000'001ns, 4'096'000'000ns}) {
+    for (const Duration delay :
+         {1ns, 999'999ns, 1'000'000ns, 1'000'001ns, 63'000'000ns, 64'000'000ns, 65'000'001ns, 4'096'000'000ns}) {
         WheelWorld world;
         Alarm alarm(world);
         alarm.timer.arm(kOrigin + delay);
@@ -161,7 +168,8 @@ TEST(TimerWheel, CallbackDisarmsAndDestroysOthers) {
     second->then = end_others;
     third.then = end_others;
     fourth.then = end_others;
-    for (Timer* timer : {&first->timer, &second->timer, &third.timer, &fourth.timer}) timer->arm(kOrigin + 3ms);
+    for (Timer* timer : {&first->timer, &second->timer, &third.timer, &fourth.timer})
+        timer->arm(kOrigin + 3ms);
     first->then = [&] {
         ++fired;
         second.reset();
@@ -205,10 +213,13 @@ TEST(TimerWheel, RandomUseMatchesSortedModel) {
         std::mt19937_64 random(seed);
         WheelWorld world;
         std::vector<std::unique_ptr<Alarm>> alarms;
-        for (int i = 0; i < 60; ++i) alarms.push_back(std::make_unique<Alarm>(world));
+        for (int i = 0; i < 60; ++i)
+            alarms.push_back(std::make_unique<Alarm>(world));
         std::map<Alarm*, Instant> model;
         // Spans of every size, so that all levels are used.
-        const auto span = [&random] { return Duration(1 + static_cast<std::int64_t>(random() >> (20 + random() % 40))); };
+        const auto span = [&random] {
+            return Duration(1 + static_cast<std::int64_t>(random() >> (20 + random() % 40)));
+        };
         for (int step = 0; step < 2000; ++step) {
             for (std::uint64_t i = random() % 4; i > 0; --i) {
                 Alarm& alarm = *alarms[random() % alarms.size()];
@@ -222,7 +233,8 @@ TEST(TimerWheel, RandomUseMatchesSortedModel) {
             }
             ASSERT_EQ(world.wheel.armed(), model.size());
             auto to = world.at + span();
-            if (const auto next = world.wheel.next_deadline(); next && random() % 2 == 0) to = std::max(world.at, *next);
+            if (const auto next = world.wheel.next_deadline(); next && random() % 2 == 0)
+                to = std::max(world.at, *next);
             for (const auto& [alarm, at] : model) {
                 ASSERT_LE(*world.wheel.next_deadline(), std::max(at, world.at) + TimerWheel::kTick);
             }

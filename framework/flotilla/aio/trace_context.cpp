@@ -46,7 +46,8 @@ bool all_zero(std::span<const std::uint8_t> bytes) {
 void fill(World& world, std::span<std::uint8_t> bytes) {
     for (std::size_t i = 0; i < bytes.size(); i += 8) {
         const std::uint64_t random = world.random();
-        for (std::size_t j = 0; j < 8; ++j) bytes[i + j] = static_cast<std::uint8_t>(random >> (8 * j));
+        for (std::size_t j = 0; j < 8; ++j)
+            bytes[i + j] = static_cast<std::uint8_t>(random >> (8 * j));
     }
     if (all_zero(bytes)) bytes.back() = 1; // all zero means invalid
 }

@@ -48,23 +48,24 @@ TEST(TraceContextParse, MalformedGivesInvalid) {
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",    // version 00 ends there
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-", // version 00 ends there
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 ",
         " 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",      // forbidden version
-        "FE-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",      // upper case
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", // forbidden version
+        "FE-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", // upper case
         "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00F067AA0BA902B7-01",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0A",
-        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",      // zero ids
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01", // zero ids
         "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-        "00-4bf92f3577b34da6a3ce929d0e0e473-600f067aa0ba902b7-01",      // dashes elsewhere
+        "00-4bf92f3577b34da6a3ce929d0e0e473-600f067aa0ba902b7-01", // dashes elsewhere
         "00_4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7_01",
         "00-4bf92f3577b34da6a3ce929d0e0e47g6-00f067aa0ba902b7-01",
         "zz-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     };
-    for (const auto text : malformed) EXPECT_FALSE(TraceContext::parse(text).valid()) << text;
+    for (const auto text : malformed)
+        EXPECT_FALSE(TraceContext::parse(text).valid()) << text;
 }
 
 // Goal: a started trace is new and valid; a child keeps the trace and gets a span of its own.

@@ -8,7 +8,8 @@ namespace flotilla {
 
 World::~World() {
     // What is still scheduled will not run; its owner may outlive this world.
-    while (first_wakeup_ != nullptr) first_wakeup_->cancel();
+    while (first_wakeup_ != nullptr)
+        first_wakeup_->cancel();
 }
 
 void Wakeup::schedule() {
@@ -45,8 +46,10 @@ std::string new_id(World& world) {
     std::array<std::uint8_t, 10> random{};
     const std::uint64_t high = world.random();
     const std::uint64_t low = world.random();
-    for (std::size_t i = 0; i < 8; ++i) random[i] = static_cast<std::uint8_t>(high >> (8 * i));
-    for (std::size_t i = 8; i < 10; ++i) random[i] = static_cast<std::uint8_t>(low >> (8 * (i - 8)));
+    for (std::size_t i = 0; i < 8; ++i)
+        random[i] = static_cast<std::uint8_t>(high >> (8 * i));
+    for (std::size_t i = 8; i < 10; ++i)
+        random[i] = static_cast<std::uint8_t>(low >> (8 * (i - 8)));
     return make_uuid_v7(world.now(), random);
 }
 

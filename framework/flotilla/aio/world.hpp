@@ -22,9 +22,9 @@ class Listener;
 
 /// Where a stream leads: TCP host and port, or a Unix socket path.
 struct Address {
-    std::string host;         ///< IP address or name; empty for Unix sockets
-    std::uint16_t port = 0;   ///< 0 in listen() picks a free port
-    std::string path;         ///< Unix socket path; empty for TCP
+    std::string host;       ///< IP address or name; empty for Unix sockets
+    std::uint16_t port = 0; ///< 0 in listen() picks a free port
+    std::string path;       ///< Unix socket path; empty for TCP
 
     static Address tcp(std::string host, std::uint16_t port) { return {std::move(host), port, {}}; }
     static Address unix_socket(std::string path) { return {{}, 0, std::move(path)}; }
@@ -62,9 +62,9 @@ private:
     Timer* next_ = nullptr;
 };
 
-/// Calls back from the loop soon, never inline: how coroutines wake each other, so that whoever wakes is not interrupted
-/// in the middle of its work. Linked while scheduled (no allocation), first in first out. Not movable; destroying it
-/// takes the call back. Thread-safety: none; from other threads use World::post.
+/// Calls back from the loop soon, never inline: how coroutines wake each other, so that whoever wakes is not
+/// interrupted in the middle of its work. Linked while scheduled (no allocation), first in first out. Not movable;
+/// destroying it takes the call back. Thread-safety: none; from other threads use World::post.
 class Wakeup {
 public:
     using Callback = void (*)(void* argument);
@@ -113,9 +113,9 @@ public:
     World& operator=(const World&) = delete;
     virtual ~World();
 
-    virtual Timestamp now() const = 0;    ///< wall clock
+    virtual Timestamp now() const = 0;     ///< wall clock
     virtual Instant monotonic() const = 0; ///< monotonic clock, cached per loop turn (at most one turn old)
-    virtual std::uint64_t random() = 0;   ///< 64 random bits, unpredictable outside the simulation
+    virtual std::uint64_t random() = 0;    ///< 64 random bits, unpredictable outside the simulation
 
     /// Runs work on this loop, later, never inline. Thread-safe.
     virtual void post(std::move_only_function<void()> work) = 0;
