@@ -44,8 +44,8 @@ public:
     std::vector<std::string>& log_lines() { return log_lines_; }
 
     /// One more instance of a service.
-    Address serve(const std::string& service, http::Handler handler) {
-        servers_.push_back(std::make_unique<http::Server>(world(), std::move(handler)));
+    Address serve(const std::string& service, http::Handler handler, http::ServerOptions options = {}) {
+        servers_.push_back(std::make_unique<http::Server>(world(), std::move(handler), options));
         const auto address = servers_.back()->listen(Address::tcp("127.0.0.1", 0)).value();
         scope_.spawn(servers_.back()->run(scope_.context()));
         add_instance(service, address);

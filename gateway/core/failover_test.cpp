@@ -1,0 +1,227 @@
+// What happens when upstreams are dead, die, or take too long.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gateway/core/test_fleet.hpp"
+
+namespace flotilla::gateway {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kRoutes = R"(
+routes:
+  - match: {path: "/{rest...}"}
+    to: user-service
+)";
+
+std::string value(const http::Response& response, std::string_view name) {
+    return std::string(response.head.headers.get(name).value_or("(absent)"));
+}
+
+/// Reads a request head, then says `answer` and closes.
+TestFleet::Script answering(std::string answer, int& requests) {
+    return [answer, &requests](Context& context, Stream& stream) -> task<void> {
+        std::string received;
+        std::array<char, 4096> buffer;
+        while (received.find("\r\n\r\n") == std::string::npos) {
+            auto count = co_await stream.read(context, buffer);
+            if (!count || *count == 0) co_return;
+            received.append(buffer.data(), *count);
+        }
+        ++requests;
+        if (!answer.empty()) std::ignore = co_await stream.write(context, std::string_view(answer));
+    };
+}
+
+// Goal: a dead instance is not noticed by clients, whatever the method: nothing was sent to it.
+TEST(GatewayFailover, RefusedConnectionGoesToTheNextInstance) {
+    TestFleet fleet;
+    fleet.serve_dead("user-service");
+    auto& arrived = fleet.serve_noting("user-service");
+    fleet.serve_dead("user-service");
+    fleet.start(kRoutes);
+    for (int i = 0; i < 6; ++i) {
+        EXPECT_EQ(fleet.get("/a").status(), 200);
+        EXPECT_EQ(fleet.send(Method::post, "/a", "{}").status(), 200);
+    }
+    EXPECT_EQ(arrived.size(), 12u);
+    // Each of the two was tried once and then left alone for its penalty.
+    EXPECT_THAT(fleet.get("/metrics").body,
+                HasSubstr("gateway_upstream_connect_failures_total{upstream=\"user-service\"} 2"));
+}
+
+// Goal: requests take turns between the instances.
+TEST(GatewayFailover, InstancesTakeTurns) {
+    TestFleet fleet;
+    auto& first = fleet.serve_noting("user-service");
+    auto& second = fleet.serve_noting("user-service");
+    fleet.start(kRoutes);
+    for (int i = 0; i < 10; ++i)
+        EXPECT_EQ(fleet.get("/a").status(), 200);
+    EXPECT_EQ(first.size(), 5u);
+    EXPECT_EQ(second.size(), 5u);
+}
+
+// Goal: when an instance dies before it answers, an idempotent request goes to the next; any other is not repeated.
+TEST(GatewayFailover, CutBeforeTheHeadIsRepeatedOnlyWhenThatIsSafe) {
+    TestFleet fleet;
+    int broken_requests = 0;
+    fleet.serve_script("user-service", answering("", broken_requests));
+    auto& arrived = fleet.serve_noting("user-service");
+    fleet.start(kRoutes);
+    for (int i = 0; i < 4; ++i)
+        EXPECT_EQ(fleet.send(Method::put, "/a", R"({"n":1})").status(), 200);
+    EXPECT_EQ(arrived.size(), 4u);
+    EXPECT_EQ(arrived.back().body, R"({"n":1})");
+
+    int refused = 0;
+    for (int i = 0; i < 4; ++i) {
+        const auto response = fleet.send(Method::post, "/a", "{}");
+        if (response.status() != 502) continue;
+        ++refused;
+        EXPECT_EQ(value(response, "content-type"), "application/problem+json");
+        EXPECT_THAT(response.body, HasSubstr("\"code\":\"upstream_failed\""));
+    }
+    EXPECT_EQ(refused, 2);
+    EXPECT_EQ(arrived.size(), 6u);
+    EXPECT_GE(broken_requests, 2);
+}
+
+// Goal: half an answer never looks whole: the client's connection breaks.
+TEST(GatewayFailover, AnswerCutInTheMiddleBreaksTheClientsToo) {
+    for (const auto& answer :
+         {std::string("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n") + std::string(1000, 'x'),
+          std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")}) {
+        TestFleet fleet;
+        int requests = 0;
+        fleet.serve_script("user-service", answering(answer, requests));
+        fleet.start(kRoutes);
+        Context context(fleet.root(), TestFleet::kPatience);
+        http::Request request;
+        request.head.target = "/a";
+        const auto response = fleet.run(fleet.client().fetch(context, fleet.address(), request));
+        ASSERT_FALSE(response.has_value());
+        EXPECT_EQ(response.error().code(), "response_cut") << response.error().message();
+        EXPECT_EQ(requests, 1);
+    }
+}
+
+// Goal: a short answer that was cut before any of it went out is asked for again.
+TEST(GatewayFailover, ShortAnswerCutInTheMiddleIsAskedForAgain) {
+    TestFleet fleet;
+    int requests = 0;
+    fleet.serve_script("user-service", answering("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", requests));
+    auto& arrived = fleet.serve_noting("user-service");
+    fleet.start(kRoutes);
+    for (int i = 0; i < 2; ++i)
+        EXPECT_EQ(fleet.get("/a").status(), 200);
+    EXPECT_EQ(arrived.size(), 2u);
+    EXPECT_GE(requests, 1);
+}
+
+// Goal: a service without instances is 503 and says when to come back; with only dead ones it is 502.
+TEST(GatewayFailover, NoInstanceIsUnavailable) {
+    TestFleet fleet;
+    fleet.serve_dead("dead-service");
+    fleet.start(R"(
+routes:
+  - match: {path: /none}
+    to: none-service
+  - match: {path: /dead}
+    to: dead-service
+)");
+    const auto none = fleet.get("/none");
+    EXPECT_EQ(none.status(), 503);
+    EXPECT_EQ(value(none, "retry-after"), "1");
+    EXPECT_THAT(none.body, HasSubstr("\"code\":\"no_instance\""));
+    const auto dead = fleet.send(Method::post, "/dead", "{}");
+    EXPECT_EQ(dead.status(), 502);
+    EXPECT_THAT(dead.body, HasSubstr("\"code\":\"upstream_unreachable\""));
+    EXPECT_THAT(fleet.log_lines(), testing::Contains(HasSubstr("\"status\":503")));
+}
+
+// Goal: an answer that is no HTTP is 502 and does not reach the client.
+TEST(GatewayFailover, NonsenseIsBadGateway) {
+    TestFleet fleet;
+    int requests = 0;
+    fleet.serve_script("user-service", answering("SSH-2.0-OpenSSH_9.2\r\n\r\n", requests));
+    fleet.start(kRoutes);
+    EXPECT_EQ(fleet.send(Method::post, "/a", "{}").status(), 502);
+    EXPECT_EQ(fleet.get("/a").status(), 502);
+}
+
+// Goal: nobody waits longer than the route's timeout, or than the client said it would.
+TEST(GatewayFailover, DeadlineEndsTheWaiting) {
+    TestFleet fleet;
+    int cancelled = 0;
+    fleet.serve("user-service", [&](Context& context, http::Exchange& exchange) -> task<void> {
+        Event never;
+        auto waited = co_await never.wait(context);
+        cancelled += waited ? 0 : 1;
+        exchange.reset();
+    });
+    fleet.start(R"(
+routes:
+  - match: {path: /short}
+    to: user-service
+    timeout: 20ms
+  - match: {path: /long}
+    to: user-service
+)");
+    const auto late = fleet.get("/short");
+    EXPECT_EQ(late.status(), 504);
+    EXPECT_EQ(value(late, "content-type"), "application/problem+json");
+    EXPECT_EQ(fleet.send(Method::post, "/short", std::string(200'000, 'x')).status(), 504);
+    const auto impatient =
+        fleet.send_raw("GET /long HTTP/1.1\r\nHost: x\r\nflotilla-timeout-ms: 20\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(impatient, testing::StartsWith("HTTP/1.1 504"));
+    EXPECT_GE(cancelled, 1); // the deadline went along
+}
+
+// Goal: a connection that the service closed while it was idle costs nobody an error.
+TEST(GatewayFailover, IdleConnectionClosedByTheServiceIsReplaced) {
+    TestFleet fleet;
+    int connections = 0;
+    fleet.serve_script("user-service", [&](Context& context, Stream& stream) -> task<void> {
+        ++connections;
+        std::array<char, 4096> buffer;
+        std::ignore = co_await stream.read(context, buffer);
+        // Keep-alive is promised and then not kept.
+        std::ignore =
+            co_await stream.write(context, std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    });
+    fleet.start(kRoutes);
+    for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(fleet.send(i == 1 ? Method::post : Method::get, "/a", i == 1 ? "{}" : "").status(), 200);
+    EXPECT_EQ(connections, 3);
+}
+
+// Goal: a request in the moment the service closes its idle connection is repeated on a new one when that is safe.
+TEST(GatewayFailover, StaleConnectionIsRepeatedOnANewOne) {
+    TestFleet fleet;
+    int connections = 0;
+    fleet.serve_script("user-service", [&](Context& context, Stream& stream) -> task<void> {
+        ++connections;
+        std::array<char, 4096> buffer;
+        std::ignore = co_await stream.read(context, buffer);
+        std::ignore =
+            co_await stream.write(context, std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+        std::ignore = co_await stream.read(context, buffer); // the next request arrives and is not answered
+    });
+    fleet.start(kRoutes);
+    for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(fleet.get("/a").status(), 200);
+    EXPECT_EQ(connections, 3);
+}
+
+// Goal: local instances are reached over their Unix socket.
+TEST(GatewayFailover, UnixSocketIsPreferredOnTheSameHost) {
+    const Instance instance{
+        .id = "a", .address = Address::tcp("10.0.0.1", 1), .unix_socket = "/run/a.sock", .host = "here"};
+    EXPECT_EQ(instance.best_address("here").to_string(), "unix:/run/a.sock");
+    EXPECT_EQ(instance.best_address("there").to_string(), "10.0.0.1:1");
+}
+
+} // namespace
+} // namespace flotilla::gateway
