@@ -71,7 +71,9 @@ struct Client::Impl::PooledExchange final : ClientExchange {
     task<Result<void>> send(Context& context, const RequestHead& head, BodySize size) override {
         return connection->send(context, head, address, size);
     }
-    task<Result<void>> write(Context& context, std::string_view piece) override { return connection->write(context, piece); }
+    task<Result<void>> write(Context& context, std::string_view piece) override {
+        return connection->write(context, piece);
+    }
     task<Result<void>> finish(Context& context, const Headers& trailers) override {
         return connection->finish(context, trailers);
     }
@@ -110,14 +112,16 @@ void Client::Impl::reap(void* self) {
     for (auto at = impl.pools.begin(); at != impl.pools.end();) {
         auto& [address, pool] = *at;
         std::erase_if(pool.idle, [&](const auto& each) { return each->idle_since + impl.options.idle_timeout <= now; });
-        for (const auto& each : pool.idle) oldest = std::min(oldest, each->idle_since);
+        for (const auto& each : pool.idle)
+            oldest = std::min(oldest, each->idle_since);
         at = pool.idle.empty() && pool.users == 0 ? impl.pools.erase(at) : std::next(at);
     }
     if (oldest != Instant::max()) impl.reaper.arm(oldest + impl.options.idle_timeout);
 }
 
 /// `fresh`: on a new connection, because pooled ones have proved stale.
-task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(Context& context, Address address, bool fresh) {
+task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(Context& context, Address address,
+                                                                               bool fresh) {
     co_await must(context.check());
     const auto entry = pools.try_emplace(std::move(address), options.connections_per_address_max).first;
     Pool& pool = entry->second;
@@ -126,7 +130,8 @@ task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(C
         explicit Use(Pool& used) : pool(used) { ++pool.users; }
         ~Use() { --pool.users; }
     } use(pool);
-    auto exchange = std::make_unique<PooledExchange>(*this, pool, entry->first, co_await must(pool.permits.acquire(context)));
+    auto exchange =
+        std::make_unique<PooledExchange>(*this, pool, entry->first, co_await must(pool.permits.acquire(context)));
     if (fresh) pool.idle.clear();
     exchange->connection = take_idle(pool);
     const bool reused = exchange->connection != nullptr;
@@ -135,7 +140,8 @@ task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(C
         auto stream = co_await world.connect(connecting, entry->first);
         if (!stream) {
             const bool slow = connecting.cancelled() && !context.cancelled();
-            if (slow) co_return Error(Kind::unavailable, "connecting to " + entry->first.to_string() + " took too long");
+            if (slow)
+                co_return Error(Kind::unavailable, "connecting to " + entry->first.to_string() + " took too long");
             co_return std::move(stream.error());
         }
         exchange->connection = std::make_unique<ClientConnection>(std::move(*stream), options);
@@ -194,7 +200,8 @@ task<Result<Response>> Client::fetch(Context& context, Address address, Request 
 
 std::size_t Client::idle_connections() const {
     std::size_t count = 0;
-    for (const auto& [address, pool] : impl_->pools) count += pool.idle.size();
+    for (const auto& [address, pool] : impl_->pools)
+        count += pool.idle.size();
     return count;
 }
 

@@ -8,7 +8,7 @@ namespace flotilla::http {
 
 struct ClientOptions {
     std::size_t idle_per_address_max = 64;
-    std::size_t connections_per_address_max = 512; ///< further calls wait, within their deadline
+    std::size_t connections_per_address_max = 512;    ///< further calls wait, within their deadline
     Duration idle_timeout = std::chrono::seconds(30); ///< below the servers' 75 s, so that we close first
     Duration connect_timeout = std::chrono::seconds(1);
     std::size_t header_bytes_max = 32 * 1024;

@@ -33,8 +33,8 @@ void ClientConnection::start(bool reused) {
 }
 
 bool ClientConnection::reusable() const {
-    return request_ == Side::done && response_side_ == Side::done && parser_.framing().keep_alive() && stream_->is_open() &&
-           buffer_.view().size() == held_ && body_.framing() != BodyFraming::until_close;
+    return request_ == Side::done && response_side_ == Side::done && parser_.framing().keep_alive() &&
+           stream_->is_open() && buffer_.view().size() == held_ && body_.framing() != BodyFraming::until_close;
 }
 
 void ClientConnection::reset() {
@@ -49,7 +49,8 @@ Result<void> ClientConnection::begin_request(const RequestHead& head, const Addr
     chunked_ = size.framing == BodySize::Framing::unknown;
     unwritten_ = size.framing == BodySize::Framing::known ? size.bytes : 0;
     // A POST, PUT or PATCH without content says so (RFC 9110 §8.6).
-    const bool expects_content = head.method == Method::post || head.method == Method::put || head.method == Method::patch;
+    const bool expects_content =
+        head.method == Method::post || head.method == Method::put || head.method == Method::patch;
     if (chunked_) {
         framing.length = HeadFraming::Length::chunked;
     } else if (unwritten_ > 0 || expects_content) {
@@ -57,7 +58,8 @@ Result<void> ClientConnection::begin_request(const RequestHead& head, const Addr
         framing.bytes = unwritten_;
     }
     to_head_ = head.method == Method::head;
-    const auto fallback = head.authority.empty() ? (address.is_unix() ? "localhost" : address.to_string()) : std::string();
+    const auto fallback =
+        head.authority.empty() ? (address.is_unix() ? "localhost" : address.to_string()) : std::string();
     const std::string_view authority = head.authority.empty() ? std::string_view(fallback) : head.authority;
     if (!encode_request_head(out_, head, authority, framing)) {
         request_ = Side::broken;
@@ -67,7 +69,8 @@ Result<void> ClientConnection::begin_request(const RequestHead& head, const Addr
     return {};
 }
 
-task<Result<void>> ClientConnection::send(Context& context, const RequestHead& head, const Address& address, BodySize size) {
+task<Result<void>> ClientConnection::send(Context& context, const RequestHead& head, const Address& address,
+                                          BodySize size) {
     if (auto begun = begin_request(head, address, size); !begun) return ready(std::move(begun));
     // With a body of known size to follow, the head waits for its first piece: one write instead of two.
     if (unwritten_ > 0) return ready({});
@@ -111,8 +114,9 @@ task<Result<void>> ClientConnection::finish(Context& context, const Headers& tra
 }
 
 task<Result<void>> ClientConnection::transmit(Context& context, std::string_view body, std::string_view tail) {
-    while (transmitting_) co_await must(transmitted_.wait(context)); // receive() may be sending a head that waited
-    sending_.swap(out_);                                              // a receive() beside this write must not send it too
+    while (transmitting_)
+        co_await must(transmitted_.wait(context)); // receive() may be sending a head that waited
+    sending_.swap(out_);                           // a receive() beside this write must not send it too
     out_.clear();
     std::array<std::string_view, 3> pieces;
     std::size_t count = 0;
@@ -145,7 +149,8 @@ task<Result<std::size_t>> ClientConnection::fill(Context& context, std::size_t w
 
 Error ClientConnection::cut() {
     response_side_ = Side::broken;
-    return Error(Kind::bad_gateway, "response_cut", "the server closed the connection before its response was complete");
+    return Error(Kind::bad_gateway, "response_cut",
+                 "the server closed the connection before its response was complete");
 }
 
 Error ClientConnection::bad_response(const ProtocolError& error) {
@@ -194,7 +199,8 @@ task<Result<std::string_view>> ClientConnection::read(Context& context) {
     if (response_side_ == Side::idle) co_return misuse("read() comes after receive()");
     buffer_.consume(std::exchange(held_, 0));
     while (true) {
-        if (response_side_ == Side::broken) co_return Error(Kind::bad_gateway, "response_cut", "the response is broken");
+        if (response_side_ == Side::broken)
+            co_return Error(Kind::bad_gateway, "response_cut", "the response is broken");
         const auto step = body_.next(buffer_.view());
         if (step.state == BodyDecoder::State::piece) {
             held_ = step.consumed;

@@ -21,7 +21,8 @@ public:
     void start(bool reused);
 
     task<Result<void>> send(Context& context, const RequestHead& head, const Address& address, BodySize size);
-    task<Result<void>> send_whole(Context& context, const RequestHead& head, const Address& address, std::string_view body);
+    task<Result<void>> send_whole(Context& context, const RequestHead& head, const Address& address,
+                                  std::string_view body);
     task<Result<void>> write(Context& context, std::string_view piece);
     task<Result<void>> finish(Context& context, const Headers& trailers);
     task<Result<const ResponseHead*>> receive(Context& context);

@@ -78,7 +78,8 @@ TEST(HttpClientPool, ClosedConnectionIsNotUsedAgain) {
     with_peer({{ok("a")}, {ok("b")}}, [](Context& context, Client& client, Address address, Peer& peer) -> task<void> {
         EXPECT_EQ(co_await outcome(context, client, address, request(Method::post)), "a");
         co_await turn_until(context, [&] { return client.idle_connections() == 1; });
-        for (int i = 0; i < 20; ++i) co_await turn(context); // the peer's FIN arrives
+        for (int i = 0; i < 20; ++i)
+            co_await turn(context); // the peer's FIN arrives
         EXPECT_EQ(co_await outcome(context, client, address, request(Method::post)), "b");
         EXPECT_EQ(peer.connections, 2u);
     });
@@ -86,21 +87,23 @@ TEST(HttpClientPool, ClosedConnectionIsNotUsedAgain) {
 
 // Goal: a server that closes as the request arrives looks stale; an idempotent request goes out once more.
 TEST(HttpClientPool, StaleConnectionIdempotentRequestIsSentAgain) {
-    with_peer({{ok("a"), "(silence)"}, {ok("b")}}, [](Context& context, Client& client, Address address, Peer& peer) -> task<void> {
-        EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "a");
-        EXPECT_EQ(co_await outcome(context, client, address, request(Method::put)), "b");
-        EXPECT_EQ(peer.connections, 2u);
-        EXPECT_EQ(peer.requests, 3u);
-    });
+    with_peer({{ok("a"), "(silence)"}, {ok("b")}},
+              [](Context& context, Client& client, Address address, Peer& peer) -> task<void> {
+                  EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "a");
+                  EXPECT_EQ(co_await outcome(context, client, address, request(Method::put)), "b");
+                  EXPECT_EQ(peer.connections, 2u);
+                  EXPECT_EQ(peer.requests, 3u);
+              });
 }
 
 // Goal: a request that may have been acted upon is not repeated behind the caller's back.
 TEST(HttpClientPool, StaleConnectionOtherRequestIsNotSentAgain) {
-    with_peer({{ok("a"), "(silence)"}, {ok("b")}}, [](Context& context, Client& client, Address address, Peer& peer) -> task<void> {
-        EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "a");
-        EXPECT_EQ(co_await outcome(context, client, address, request(Method::post)), "bad_gateway");
-        EXPECT_EQ(peer.connections, 1u);
-    });
+    with_peer({{ok("a"), "(silence)"}, {ok("b")}},
+              [](Context& context, Client& client, Address address, Peer& peer) -> task<void> {
+                  EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "a");
+                  EXPECT_EQ(co_await outcome(context, client, address, request(Method::post)), "bad_gateway");
+                  EXPECT_EQ(peer.connections, 1u);
+              });
 }
 
 // Goal: the second try is the last, and a fresh connection gets none.
@@ -141,7 +144,8 @@ TEST(HttpClientResponse, InterimResponsesAreSkipped) {
 // Goal: what is no whole, valid response is bad_gateway, never a shortened success.
 TEST(HttpClientResponse, BadResponseIsBadGateway) {
     std::string endless;
-    for (int i = 0; i < 40; ++i) endless += "HTTP/1.1 100 Continue\r\n\r\n";
+    for (int i = 0; i < 40; ++i)
+        endless += "HTTP/1.1 100 Continue\r\n\r\n";
     const std::vector<std::string> answers{
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
@@ -163,27 +167,54 @@ TEST(HttpClientResponse, BadResponseIsBadGateway) {
 
 // Goal: HEAD's length announces a body that does not come.
 TEST(HttpClientResponse, HeadHasALengthAndNoBody) {
-    with_peer({{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"}}, [](Context& context, Client& client, Address address, Peer&) -> task<void> {
-        {
-            auto exchange = co_await client.open(context, address);
-            const auto asked = request(Method::head).head;
-            EXPECT_TRUE(co_await (*exchange)->send_whole(context, asked, {}));
-            EXPECT_TRUE(co_await (*exchange)->receive(context));
-            EXPECT_EQ((*exchange)->response_body_size().bytes, 5u);
-            EXPECT_EQ((co_await (*exchange)->read(context)).value(), "");
-        }
-        EXPECT_EQ(client.idle_connections(), 1u);
-    });
+    with_peer({{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"}},
+              [](Context& context, Client& client, Address address, Peer&) -> task<void> {
+                  {
+                      auto exchange = co_await client.open(context, address);
+                      const auto asked = request(Method::head).head;
+                      EXPECT_TRUE(co_await (*exchange)->send_whole(context, asked, {}));
+                      EXPECT_TRUE(co_await (*exchange)->receive(context));
+                      EXPECT_EQ((*exchange)->response_body_size().bytes, 5u);
+                      EXPECT_EQ((co_await (*exchange)->read(context)).value(), "");
+                  }
+                  EXPECT_EQ(client.idle_connections(), 1u);
+              });
 }
 
 // Goal: a response larger than the caller can hold is refused, announced or not.
 TEST(HttpClientResponse, TooLargeIsRefused) {
     for (const auto* head : {"Content-Length: 11\r\n", ""}) {
         const auto answer = "HTTP/1.1 200 OK\r\n" + std::string(head) + "\r\nhello world";
-        with_peer({{answer}}, [](Context& context, Client& client, Address address, Peer&) -> task<void> {
-            EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "too_large");
-        }, {.response_bytes_max = 10});
+        with_peer({{answer}},
+                  [](Context& context, Client& client, Address address, Peer&) -> task<void> {
+                      EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "too_large");
+                  },
+                  {.response_bytes_max = 10});
     }
+}
+
+// Goal: a peer that does not even take the connection costs the connect timeout, not the caller's whole deadline.
+TEST(HttpClientPool, ConnectTimeoutIsUnavailable) {
+    Loop loop;
+    Context root(loop.world());
+    Context context(root, 20s);
+    auto listener = loop.world().listen(Address::tcp("127.0.0.1", 0), {.backlog = 1}); // and nobody accepts
+    ASSERT_TRUE(listener);
+    struct Calls {
+        static task<void> run(Context& context, Address address) {
+            std::vector<std::unique_ptr<Stream>> waiting;
+            while (true) { // until the queue is full
+                Context patience(context, 30ms);
+                auto stream = co_await context.world().connect(patience, address);
+                if (!stream) break;
+                waiting.push_back(std::move(*stream));
+            }
+            Client client(context.world(), {.connect_timeout = 30ms});
+            EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "unavailable");
+            EXPECT_FALSE(context.cancelled());
+        }
+    };
+    loop.run_until_done(Calls::run(context, (*listener)->local()));
 }
 
 // Goal: the answer of a server that refuses a large upload half way is heard.

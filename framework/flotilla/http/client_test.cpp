@@ -22,7 +22,8 @@ task<void> echo(Context& context, Exchange& exchange) {
     if (!body) co_return;
     ResponseHead head;
     for (const auto* field : {"traceparent", "tracestate", "baggage", "flotilla-timeout-ms"}) {
-        if (const auto value = exchange.request().headers.get(field)) head.headers.add("X-" + std::string(field), *value);
+        if (const auto value = exchange.request().headers.get(field))
+            head.headers.add("X-" + std::string(field), *value);
     }
     head.headers.add("X-Host", exchange.request().authority);
     std::ignore = co_await exchange.respond(context, head, *body);
@@ -71,7 +72,8 @@ TEST(HttpClient, FetchLargeBodyArrivesWhole) {
     with_server({.body_bytes_max = 64 << 20}, echo, [](Context& context, Server&, Address address) -> task<void> {
         Client client(context.world());
         std::string large(8 << 20, '\0');
-        for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 2654435761u >> 24);
+        for (std::size_t i = 0; i < large.size(); ++i)
+            large[i] = static_cast<char>(i * 2654435761u >> 24);
         const auto response = co_await client.fetch(context, address, request(Method::put, "/", large));
         EXPECT_TRUE(response);
         EXPECT_TRUE(response->body == large);
@@ -159,7 +161,8 @@ TEST(HttpClient, ConnectionLimitMakesCallsWait) {
         std::ignore = co_await exchange.respond(context, {}, exchange.request().target);
     };
     struct Calls {
-        static task<void> fetch(Context& context, Client& client, Address address, std::string target, std::vector<std::string>& done) {
+        static task<void> fetch(Context& context, Client& client, Address address, std::string target,
+                                std::vector<std::string>& done) {
             const auto response = co_await client.fetch(context, address, request(Method::get, target));
             done.push_back(response ? response->body : std::string(name(response.error().kind())));
         }
@@ -189,7 +192,8 @@ TEST(HttpClient, IdleConnectionsAreReaped) {
         Client client(context.world(), {.idle_timeout = 20ms});
         EXPECT_TRUE(co_await client.fetch(context, address, request(Method::get, "/")));
         EXPECT_EQ(client.idle_connections(), 1u);
-        co_await turn_until(context, [&] { return client.idle_connections() == 0 && server.statistics().connections == 0; });
+        co_await turn_until(context,
+                            [&] { return client.idle_connections() == 0 && server.statistics().connections == 0; });
     });
 }
 

@@ -20,7 +20,8 @@ task<Result<std::string>> Exchange::read_all(Context& context, std::size_t limit
         auto piece = co_await read(context);
         if (!piece) co_return std::move(piece.error());
         if (piece->empty()) co_return body;
-        if (piece->size() > limit - body.size()) co_return Error(Kind::too_large, "content_too_large", "the body is too large");
+        if (piece->size() > limit - body.size())
+            co_return Error(Kind::too_large, "content_too_large", "the body is too large");
         body.append(*piece);
     }
 }

@@ -12,9 +12,9 @@ namespace flotilla::http {
 
 /// One request and its response as a server sees them, whatever the protocol below (HTTP/1.1 now, HTTP/2 later):
 /// head, body with back-pressure, trailers, reset, upgrade. Handlers and proxies never see a codec.
-/// Order: read the request body as far as wanted; send() once, write() any number of times, finish() once; or respond().
-/// What the handler leaves unread is drained or the connection closed. One task may read() while another sends: proxies
-/// pass on an early answer. Thread-safety: none; belongs to its loop.
+/// Order: read the request body as far as wanted; send() once, write() any number of times, finish() once; or
+/// respond(). What the handler leaves unread is drained or the connection closed. One task may read() while another
+/// sends: proxies pass on an early answer. Thread-safety: none; belongs to its loop.
 class Exchange {
 public:
     virtual ~Exchange() = default;
@@ -32,11 +32,13 @@ public:
     virtual const Headers& request_trailers() const = 0;
 
     /// Sends the response head. Connection management and framing fields are the codec's: the caller's are ignored.
+    /// With a known size the head may leave together with the first piece.
     virtual task<Result<void>> send(Context& context, const ResponseHead& head, BodySize size) = 0;
     virtual task<Result<void>> write(Context& context, std::string_view piece) = 0;
     /// Ends the response. Requires: for a known size, exactly that many bytes were written.
     virtual task<Result<void>> finish(Context& context, const Headers& trailers = {}) = 0;
-    /// Head and whole body at once (one gathered write). HEAD requests and 204/304 send no body.
+    /// Head and whole body at once (one gathered write). HEAD requests and 204/304 send no body. Also sends when the
+    /// context's deadline has passed, so that 504 can be said; the server's write timeout bounds it then.
     virtual task<Result<void>> respond(Context& context, const ResponseHead& head, std::string_view body) = 0;
     /// True once a response head has been sent.
     virtual bool responded() const = 0;
@@ -58,7 +60,8 @@ class ClientExchange {
 public:
     virtual ~ClientExchange() = default;
 
-    /// Sends the request head. Host is taken from head.authority. Framing fields of the caller are ignored.
+    /// Sends the request head. Host is taken from head.authority (the address without one). Framing fields of the
+    /// caller are ignored. With a known size the head may leave together with the first piece.
     virtual task<Result<void>> send(Context& context, const RequestHead& head, BodySize size) = 0;
     virtual task<Result<void>> write(Context& context, std::string_view piece) = 0;
     virtual task<Result<void>> finish(Context& context, const Headers& trailers = {}) = 0;
@@ -67,6 +70,7 @@ public:
 
     /// The final response head (1xx are skipped). Valid until this object ends.
     virtual task<Result<const ResponseHead*>> receive(Context& context) = 0;
+    /// What the response's framing announced; to HEAD: what a GET would have got, though no body follows.
     virtual BodySize response_body_size() const = 0;
     /// The next piece of the response body; empty at its end. Errors: bad_gateway (bad or cut message).
     virtual task<Result<std::string_view>> read(Context& context) = 0;

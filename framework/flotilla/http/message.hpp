@@ -63,7 +63,7 @@ struct RequestHead {
     std::string method_name = "GET"; ///< as sent, also for methods the enum does not know
     std::string target = "/";        ///< origin form as sent: path and query, still percent-encoded
     std::string authority;           ///< Host (or :authority)
-    Headers headers;                 ///< without framing fields of the codec when received through an Exchange
+    Headers headers;                 ///< as received through an Exchange: without Host and the codec's framing fields
     std::string_view path() const;   ///< target up to '?'
     std::string_view query() const;  ///< after '?', or empty
 };

@@ -35,7 +35,8 @@ TEST(Headers, SetReplacesAllOfThatName) {
 TEST(Headers, SetManyTimesStaysBounded) {
     Headers headers;
     headers.add("Keep", "this");
-    for (int i = 0; i < 10'000; ++i) headers.set("X", std::to_string(i));
+    for (int i = 0; i < 10'000; ++i)
+        headers.set("X", std::to_string(i));
     EXPECT_EQ(headers.get("X"), "9999");
     EXPECT_EQ(headers.get("Keep"), "this");
     EXPECT_LT(static_cast<std::size_t>(headers[1].name.data() - headers[0].name.data()), 1000u);
@@ -77,13 +78,15 @@ TEST(PercentCoding, DecodeInvalidEscapesIsRefused) {
     EXPECT_EQ(percent_decode("a%20b%C3%a9"), "a b\xc3\xa9");
     EXPECT_EQ(percent_decode("a+b"), "a+b");
     EXPECT_EQ(percent_decode("a+b", true), "a b");
-    for (const auto* text : {"%", "%2", "a%zz", "%0", "%00", "%-1"}) EXPECT_EQ(percent_decode(text), std::nullopt) << text;
+    for (const auto* text : {"%", "%2", "a%zz", "%0", "%00", "%-1"})
+        EXPECT_EQ(percent_decode(text), std::nullopt) << text;
 }
 
 // Goal: what is encoded decodes to the same bytes.
 TEST(PercentCoding, EncodeThenDecodeGivesTheSame) {
     std::string all;
-    for (int byte = 1; byte < 256; ++byte) all.push_back(static_cast<char>(byte));
+    for (int byte = 1; byte < 256; ++byte)
+        all.push_back(static_cast<char>(byte));
     EXPECT_EQ(percent_decode(percent_encode(all)), all);
     EXPECT_EQ(percent_encode("a-Z.0_9~ /"), "a-Z.0_9~%20%2F");
 }
@@ -92,7 +95,8 @@ TEST(PercentCoding, EncodeThenDecodeGivesTheSame) {
 TEST(Query, ParseGivesPairsInOrder) {
     const auto pairs = parse_query("a=1&b=x%20y+z&&c&d==&a=2");
     ASSERT_TRUE(pairs);
-    const std::vector<std::pair<std::string, std::string>> expected{{"a", "1"}, {"b", "x y z"}, {"c", ""}, {"d", "="}, {"a", "2"}};
+    const std::vector<std::pair<std::string, std::string>> expected{
+        {"a", "1"}, {"b", "x y z"}, {"c", ""}, {"d", "="}, {"a", "2"}};
     EXPECT_EQ(*pairs, expected);
     EXPECT_EQ(parse_query("a=%x"), std::nullopt);
     EXPECT_EQ(parse_query("%=1"), std::nullopt);

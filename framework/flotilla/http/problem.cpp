@@ -131,7 +131,9 @@ Error error_from_problem(const Response& response) {
         message = "the answer was " + std::to_string(response.status());
         if (const auto phrase = reason_phrase(response.status()); !phrase.empty()) message.append(" ").append(phrase);
     }
-    return Error(kind, std::move(code), std::move(message)).with_fields(std::move(fields)).with_retry_after(retry_after(response.head.headers));
+    return Error(kind, std::move(code), std::move(message))
+        .with_fields(std::move(fields))
+        .with_retry_after(retry_after(response.head.headers));
 }
 
 } // namespace flotilla::http

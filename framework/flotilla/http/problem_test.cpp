@@ -9,17 +9,20 @@ using namespace std::chrono_literals;
 
 // Goal: the members clients rely on, in one golden document.
 TEST(Problem, ErrorWithFieldsBecomesTheWholeDocument) {
-    const auto error = Error(Kind::invalid, "invalid_request", "2 fields \"are\" bad").with_field("items[0].quantity", "expected 1..1000, found 0");
-    EXPECT_EQ(problem_json(error, "/orders", "abc"),
-              R"({"type":"urn:flotilla:error:invalid_request","title":"Bad Request","status":400,"detail":"2 fields \"are\" bad",)"
-              R"("code":"invalid_request","error":"2 fields \"are\" bad",)"
-              R"("errors":[{"path":"items[0].quantity","message":"expected 1..1000, found 0"}],"instance":"/orders","traceId":"abc"})");
+    const auto error = Error(Kind::invalid, "invalid_request", "2 fields \"are\" bad")
+                           .with_field("items[0].quantity", "expected 1..1000, found 0");
+    EXPECT_EQ(
+        problem_json(error, "/orders", "abc"),
+        R"({"type":"urn:flotilla:error:invalid_request","title":"Bad Request","status":400,"detail":"2 fields \"are\" bad",)"
+        R"("code":"invalid_request","error":"2 fields \"are\" bad",)"
+        R"("errors":[{"path":"items[0].quantity","message":"expected 1..1000, found 0"}],"instance":"/orders","traceId":"abc"})");
 }
 
 // Goal: an error without a code of its own has no type of its own (RFC 9457 §4.2.1).
 TEST(Problem, PlainErrorIsAboutBlank) {
-    EXPECT_EQ(problem_json(Error(Kind::not_found, "User not found"), {}),
-              R"({"type":"about:blank","title":"Not Found","status":404,"detail":"User not found","code":"not_found","error":"User not found"})");
+    EXPECT_EQ(
+        problem_json(Error(Kind::not_found, "User not found"), {}),
+        R"({"type":"about:blank","title":"Not Found","status":404,"detail":"User not found","code":"not_found","error":"User not found"})");
 }
 
 // Goal: internal errors tell the outside nothing.

@@ -14,7 +14,8 @@ constexpr std::size_t kTimeoutDigitsMax = 9; // 11 days in milliseconds: more is
 
 std::optional<std::int64_t> parse_digits(std::string_view text, std::size_t digits_max) {
     std::int64_t number = 0;
-    if (text.empty() || text.size() > digits_max || !std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) {
+    if (text.empty() || text.size() > digits_max ||
+        !std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) {
         return std::nullopt;
     }
     std::from_chars(text.data(), text.data() + text.size(), number);
@@ -55,13 +56,20 @@ std::optional<Duration> parse_grpc_timeout(std::string_view text) {
     const auto number = parse_digits(text.substr(0, text.size() - 1), 8);
     if (!number) return std::nullopt;
     switch (text.back()) {
-    case 'H': return std::chrono::hours(*number);
-    case 'M': return std::chrono::minutes(*number);
-    case 'S': return std::chrono::seconds(*number);
-    case 'm': return std::chrono::milliseconds(*number);
-    case 'u': return std::chrono::microseconds(*number);
-    case 'n': return Duration(*number);
-    default: return std::nullopt;
+    case 'H':
+        return std::chrono::hours(*number);
+    case 'M':
+        return std::chrono::minutes(*number);
+    case 'S':
+        return std::chrono::seconds(*number);
+    case 'm':
+        return std::chrono::milliseconds(*number);
+    case 'u':
+        return std::chrono::microseconds(*number);
+    case 'n':
+        return Duration(*number);
+    default:
+        return std::nullopt;
     }
 }
 

@@ -12,10 +12,18 @@ namespace {
 
 using Segments = boost::container::small_vector<std::string_view, 16>;
 
-constexpr std::array kMethods{Method::delete_, Method::get, Method::head, Method::options, Method::patch, Method::post, Method::put};
+constexpr std::array kMethods{Method::delete_, Method::get,  Method::head, Method::options,
+                              Method::patch,   Method::post, Method::put};
+
+/// Which requests a route answers: those with one method, or any.
+struct MethodFilter {
+    bool any = false;
+    Method method = Method::other; // when not any
+    bool operator==(const MethodFilter&) const = default;
+};
 
 struct Route {
-    std::optional<Method> method; // nullopt: any
+    MethodFilter filter;
     std::string pattern;
     std::vector<std::string> parameters;
     std::size_t value = 0;
@@ -90,15 +98,16 @@ struct Router::Node {
     std::vector<std::unique_ptr<Route>> rest_routes; // of paths that go on anyhow
 
     Node& literal(std::string_view text) {
-        auto at = std::ranges::lower_bound(literals, text, {}, [](const auto& each) -> std::string_view { return each.first; });
+        auto at = std::ranges::lower_bound(literals, text, {},
+                                           [](const auto& each) -> std::string_view { return each.first; });
         if (at == literals.end() || at->first != text) {
             at = literals.emplace(at, std::string(text), std::make_unique<Node>());
         }
         return *at->second;
     }
     const Node* find_literal(std::string_view text) const {
-        const auto at =
-            std::ranges::lower_bound(literals, text, {}, [](const auto& each) -> std::string_view { return each.first; });
+        const auto at = std::ranges::lower_bound(literals, text, {},
+                                                 [](const auto& each) -> std::string_view { return each.first; });
         return at != literals.end() && at->first == text ? at->second.get() : nullptr;
     }
     /// Calls visit(routes, rest) for each place the segments lead to, the most specific first, until it answers true.
@@ -116,18 +125,18 @@ struct Router::Node {
 
 namespace {
 
-const Route* with_method(const std::vector<std::unique_ptr<Route>>& routes, std::optional<Method> method) {
-    const auto found = std::ranges::find(routes, method, [](const auto& route) { return route->method; });
+const Route* with_filter(const std::vector<std::unique_ptr<Route>>& routes, MethodFilter filter) {
+    const auto found = std::ranges::find(routes, filter, [](const auto& route) { return route->filter; });
     return found == routes.end() ? nullptr : found->get();
 }
 
 /// The method itself, then GET for HEAD, then a route for any method.
 const Route* best_for(const std::vector<std::unique_ptr<Route>>& routes, Method method) {
-    if (const auto* route = with_method(routes, method)) return route;
+    if (const auto* route = with_filter(routes, {.method = method})) return route;
     if (method == Method::head) {
-        if (const auto* route = with_method(routes, Method::get)) return route;
+        if (const auto* route = with_filter(routes, {.method = Method::get})) return route;
     }
-    return with_method(routes, std::nullopt);
+    return with_filter(routes, {.any = true});
 }
 
 PathParameters bind_parameters(const Route& route, std::span<const std::string_view> segments, std::size_t rest) {
@@ -142,7 +151,8 @@ PathParameters bind_parameters(const Route& route, std::span<const std::string_v
         if (!is_parameter(segment)) continue;
         std::string value(segments[at]);
         if (rest > 0 && pattern.empty()) {
-            for (const auto more : segments.subspan(at + 1)) value.append("/").append(more);
+            for (const auto more : segments.subspan(at + 1))
+                value.append("/").append(more);
         }
         parameters.emplace_back(route.parameters[next++], std::move(value));
     }
@@ -162,7 +172,8 @@ Result<void> Router::add(std::optional<Method> method, std::string_view pattern,
     if (!parse_pattern(pattern, segments, problem)) {
         return Error(Kind::invalid, "the route pattern " + std::string(pattern) + " " + problem);
     }
-    auto route = std::make_unique<Route>(Route{method, std::string(pattern), {}, value});
+    const MethodFilter filter{.any = !method, .method = method.value_or(Method::other)};
+    auto route = std::make_unique<Route>(Route{filter, std::string(pattern), {}, value});
     Node* node = root_.get();
     auto* routes = &node->routes;
     for (const auto segment : segments) {
@@ -180,9 +191,9 @@ Result<void> Router::add(std::optional<Method> method, std::string_view pattern,
         }
         routes = &node->routes;
     }
-    if (const auto* other = with_method(*routes, method)) {
-        return Error(Kind::conflict, "two routes for " + std::string(method ? name(*method) : "any method") + " match the same paths: " +
-                                         other->pattern + " and " + std::string(pattern));
+    if (const auto* other = with_filter(*routes, filter)) {
+        return Error(Kind::conflict, "two routes for " + std::string(method ? name(*method) : "any method") +
+                                         " match the same paths: " + other->pattern + " and " + std::string(pattern));
     }
     routes->push_back(std::move(route));
     return {};
@@ -192,7 +203,8 @@ Result<Router::Match> Router::match(Method method, std::string_view path) const 
     Segments segments;
     std::vector<std::string> storage;
     if (!split_path(path, segments, storage)) {
-        return Error(Kind::invalid, "the path is malformed: it needs a leading '/', valid percent-encoding and no dot segments");
+        return Error(Kind::invalid,
+                     "the path is malformed: it needs a leading '/', valid percent-encoding and no dot segments");
     }
     bool known = false;
     const Route* found = nullptr;
@@ -202,7 +214,8 @@ Result<Router::Match> Router::match(Method method, std::string_view path) const 
         rest = taken;
         return (found = best_for(routes, method)) != nullptr;
     };
-    if (root_->walk(segments, visit)) return Match{found->value, found->pattern, bind_parameters(*found, segments, rest)};
+    if (root_->walk(segments, visit))
+        return Match{found->value, found->pattern, bind_parameters(*found, segments, rest)};
     if (known) return Error(Kind::method_not_allowed, "Method not allowed");
     return Error(Kind::not_found, "Not found");
 }
@@ -213,7 +226,8 @@ std::string Router::allowed(std::string_view path) const {
     std::array<bool, kMethods.size()> answered{};
     if (split_path(path, segments, storage)) {
         auto visit = [&](const auto& routes, std::size_t) {
-            for (std::size_t i = 0; i < kMethods.size(); ++i) answered[i] = answered[i] || best_for(routes, kMethods[i]);
+            for (std::size_t i = 0; i < kMethods.size(); ++i)
+                answered[i] = answered[i] || best_for(routes, kMethods[i]);
             return false;
         };
         root_->walk(segments, visit);

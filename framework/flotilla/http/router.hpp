@@ -27,7 +27,8 @@ public:
     Router& operator=(Router&&) noexcept;
     ~Router();
 
-    /// method nullopt: any method. Errors: invalid (malformed pattern), conflict (same method and shape twice; names both).
+    /// method nullopt: any method. Errors: invalid (malformed pattern), conflict (same method and shape twice; names
+    /// both).
     Result<void> add(std::optional<Method> method, std::string_view pattern, std::size_t value);
 
     struct Match {

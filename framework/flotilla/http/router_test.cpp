@@ -20,7 +20,8 @@ std::string found(const Router& router, Method method, std::string_view path) {
     const auto match = router.match(method, path);
     if (!match) return std::string(name(match.error().kind()));
     std::string text = std::to_string(match->value);
-    for (const auto& [key, value] : match->parameters) text.append(" ").append(key).append("=").append(value);
+    for (const auto& [key, value] : match->parameters)
+        text.append(" ").append(key).append("=").append(value);
     return text;
 }
 
@@ -53,7 +54,8 @@ TEST(Router, MatchOtherMethodFallsBackOrIs405) {
 
 // Goal: HEAD is answered by GET unless it has a route of its own; any-method routes come last.
 TEST(Router, MatchHeadAndAnyMethodFallBack) {
-    const auto router = router_of({{Method::get, "/a"}, {std::nullopt, "/a"}, {Method::get, "/b"}, {Method::head, "/b"}});
+    const auto router =
+        router_of({{Method::get, "/a"}, {std::nullopt, "/a"}, {Method::get, "/b"}, {Method::head, "/b"}});
     EXPECT_EQ(found(router, Method::head, "/a"), "0");
     EXPECT_EQ(found(router, Method::other, "/a"), "1");
     EXPECT_EQ(found(router, Method::head, "/b"), "3");
@@ -62,7 +64,8 @@ TEST(Router, MatchHeadAndAnyMethodFallBack) {
 
 // Goal: segments are decoded once, whole; an encoded slash splits nothing and an encoded name is the same name.
 TEST(Router, MatchDecodesWholeSegments) {
-    const auto router = router_of({{Method::get, "/files/{name}"}, {Method::get, "/caf\xc3\xa9/{rest...}"}, {Method::get, "/"}});
+    const auto router =
+        router_of({{Method::get, "/files/{name}"}, {Method::get, "/caf\xc3\xa9/{rest...}"}, {Method::get, "/"}});
     EXPECT_EQ(found(router, Method::get, "/files/a%2Fb"), "0 name=a/b");
     EXPECT_EQ(found(router, Method::get, "/files/a%252Fb"), "0 name=a%2Fb");
     EXPECT_EQ(found(router, Method::get, "/%66iles/x"), "0 name=x");
@@ -107,7 +110,8 @@ TEST(Router, AddSameShapeTwiceIsAConflict) {
 // Goal: malformed patterns are refused when they are added, not when they are matched.
 TEST(Router, AddMalformedPatternIsInvalid) {
     Router router;
-    for (const auto* pattern : {"", "a", "/{", "/{}", "/a{b}", "/{a}b", "/{a}{b}", "/{...}", "/{a...}/b", "/{a}/{a}", "/a}"}) {
+    for (const auto* pattern :
+         {"", "a", "/{", "/{}", "/a{b}", "/{a}b", "/{a}{b}", "/{...}", "/{a...}/b", "/{a}/{a}", "/a}"}) {
         const auto added = router.add(Method::get, pattern, 0);
         ASSERT_FALSE(added) << pattern;
         EXPECT_EQ(added.error().kind(), Kind::invalid) << pattern;

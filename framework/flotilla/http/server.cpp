@@ -72,7 +72,8 @@ struct Server::Impl {
     }
 
     void close_listeners() {
-        for (auto& listener : listeners) listener->close();
+        for (auto& listener : listeners)
+            listener->close();
     }
 };
 
@@ -95,7 +96,8 @@ task<void> Server::run(Context& context) {
     auto& impl = *impl_;
     Scope scope(context);
     impl.scope = &scope;
-    for (auto& listener : impl.listeners) scope.spawn(impl.accept_all(*listener));
+    for (auto& listener : impl.listeners)
+        scope.spawn(impl.accept_all(*listener));
     // Until shutdown() or until the context ends, which ends the connections too.
     if (!impl.state.draining) std::ignore = co_await impl.stop.wait(context);
     impl.state.draining = true;
@@ -107,7 +109,8 @@ task<void> Server::run(Context& context) {
         exception = std::current_exception();
     }
     impl.scope = nullptr;
-    for (Event* event : std::exchange(impl.shutting_down, {})) event->notify();
+    for (Event* event : std::exchange(impl.shutting_down, {}))
+        event->notify();
     if (exception) std::rethrow_exception(exception);
 }
 
@@ -115,14 +118,17 @@ task<void> Server::shutdown(Context& context, Duration drain) {
     auto& impl = *impl_;
     impl.state.draining = true;
     impl.close_listeners();
-    for (auto* connection = impl.state.first; connection; connection = connection->next()) connection->close_if_idle();
+    for (auto* connection = impl.state.first; connection; connection = connection->next())
+        connection->close_if_idle();
     if (!impl.scope) co_return; // run() has not begun (and will return at once), or has ended
 
     Event ended;
     struct Registration {
         std::vector<Event*>& list;
         Event* event;
-        Registration(std::vector<Event*>& waiting, Event* waiter) : list(waiting), event(waiter) { list.push_back(event); }
+        Registration(std::vector<Event*>& waiting, Event* waiter) : list(waiting), event(waiter) {
+            list.push_back(event);
+        }
         ~Registration() { std::erase(list, event); }
     } registration(impl.shutting_down, &ended);
     impl.stop.notify();

@@ -118,10 +118,12 @@ void ServerConnection::start_request() {
 task<void> ServerConnection::handle() {
     start_request();
     // Answers that could not be sent leave the connection broken, which conclude() sees: nothing more can be done.
-    if (request_body_size_.framing == BodySize::Framing::known && request_body_size_.bytes > server_.options.body_bytes_max) {
+    if (request_body_size_.framing == BodySize::Framing::known &&
+        request_body_size_.bytes > server_.options.body_bytes_max) {
         ++server_.statistics.protocol_errors;
         close_ = true;
-        std::ignore = co_await respond_error(context_, *this, Error(Kind::too_large, "content_too_large", "the body is too large"));
+        std::ignore = co_await respond_error(context_, *this,
+                                             Error(Kind::too_large, "content_too_large", "the body is too large"));
         co_return;
     }
     const auto allowed = time_allowed(parser_, server_.options.request_timeout);
@@ -141,7 +143,8 @@ task<void> ServerConnection::handle() {
     --server_.statistics.active_requests;
     if (answer_ != Answer::none) co_return;
     const bool late = !threw && context.cancelled();
-    std::ignore = co_await respond_error(context, *this, late ? context.reason() : Error(Kind::internal, "the handler gave no answer"));
+    std::ignore = co_await respond_error(context, *this,
+                                         late ? context.reason() : Error(Kind::internal, "the handler gave no answer"));
 }
 
 /// After a request: true when the connection is fit for the next one.

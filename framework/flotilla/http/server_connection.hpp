@@ -110,7 +110,7 @@ private:
     bool close_ = false;
     bool bodiless_ = false; // HEAD, 204, 304: nothing follows the head
     bool chunked_ = false;
-    bool until_close_ = false; // HTTP/1.0 and an unknown size
+    bool until_close_ = false;    // HTTP/1.0 and an unknown size
     std::uint64_t unwritten_ = 0; // of a known size
 };
 

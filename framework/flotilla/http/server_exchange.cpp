@@ -49,7 +49,8 @@ task<Result<std::string_view>> ServerConnection::read(Context& context) {
         const Deadline limit{body_deadline_};
         if (limit < context.deadline()) bounded.emplace(context, limit);
         const auto wanted = std::min<std::uint64_t>(body_.expected(), kBodyBufferBytes);
-        const auto bytes = co_await stream_->read(bounded ? *bounded : context, buffer_.space(static_cast<std::size_t>(wanted)));
+        const auto bytes =
+            co_await stream_->read(bounded ? *bounded : context, buffer_.space(static_cast<std::size_t>(wanted)));
         if (bytes && *bytes > 0) {
             buffer_.commit(*bytes);
             continue;
@@ -116,8 +117,9 @@ Result<void> ServerConnection::begin_answer(const ResponseHead& head, BodySize s
 /// Writes what is encoded, then body and tail: one gathered write.
 task<Result<void>> ServerConnection::transmit(Context& context, std::string_view body, std::string_view tail) {
     if (!stream_) co_return misuse("the connection has been handed over");
-    while (transmitting_) co_await must(transmitted_.wait(context)); // read() may be sending a head that waited
-    sending_.swap(out_);                                              // a read() beside this write must not send it too
+    while (transmitting_)
+        co_await must(transmitted_.wait(context)); // read() may be sending a head that waited
+    sending_.swap(out_);                           // a read() beside this write must not send it too
     out_.clear();
     std::array<std::string_view, 3> pieces;
     std::size_t count = 0;

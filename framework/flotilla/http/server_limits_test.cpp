@@ -65,12 +65,13 @@ TEST(ServerTimes, ReaderThatDoesNotReadIsDropped) {
         auto sent = co_await exchange.respond(context, {}, large);
         if (!sent) failure = sent.error();
     };
-    with_server({.write_timeout = 30ms}, handler, [&failure](Context& context, Server& server, Address address) -> task<void> {
-        auto wire = co_await Wire::connect(context, address);
-        co_await wire->say(get("/"));
-        co_await turn_until(context, [&] { return failure && server.statistics().connections == 0; });
-        EXPECT_EQ(failure->kind(), Kind::unavailable);
-    });
+    with_server({.write_timeout = 30ms}, handler,
+                [&failure](Context& context, Server& server, Address address) -> task<void> {
+                    auto wire = co_await Wire::connect(context, address);
+                    co_await wire->say(get("/"));
+                    co_await turn_until(context, [&] { return failure && server.statistics().connections == 0; });
+                    EXPECT_EQ(failure->kind(), Kind::unavailable);
+                });
 }
 
 // Goal: the caller's deadline becomes the context's, capped by our own, and 504 answers for a handler that misses it.
@@ -130,7 +131,8 @@ TEST(GrpcTimeout, ParseKnowsUnitsAndRefusesTheRest) {
     EXPECT_EQ(parse_grpc_timeout("250m"), Duration(250ms));
     EXPECT_EQ(parse_grpc_timeout("7u"), Duration(7us));
     EXPECT_EQ(parse_grpc_timeout("99999999n"), Duration(99'999'999));
-    for (const auto* text : {"", "m", "1", "1x", "-1m", "1.5S", "123456789m"}) EXPECT_EQ(parse_grpc_timeout(text), std::nullopt) << text;
+    for (const auto* text : {"", "m", "1", "1x", "-1m", "1.5S", "123456789m"})
+        EXPECT_EQ(parse_grpc_timeout(text), std::nullopt) << text;
 }
 
 // Goal: the handler's trace is a child of the caller's; without a valid one it is new.
@@ -143,9 +145,11 @@ TEST(ServerTrace, CallersTraceIsContinued) {
     with_server({}, handler, [&seen](Context& context, Server&, Address address) -> task<void> {
         auto wire = co_await Wire::connect(context, address);
         const std::string id = "0af7651916cd43dd8448eb211c80319c", span = "b7ad6b7169203331";
-        co_await wire->say(get("/", "traceparent: 00-" + id + "-" + span + "-00\r\ntracestate: a=1\r\nTraceState: b=2\r\nbaggage: c=d\r\n"));
+        co_await wire->say(get("/", "traceparent: 00-" + id + "-" + span +
+                                        "-00\r\ntracestate: a=1\r\nTraceState: b=2\r\nbaggage: c=d\r\n"));
         co_await wire->response();
-        co_await wire->say(get("/", "traceparent: 00-" + id + "-0000000000000000-01\r\ntracestate: a=1\r\nbaggage: c=d\r\n"));
+        co_await wire->say(
+            get("/", "traceparent: 00-" + id + "-0000000000000000-01\r\ntracestate: a=1\r\nbaggage: c=d\r\n"));
         co_await wire->response();
         EXPECT_EQ(seen.at(0).trace_id_hex(), id);
         EXPECT_NE(seen.at(0).span_id_hex(), span);
@@ -191,26 +195,29 @@ Handler waiting_handler(Event& release) {
 // Goal: shutdown closes idle connections, lets the request in flight finish and says that the connection ends.
 TEST(ServerShutdown, RequestInFlightIsFinished) {
     Event release;
-    with_server({}, waiting_handler(release), [&release](Context& context, Server& server, Address address) -> task<void> {
-        auto idle = co_await Wire::connect(context, address);
-        auto busy = co_await Wire::connect(context, address);
-        co_await busy->say(get("/"));
-        co_await turn_until(context, [&] { return server.statistics().active_requests == 1 && server.statistics().connections == 2; });
-        Scope scope(context);
-        scope.spawn(server.shutdown(context, 10s));
-        scope.spawn(server.shutdown(context, 10s)); // twice is safe
-        EXPECT_EQ(co_await idle->rest(), "");
-        EXPECT_EQ(scope.running(), 2u);
-        release.notify();
-        const auto all = co_await busy->rest();
-        EXPECT_NE(all.find("Connection: close\r\n"), std::string::npos) << all;
-        EXPECT_TRUE(all.ends_with("done")) << all;
-        co_await scope.join();
-        EXPECT_EQ(server.statistics().connections, 0u);
-        const auto refused = co_await context.world().connect(context, address);
-        EXPECT_FALSE(refused);
-        EXPECT_FALSE(server.listen(Address::tcp("127.0.0.1", 0)));
-    });
+    with_server({}, waiting_handler(release),
+                [&release](Context& context, Server& server, Address address) -> task<void> {
+                    auto idle = co_await Wire::connect(context, address);
+                    auto busy = co_await Wire::connect(context, address);
+                    co_await busy->say(get("/"));
+                    co_await turn_until(context, [&] {
+                        return server.statistics().active_requests == 1 && server.statistics().connections == 2;
+                    });
+                    Scope scope(context);
+                    scope.spawn(server.shutdown(context, 10s));
+                    scope.spawn(server.shutdown(context, 10s)); // twice is safe
+                    EXPECT_EQ(co_await idle->rest(), "");
+                    EXPECT_EQ(scope.running(), 2u);
+                    release.notify();
+                    const auto all = co_await busy->rest();
+                    EXPECT_NE(all.find("Connection: close\r\n"), std::string::npos) << all;
+                    EXPECT_TRUE(all.ends_with("done")) << all;
+                    co_await scope.join();
+                    EXPECT_EQ(server.statistics().connections, 0u);
+                    const auto refused = co_await context.world().connect(context, address);
+                    EXPECT_FALSE(refused);
+                    EXPECT_FALSE(server.listen(Address::tcp("127.0.0.1", 0)));
+                });
 }
 
 // Goal: what has not finished when the drain time is over is reset, and the handler is told why.

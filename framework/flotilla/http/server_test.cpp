@@ -61,7 +61,8 @@ TEST(Server, PipeliningAnswersInOrder) {
     with_server({}, echo, [](Context& context, Server&, Address address) -> task<void> {
         auto wire = co_await Wire::connect(context, address);
         co_await wire->say(get("/1") + "POST /2 HTTP/1.1\r\n" + kHost + "Content-Length: 2\r\n\r\nhi" +
-                           "POST /3 HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n2\r\nyo\r\n0\r\nX: y\r\n\r\n" +
+                           "POST /3 HTTP/1.1\r\n" + kHost +
+                           "Transfer-Encoding: chunked\r\n\r\n2\r\nyo\r\n0\r\nX: y\r\n\r\n" +
                            get("/4", "Connection: close\r\n") + get("/never"));
         EXPECT_TRUE((co_await wire->response()).ends_with("GET /1 []"));
         EXPECT_TRUE((co_await wire->response()).ends_with("POST /2 [hi]"));
@@ -97,7 +98,8 @@ TEST(Server, SlowReaderStopsTheWriter) {
     Handler handler = [&written](Context& context, Exchange& exchange) -> task<void> {
         const std::string piece(kPiece, 'x');
         EXPECT_TRUE(co_await exchange.send(context, {}, BodySize::of(kTotal)));
-        for (; written < kTotal; written += kPiece) EXPECT_TRUE(co_await exchange.write(context, piece));
+        for (; written < kTotal; written += kPiece)
+            EXPECT_TRUE(co_await exchange.write(context, piece));
         EXPECT_TRUE(co_await exchange.finish(context));
     };
     with_server({}, handler, [&written](Context& context, Server&, Address address) -> task<void> {
@@ -191,13 +193,15 @@ TEST(Server, Http10GetsNoChunks) {
 
 // Goal: past each limit stands its status, as a problem document, and the connection ends.
 TEST(Server, PastALimitTheAnswerNamesIt) {
-    const ServerOptions options{.request_line_bytes_max = 64, .header_bytes_max = 128, .header_count_max = 4, .body_bytes_max = 10};
+    const ServerOptions options{
+        .request_line_bytes_max = 64, .header_bytes_max = 128, .header_count_max = 4, .body_bytes_max = 10};
     const std::vector<std::pair<std::string, std::string>> cases{
         {"GET /" + std::string(100, 'x') + " HTTP/1.1\r\n", "414 URI Too Long"},
         {get("/", "X: " + std::string(200, 'y') + "\r\n"), "431 Request Header Fields Too Large"},
         {get("/", "A:\r\nB:\r\nC:\r\nD:\r\n"), "431 Request Header Fields Too Large"},
         {"POST / HTTP/1.1\r\n" + kHost + "Content-Length: 11\r\n\r\nhello world", "413 Content Too Large"},
-        {"POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n", "413 Content Too Large"},
+        {"POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n",
+         "413 Content Too Large"},
         {"POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: gzip, chunked\r\n\r\n", "501 Not Implemented"},
         {"POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\nx\r\n", "400 Bad Request"},
         {"GET / HTTP/3.0\r\n\r\n", "505 HTTP Version Not Supported"},
@@ -225,11 +229,14 @@ TEST(Server, UnreadBodyIsDrainedOrEndsTheConnection) {
     };
     with_server({}, handler, [](Context& context, Server&, Address address) -> task<void> {
         auto wire = co_await Wire::connect(context, address);
-        co_await wire->say("POST /small HTTP/1.1\r\n" + kHost + "Content-Length: 60000\r\n\r\n" + std::string(60'000, 'x'));
+        co_await wire->say("POST /small HTTP/1.1\r\n" + kHost + "Content-Length: 60000\r\n\r\n" +
+                           std::string(60'000, 'x'));
         EXPECT_TRUE((co_await wire->response()).ends_with("/small"));
-        co_await wire->say("POST /chunked HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+        co_await wire->say("POST /chunked HTTP/1.1\r\n" + kHost +
+                           "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
         EXPECT_TRUE((co_await wire->response()).ends_with("/chunked"));
-        co_await wire->say("POST /large HTTP/1.1\r\n" + kHost + "Content-Length: 70000\r\n\r\n" + std::string(70'000, 'x'));
+        co_await wire->say("POST /large HTTP/1.1\r\n" + kHost + "Content-Length: 70000\r\n\r\n" +
+                           std::string(70'000, 'x'));
         const auto last = co_await wire->rest();
         EXPECT_TRUE(last.ends_with("/large")) << last;
         EXPECT_NE(last.find("Connection: close\r\n"), std::string::npos) << last;
@@ -306,7 +313,8 @@ TEST(Server, UpgradeEchoesBytesReceivedEarly) {
     with_server({}, handler, [](Context& context, Server&, Address address) -> task<void> {
         auto wire = co_await Wire::connect(context, address);
         co_await wire->say(get("/", "Connection: Upgrade\r\nUpgrade: echo\r\n") + "early");
-        EXPECT_EQ(co_await wire->until("\r\n\r\n"), "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n");
+        EXPECT_EQ(co_await wire->until("\r\n\r\n"),
+                  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n");
         EXPECT_EQ(co_await wire->bytes(5), "early");
         co_await wire->say("late");
         EXPECT_EQ(co_await wire->bytes(4), "late");
@@ -318,11 +326,14 @@ TEST(Server, UpgradeEchoesBytesReceivedEarly) {
 // Goal: everything works the same over a Unix socket.
 TEST(Server, UnixSocketServes) {
     const auto path = temporary_socket_path();
-    with_server({}, echo, [](Context& context, Server&, Address address) -> task<void> {
-        auto wire = co_await Wire::connect(context, address);
-        co_await wire->say(get("/over/unix"));
-        EXPECT_TRUE((co_await wire->response()).ends_with("GET /over/unix []"));
-    }, Address::unix_socket(path));
+    with_server(
+        {}, echo,
+        [](Context& context, Server&, Address address) -> task<void> {
+            auto wire = co_await Wire::connect(context, address);
+            co_await wire->say(get("/over/unix"));
+            EXPECT_TRUE((co_await wire->response()).ends_with("GET /over/unix []"));
+        },
+        Address::unix_socket(path));
     EXPECT_NE(::access(path.c_str(), F_OK), 0) << "the socket file stays behind";
 }
 

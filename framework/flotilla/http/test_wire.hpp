@@ -32,7 +32,8 @@ public:
     /// Everything up to and with `marker`; what came when the connection ended before it.
     task<std::string> until(std::string marker) {
         std::size_t at = std::string::npos;
-        while ((at = received_.find(marker)) == std::string::npos && co_await more()) {}
+        while ((at = received_.find(marker)) == std::string::npos && co_await more()) {
+        }
         const auto size = at == std::string::npos ? received_.size() : at + marker.size();
         std::string text = received_.substr(0, size);
         received_.erase(0, size);
@@ -40,7 +41,8 @@ public:
     }
     /// Exactly so many bytes, or fewer at the end.
     task<std::string> bytes(std::size_t size) {
-        while (received_.size() < size && co_await more()) {}
+        while (received_.size() < size && co_await more()) {
+        }
         std::string text = received_.substr(0, size);
         received_.erase(0, text.size());
         co_return text;
@@ -54,7 +56,8 @@ public:
     }
     /// Everything until the connection ends.
     task<std::string> rest() {
-        while (co_await more()) {}
+        while (co_await more()) {
+        }
         co_return std::exchange(received_, {});
     }
     bool reset_by_peer() const { return reset_; }
@@ -87,7 +90,8 @@ inline task<void> turn(Context& context) {
 /// Lets the loop turn until the condition holds.
 template <class Condition>
 task<void> turn_until(Context& context, Condition condition) {
-    while (!condition()) co_await turn(context);
+    while (!condition())
+        co_await turn(context);
 }
 
 inline std::string temporary_socket_path() {
@@ -112,7 +116,8 @@ inline task<void> play_against(Context& context, Server& server, Address address
 }
 
 /// Runs a server on a free port of the loopback interface, plays against it, and shuts it down. 20 s at most.
-inline void with_server(ServerOptions options, Handler handler, Play play, Address address = Address::tcp("127.0.0.1", 0)) {
+inline void with_server(ServerOptions options, Handler handler, Play play,
+                        Address address = Address::tcp("127.0.0.1", 0)) {
     Loop loop;
     Context root(loop.world());
     Context context(root, std::chrono::seconds(20));

@@ -68,8 +68,8 @@ void BodyDecoder::start(BodyFraming framing, std::uint64_t length, std::uint64_t
                  : framing == BodyFraming::until_close ? std::numeric_limits<std::uint64_t>::max()
                                                        : 0;
     state_ = framing == BodyFraming::none || (framing == BodyFraming::known && length == 0) ? At::end
-             : framing == BodyFraming::chunked ? At::chunk_size
-                                               : At::data;
+             : framing == BodyFraming::chunked                                              ? At::chunk_size
+                                                                                            : At::data;
     total_ = 0;
     bytes_max_ = bytes_max;
     extension_bytes_ = 0;
@@ -104,9 +104,12 @@ BodyDecoder::Step BodyDecoder::next(std::string_view input) {
     while (true) {
         const auto rest = input.substr(at);
         switch (state_) {
-        case At::end: return {State::done, at, {}};
-        case At::data: return take(rest, at, At::end);
-        case At::chunk_data: return take(rest, at, At::chunk_end);
+        case At::end:
+            return {State::done, at, {}};
+        case At::data:
+            return take(rest, at, At::end);
+        case At::chunk_data:
+            return take(rest, at, At::chunk_end);
         case At::chunk_end:
             if (rest.size() < 2) return !rest.empty() && rest[0] != '\r' ? fail(kBadChunk) : Step{State::more, at, {}};
             if (!rest.starts_with("\r\n")) return fail(kBadChunk);

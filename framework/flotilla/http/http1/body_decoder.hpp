@@ -20,7 +20,8 @@ public:
     };
 
     /// `length` counts for BodyFraming::known. A body that grows beyond `bytes_max` fails with 413.
-    void start(BodyFraming framing, std::uint64_t length, std::uint64_t bytes_max, Headers& trailers, const HeadLimits& limits);
+    void start(BodyFraming framing, std::uint64_t length, std::uint64_t bytes_max, Headers& trailers,
+               const HeadLimits& limits);
 
     /// After done it stays done and consumes nothing; after failed it stays failed.
     Step next(std::string_view input);

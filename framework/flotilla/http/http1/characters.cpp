@@ -12,7 +12,8 @@ enum Class : std::uint8_t { token = 1, in_path = 2, in_query = 4, in_host = 8, l
 constexpr std::array<std::uint8_t, 256> classify() {
     std::array<std::uint8_t, 256> table{};
     const auto mark = [&table](std::string_view characters, int classes) {
-        for (const char c : characters) table[static_cast<unsigned char>(c)] |= static_cast<std::uint8_t>(classes);
+        for (const char c : characters)
+            table[static_cast<unsigned char>(c)] |= static_cast<std::uint8_t>(classes);
     };
     mark("abcdefghijklmnopqrstuvwxyz0123456789", token | in_path | in_query | in_host);
     mark("ABCDEFGHIJKLMNOPQRSTUVWXYZ", token | in_path | in_query | in_host | lower_differs);
@@ -29,7 +30,8 @@ bool has(char c, int wanted) { return (classes[static_cast<unsigned char>(c)] & 
 
 std::size_t prefix(std::string_view text, int wanted) {
     std::size_t at = 0;
-    while (at < text.size() && has(text[at], wanted)) ++at;
+    while (at < text.size() && has(text[at], wanted))
+        ++at;
     return at;
 }
 
@@ -90,8 +92,10 @@ bool same_text(std::string_view a, std::string_view b) {
 }
 
 std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+        text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+        text.remove_suffix(1);
     return text;
 }
 

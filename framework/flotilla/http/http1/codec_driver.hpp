@@ -1,6 +1,6 @@
 #pragma once
 
-#include <limits>
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -10,8 +10,8 @@ namespace flotilla::http {
 
 /// What became of one message fed to the codec, for tests and fuzzers.
 struct Decoded {
-    int status = 0;         ///< of the refusal; 0: none
-    bool complete = false;  ///< the message ended
+    int status = 0;        ///< of the refusal; 0: none
+    bool complete = false; ///< the message ended
     std::string body;
     std::size_t consumed = 0; ///< bytes of the input that belong to the message
 };

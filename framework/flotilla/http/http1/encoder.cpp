@@ -31,12 +31,16 @@ bool append_fields(std::string& out, const Headers& headers, bool upgrading) {
         case KnownField::connection:
         case KnownField::keep_alive:
         case KnownField::proxy_connection:
-        case KnownField::expect: continue;
+        case KnownField::expect:
+            continue;
         case KnownField::upgrade:
             if (!upgrading) continue;
             break;
-        case KnownField::date: dated = true; break;
-        default: break;
+        case KnownField::date:
+            dated = true;
+            break;
+        default:
+            break;
         }
         append_field(out, field.name, field.value);
     }
@@ -45,19 +49,29 @@ bool append_fields(std::string& out, const Headers& headers, bool upgrading) {
 
 void append_framing(std::string& out, const HeadFraming& framing) {
     switch (framing.length) {
-    case HeadFraming::Length::absent: break;
+    case HeadFraming::Length::absent:
+        break;
     case HeadFraming::Length::bytes:
         out.append("Content-Length: ");
         append_number(out, framing.bytes, 10);
         out.append("\r\n");
         break;
-    case HeadFraming::Length::chunked: out.append("Transfer-Encoding: chunked\r\n"); break;
+    case HeadFraming::Length::chunked:
+        out.append("Transfer-Encoding: chunked\r\n");
+        break;
     }
     switch (framing.connection) {
-    case HeadFraming::Connection::unsaid: break;
-    case HeadFraming::Connection::close: out.append("Connection: close\r\n"); break;
-    case HeadFraming::Connection::keep_alive: out.append("Connection: keep-alive\r\n"); break;
-    case HeadFraming::Connection::upgrade: out.append("Connection: Upgrade\r\n"); break;
+    case HeadFraming::Connection::unsaid:
+        break;
+    case HeadFraming::Connection::close:
+        out.append("Connection: close\r\n");
+        break;
+    case HeadFraming::Connection::keep_alive:
+        out.append("Connection: keep-alive\r\n");
+        break;
+    case HeadFraming::Connection::upgrade:
+        out.append("Connection: Upgrade\r\n");
+        break;
     }
     out.append("\r\n");
 }
@@ -69,7 +83,8 @@ bool is_visible(std::string_view text) {
 
 } // namespace
 
-void encode_response_head(std::string& out, const ResponseHead& head, const HeadFraming& framing, std::string_view date) {
+void encode_response_head(std::string& out, const ResponseHead& head, const HeadFraming& framing,
+                          std::string_view date) {
     if (head.status == 200) {
         out.append("HTTP/1.1 200 OK\r\n");
     } else {
@@ -82,7 +97,8 @@ void encode_response_head(std::string& out, const ResponseHead& head, const Head
     append_framing(out, framing);
 }
 
-bool encode_request_head(std::string& out, const RequestHead& head, std::string_view authority, const HeadFraming& framing) {
+bool encode_request_head(std::string& out, const RequestHead& head, std::string_view authority,
+                         const HeadFraming& framing) {
     if (!is_token(head.method_name) || !is_visible(head.target) || !is_visible(authority)) return false;
     out.append(head.method_name).append(" ").append(head.target).append(" HTTP/1.1\r\n");
     append_field(out, "Host", authority);

@@ -19,7 +19,8 @@ struct HeadFraming {
 };
 
 /// Appends a response head, blank line included. `date` is added unless the headers have one.
-void encode_response_head(std::string& out, const ResponseHead& head, const HeadFraming& framing, std::string_view date);
+void encode_response_head(std::string& out, const ResponseHead& head, const HeadFraming& framing,
+                          std::string_view date);
 
 /// Appends a request head; `authority` becomes Host. False, with nothing appended, when the method, target or
 /// authority could not be sent without changing the message's meaning (spaces, control characters).

@@ -42,7 +42,8 @@ TEST(Encoder, RequestHeadHostIsTheAuthority) {
     head.headers.add("Host", "evil");
     head.headers.add("Accept", "*/*");
     std::string out;
-    ASSERT_TRUE(encode_request_head(out, head, "a.example", {HeadFraming::Length::bytes, 2, HeadFraming::Connection::unsaid}));
+    ASSERT_TRUE(
+        encode_request_head(out, head, "a.example", {HeadFraming::Length::bytes, 2, HeadFraming::Connection::unsaid}));
     EXPECT_EQ(out, "POST /a?b HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\nContent-Length: 2\r\n\r\n");
 }
 

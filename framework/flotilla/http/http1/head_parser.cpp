@@ -53,8 +53,10 @@ bool HeadParser::line(std::string_view text, bool& finished) {
         return complete();
     }
     field_bytes_ += text.size() + 2;
-    if (field_bytes_ > limits_.field_bytes) return fail(431, "header_fields_too_large", "the header fields are too large");
-    if (++field_count_ > limits_.field_count) return fail(431, "header_fields_too_large", "there are too many header fields");
+    if (field_bytes_ > limits_.field_bytes)
+        return fail(431, "header_fields_too_large", "the header fields are too large");
+    if (++field_count_ > limits_.field_count)
+        return fail(431, "header_fields_too_large", "there are too many header fields");
     return field_line(text);
 }
 
@@ -89,8 +91,11 @@ bool HeadParser::field(KnownField known, std::string_view name, std::string_view
     case KnownField::transfer_encoding:
     case KnownField::connection:
     case KnownField::upgrade:
-    case KnownField::expect: return bad("a trailer holds a field that belongs into the head"); // RFC 9110 §6.5.1
-    default: keep(name, value); return true;
+    case KnownField::expect:
+        return bad("a trailer holds a field that belongs into the head"); // RFC 9110 §6.5.1
+    default:
+        keep(name, value);
+        return true;
     }
 }
 

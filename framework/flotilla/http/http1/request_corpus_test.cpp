@@ -21,7 +21,9 @@ const HeadLimits kLimits{.start_line_bytes = 100, .field_bytes = 400, .field_cou
 const std::string kHost = "Host: a.example\r\n";
 
 std::string get(const std::string& fields) { return "GET / HTTP/1.1\r\n" + kHost + fields + "\r\n"; }
-std::string post(const std::string& fields, const std::string& body) { return "POST /p HTTP/1.1\r\n" + kHost + fields + "\r\n" + body; }
+std::string post(const std::string& fields, const std::string& body) {
+    return "POST /p HTTP/1.1\r\n" + kHost + fields + "\r\n" + body;
+}
 std::string chunked(const std::string& body) { return post("Transfer-Encoding: chunked\r\n", body); }
 std::string line(const std::string& request_line) { return request_line + "\r\n" + kHost + "\r\n"; }
 
@@ -68,12 +70,16 @@ const std::vector<Case>& corpus() {
         {"angle bracket in the target", line("GET /a?<b> HTTP/1.1"), 400, ""},
         {"backslash in the path", line("GET /a\\b HTTP/1.1"), 400, ""},
         {"byte above ASCII in the target", line("GET /\xc3\xa9 HTTP/1.1"), 400, ""},
-        {"control character in the target", line("GET /a\x01" "b HTTP/1.1"), 400, ""},
+        {"control character in the target",
+         line("GET /a\x01"
+              "b HTTP/1.1"),
+         400, ""},
         {"DEL in the target", line("GET /a\x7f HTTP/1.1"), 400, ""},
         {"NUL in the target", line(std::string("GET /a\0b HTTP/1.1", 17)), 400, ""},
         {"CR in the target", line("GET /a\rb HTTP/1.1"), 400, ""},
         {"relative target", line("GET a/b HTTP/1.1"), 400, ""},
-        {"request line of the longest length", line("GET /" + std::string(86, 'x') + " HTTP/1.1"), 0, "GET /" + std::string(86, 'x') + " a.example []"},
+        {"request line of the longest length", line("GET /" + std::string(86, 'x') + " HTTP/1.1"), 0,
+         "GET /" + std::string(86, 'x') + " a.example []"},
         {"request line too long", line("GET /" + std::string(87, 'x') + " HTTP/1.1"), 414, ""},
         {"request line without end", "GET /" + std::string(1000, 'x'), 414, ""},
         {"method without end", std::string(1000, 'G'), 414, ""},
@@ -164,7 +170,8 @@ const std::vector<Case>& body_corpus() {
         {"length", post("Content-Length: 5\r\n", "hello"), 0, "POST /p a.example [hello]"},
         {"length 0", post("Content-Length: 0\r\n", ""), 0, "POST /p a.example []"},
         {"length with leading zeros", post("Content-Length: 005\r\n", "hello"), 0, "POST /p a.example [hello]"},
-        {"what follows is the next request's", post("Content-Length: 5\r\n", "helloGET"), 0, "POST /p a.example [hello]"},
+        {"what follows is the next request's", post("Content-Length: 5\r\n", "helloGET"), 0,
+         "POST /p a.example [hello]"},
         {"GET with a body", "GET / HTTP/1.1\r\n" + kHost + "Content-Length: 2\r\n\r\nhi", 0, "GET / a.example [hi]"},
         {"HTTP/1.0 with a length", "POST / HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi", 0, "POST /  [hi]"},
         {"HTTP/1.0 without a length has no body", "POST / HTTP/1.0\r\n\r\nhi", 0, "POST /  []"},
@@ -191,7 +198,8 @@ const std::vector<Case>& body_corpus() {
         {"several chunks", chunked("1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"), 0, "POST /p a.example [abc]"},
         {"no chunk", chunked("0\r\n\r\n"), 0, "POST /p a.example []"},
         {"chunk with CRLF inside", chunked("4\r\n\r\n\r\n\r\n0\r\n\r\n"), 0, "POST /p a.example [\r\n\r\n]"},
-        {"size in either case", chunked("a\r\n0123456789\r\nB\r\n0123456789a\r\n0\r\n\r\n"), 0, "POST /p a.example [01234567890123456789a]"},
+        {"size in either case", chunked("a\r\n0123456789\r\nB\r\n0123456789a\r\n0\r\n\r\n"), 0,
+         "POST /p a.example [01234567890123456789a]"},
         {"size with leading zeros", chunked("0005\r\nhello\r\n000\r\n\r\n"), 0, "POST /p a.example [hello]"},
         {"coding in mixed case", post("Transfer-Encoding: Chunked\r\n", "0\r\n\r\n"), 0, "POST /p a.example []"},
         {"extension", chunked("5;a\r\nhello\r\n0;b=c;d=\"e \\\" ; f\"\r\n\r\n"), 0, "POST /p a.example [hello]"},
@@ -204,13 +212,18 @@ const std::vector<Case>& body_corpus() {
         {"chunked and length", post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"), 400, ""},
         {"chunked in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, ""},
         {"chunked twice", post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"), 400, ""},
-        {"chunked twice, two lines", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400, ""},
+        {"chunked twice, two lines", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+         400, ""},
         {"chunked not last", post("Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n"), 400, ""},
         {"unknown coding", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 501, ""},
         {"unknown coding alone", post("Transfer-Encoding: gzip\r\n", ""), 501, ""},
         {"identity", post("Transfer-Encoding: identity\r\n", ""), 501, ""},
         {"nearly chunked", post("Transfer-Encoding: xchunked\r\n", ""), 501, ""},
-        {"chunked with a vertical tab", post("Transfer-Encoding: \x0b" "chunked\r\n", ""), 400, ""},
+        {"chunked with a vertical tab",
+         post("Transfer-Encoding: \x0b"
+              "chunked\r\n",
+              ""),
+         400, ""},
         {"chunked with a parameter", post("Transfer-Encoding: chunked;q=1\r\n", ""), 501, ""},
         {"empty coding", post("Transfer-Encoding:\r\n", ""), 400, ""},
         {"only a comma", post("Transfer-Encoding: ,\r\n", ""), 400, ""},
@@ -235,7 +248,8 @@ const std::vector<Case>& body_corpus() {
         {"extension too long", chunked("5;" + std::string(2000, 'a') + "\r\nhello\r\n0\r\n\r\n"), 400, ""},
         {"extension without end", chunked("5;" + std::string(5000, 'a')), 400, ""},
         {"chunks over the limit", chunked("3e8\r\n" + std::string(1000, 'x') + "\r\n1\r\ny\r\n0\r\n\r\n"), 413, ""},
-        {"chunks at the limit", chunked("3e8\r\n" + std::string(1000, 'x') + "\r\n0\r\n\r\n"), 0, "POST /p a.example [" + std::string(1000, 'x') + "]"},
+        {"chunks at the limit", chunked("3e8\r\n" + std::string(1000, 'x') + "\r\n0\r\n\r\n"), 0,
+         "POST /p a.example [" + std::string(1000, 'x') + "]"},
         {"trailer that frames", chunked("0\r\nContent-Length: 5\r\n\r\n"), 400, ""},
         {"trailer that routes", chunked("0\r\nHost: b\r\n\r\n"), 400, ""},
         {"trailer that codes", chunked("0\r\nTransfer-Encoding: gzip\r\n\r\n"), 400, ""},
@@ -295,7 +309,8 @@ TEST(RequestParser, CorpusSizeIsAtLeast120) { EXPECT_GE(corpus().size() + body_c
 
 // Goal: parsing the same shape again allocates nothing: the head's buffers are reused.
 TEST(RequestParser, StartAgainReusesTheBuffers) {
-    const std::string bytes = "GET /a/rather/long/path/that/is/not/short?with=query HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\nX-Y: zzz\r\n\r\n";
+    const std::string bytes = "GET /a/rather/long/path/that/is/not/short?with=query HTTP/1.1\r\nHost: "
+                              "a.example\r\nAccept: */*\r\nX-Y: zzz\r\n\r\n";
     RequestHead head;
     RequestParser parser;
     std::size_t consumed = 0;
@@ -312,7 +327,8 @@ TEST(RequestParser, StartAgainReusesTheBuffers) {
 
 // Goal: framing fields and Host do not reach the handler; Connection and the rest keep order and spelling.
 TEST(RequestParser, FieldsAreParsedFramingIsKeptApart) {
-    const std::string bytes = post("X-A: 1\r\ncontent-length: 2\r\nExpect: 100-continue\r\nConnection: Keep-Alive, upgrade\r\nx-a: 2\r\n", "");
+    const std::string bytes = post(
+        "X-A: 1\r\ncontent-length: 2\r\nExpect: 100-continue\r\nConnection: Keep-Alive, upgrade\r\nx-a: 2\r\n", "");
     RequestHead head;
     RequestParser parser;
     std::size_t consumed = 0;

@@ -25,13 +25,12 @@ bool RequestParser::skip_empty_line() {
     return !std::exchange(skipped_line_, true);
 }
 
-bool RequestParser::start_line_too_long() {
-    return fail(414, "uri_too_long", "the request line is too long");
-}
+bool RequestParser::start_line_too_long() { return fail(414, "uri_too_long", "the request line is too long"); }
 
 bool RequestParser::start_line(std::string_view line) {
     const auto method_size = token_prefix(line);
-    if (method_size == 0 || method_size == line.size() || line[method_size] != ' ') return bad("the method is not a token");
+    if (method_size == 0 || method_size == line.size() || line[method_size] != ' ')
+        return bad("the method is not a token");
     head_->method_name.assign(line.substr(0, method_size));
     head_->method = parse_method(head_->method_name);
 
@@ -40,7 +39,8 @@ bool RequestParser::start_line(std::string_view line) {
     if (space == std::string_view::npos) return bad("the request line has no HTTP version");
     const auto version = rest.substr(space + 1);
     const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-    if (version.size() != 8 || !version.starts_with("HTTP/") || !digit(version[5]) || version[6] != '.' || !digit(version[7])) {
+    if (version.size() != 8 || !version.starts_with("HTTP/") || !digit(version[5]) || version[6] != '.' ||
+        !digit(version[7])) {
         return bad("the HTTP version is malformed");
     }
     if (version[5] != '1') return fail(505, "http_version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken here");
@@ -90,11 +90,15 @@ bool RequestParser::field(KnownField known, std::string_view name, std::string_v
         return framing_.add_transfer_encoding(value) || bad("Transfer-Encoding does not end with one chunked");
     case KnownField::expect:
         if (framing_.minor_version == 0) return true; // RFC 9110 §10.1.1: ignored in HTTP/1.0
-        if (!same_text(value, "100-continue")) return fail(417, "expectation_failed", "only Expect: 100-continue is understood");
+        if (!same_text(value, "100-continue"))
+            return fail(417, "expectation_failed", "only Expect: 100-continue is understood");
         expects_continue_ = true;
         return true;
-    case KnownField::connection: framing_.add_connection(value); break;
-    default: break;
+    case KnownField::connection:
+        framing_.add_connection(value);
+        break;
+    default:
+        break;
     }
     const auto index = keep(name, value);
     auto& first = first_[static_cast<std::size_t>(known)];
@@ -108,7 +112,8 @@ bool RequestParser::complete() {
     if (!framing_.has_transfer_encoding()) return true;
     if (framing_.minor_version == 0) return bad("HTTP/1.0 knows no Transfer-Encoding");
     if (framing_.has_length()) return bad("both Content-Length and Transfer-Encoding are given");
-    if (framing_.unknown_coding()) return fail(501, "unknown_transfer_coding", "the only transfer coding understood is chunked");
+    if (framing_.unknown_coding())
+        return fail(501, "unknown_transfer_coding", "the only transfer coding understood is chunked");
     return framing_.chunked() || bad("Transfer-Encoding does not end with one chunked");
 }
 

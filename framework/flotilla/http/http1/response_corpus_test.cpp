@@ -18,7 +18,9 @@ struct Case {
 
 const HeadLimits kLimits{.start_line_bytes = 200, .field_bytes = 400, .field_count = 10};
 
-std::string ok(const std::string& fields, const std::string& body) { return "HTTP/1.1 200 OK\r\n" + fields + "\r\n" + body; }
+std::string ok(const std::string& fields, const std::string& body) {
+    return "HTTP/1.1 200 OK\r\n" + fields + "\r\n" + body;
+}
 
 const std::vector<Case>& corpus() {
     static const std::vector<Case> cases{
@@ -87,11 +89,13 @@ TEST(ResponseParser, CorpusGetsTheVerdicts) {
             Headers trailers;
             parser.start(head, kLimits);
             const auto result = decode(parser, decoder, each.bytes, step, [&](BodyDecoder& body) {
-                body.start(parser.framing().response_body(head.status, each.to_head), parser.framing().length(), 1'000'000, trailers, kLimits);
+                body.start(parser.framing().response_body(head.status, each.to_head), parser.framing().length(),
+                           1'000'000, trailers, kLimits);
             });
             EXPECT_EQ(result.status != 0, each.refused) << each.name << ", in pieces of " << step;
             if (each.refused) continue;
-            const auto text = result.complete ? std::to_string(head.status) + " [" + result.body + "]" : std::string("...");
+            const auto text =
+                result.complete ? std::to_string(head.status) + " [" + result.body + "]" : std::string("...");
             EXPECT_EQ(text, each.expected) << each.name << ", in pieces of " << step;
         }
     }

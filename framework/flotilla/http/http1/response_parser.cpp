@@ -32,8 +32,11 @@ bool ResponseParser::field(KnownField known, std::string_view name, std::string_
         return framing_.add_content_length(value) || bad("Content-Length is not one decimal number");
     case KnownField::transfer_encoding:
         return framing_.add_transfer_encoding(value) || bad("Transfer-Encoding does not end with one chunked");
-    case KnownField::connection: framing_.add_connection(value); break;
-    default: break;
+    case KnownField::connection:
+        framing_.add_connection(value);
+        break;
+    default:
+        break;
     }
     keep(name, value);
     return true;
