@@ -53,9 +53,8 @@ if(FLOTILLA_CCACHE)
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
     ${FLOTILLA_CCACHE})
   # CMake's own options name the header once more as `-Xclang -include -Xclang <absolute path>`, which ccache cannot make
-  # relative. The precompiled header alone suffices to use it, and a plain -include to create it.
+  # relative. To use it the precompiled header alone suffices.
   set(CMAKE_CXX_COMPILE_OPTIONS_USE_PCH -Xclang -include-pch -Xclang <PCH_FILE>)
-  set(CMAKE_CXX_COMPILE_OPTIONS_CREATE_PCH -Xclang -emit-pch -include <PCH_HEADER> -x c++-header)
 endif()
 
 find_package(Threads REQUIRED)
