@@ -55,7 +55,7 @@ public:
 /// One request and its response as a client sees them.
 /// Order: send(), write()*, finish(); receive(); read()* to the end. One task may receive() and read() while another
 /// writes. Destroying it early resets the connection;
-/// after the response's end the connection returns to its pool.
+/// after the response's end the connection returns to its pool. One coroutine may send while another receives.
 class ClientExchange {
 public:
     virtual ~ClientExchange() = default;
