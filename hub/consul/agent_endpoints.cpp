@@ -12,6 +12,8 @@ namespace {
 
 namespace bj = boost::json;
 
+constexpr std::size_t kServicesMax = 10'000;
+constexpr std::size_t kChecksMax = 20'000;
 constexpr std::string_view kNodeMaintenance = "_node_maintenance";
 constexpr std::string_view kServiceMaintenance = "_service_maintenance:";
 
@@ -38,6 +40,10 @@ ConsulReply register_service(Stores& stores, const ConsulRequest& request) {
     if (!body) return refused(body.error());
     auto registration = parse_service_registration(*body);
     if (!registration) return refused(registration.error());
+    const auto& registry = stores.registry;
+    if (!registry.service(registration->service.id) && registry.services().size() >= kServicesMax)
+        return reply_full("services", kServicesMax);
+    if (registry.checks().size() + registration->checks.size() > kChecksMax) return reply_full("checks", kChecksMax);
     const bool replace =
         request.has("replace-existing-checks") && request.parameter("replace-existing-checks") != "false";
     stores.registry.register_service(std::move(registration->service), std::move(registration->checks), replace,
@@ -84,6 +90,8 @@ ConsulReply register_check(Stores& stores, const ConsulRequest& request) {
     if (!body) return refused(body.error());
     auto check = parse_check_registration(*body);
     if (!check) return refused(check.error());
+    if (!stores.registry.check(check->id) && stores.registry.checks().size() >= kChecksMax)
+        return reply_full("checks", kChecksMax);
     // 404 in Consul too.
     if (auto done = stores.registry.register_check(std::move(*check), request.now); !done) return refused(done.error());
     return reply_nothing();
@@ -162,14 +170,21 @@ ConsulReply node_maintenance(Stores& stores, const ConsulRequest& request) {
 // The agent itself ------------------------------------------------------------------------------------------------
 
 ConsulReply self(Stores& stores, const ConsulRequest&) { return reply_json(self_json(stores.node)); }
-ConsulReply members(Stores& stores, const ConsulRequest&) { return reply_json(bj::array{member_json(stores.node)}); }
+
+ConsulReply members(Stores& stores, const ConsulRequest& request) {
+    auto member = member_json(stores.node);
+    if (request.has("wan")) member["Name"] = std::string(kNodeName) + "." + std::string(kDatacenter);
+    return reply_json(bj::array{std::move(member)});
+}
+
+ConsulReply access_control(Stores&, const ConsulRequest&) { return reply_text(401, "ACL support disabled"); }
 
 } // namespace
 
 std::span<const Route> agent_routes() {
     // PUT, and GET where clients written before Consul 1.0 (Debian's python3-consul) still use it.
     static const std::vector<Method> put_or_get{Method::put, Method::get};
-    static const std::array<Route, 15> routes{{
+    static const std::array<Route, 16> routes{{
         {"/v1/agent/service/register", {Method::put}, &register_service},
         {"/v1/agent/service/deregister/", put_or_get, &deregister_service},
         {"/v1/agent/service/maintenance/", {Method::put}, &service_maintenance},
@@ -185,6 +200,7 @@ std::span<const Route> agent_routes() {
         {"/v1/agent/maintenance", {Method::put}, &node_maintenance},
         {"/v1/agent/self", {Method::get}, &self},
         {"/v1/agent/members", {Method::get}, &members},
+        {"/v1/acl/", {Method::get, Method::put, Method::post, Method::delete_}, &access_control},
     }};
     return routes;
 }

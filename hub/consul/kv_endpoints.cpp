@@ -10,6 +10,9 @@ namespace bj = boost::json;
 
 constexpr std::size_t kValueBytesMax = 512 * 1024; // Consul's kv_max_value_size
 
+constexpr std::size_t kKeysMax = 100'000;
+constexpr std::size_t kBytesMax = 256 * 1024 * 1024;
+
 ConsulReply missing(std::uint64_t index) {
     auto reply = reply_text(404, "");
     reply.index = index;
@@ -78,6 +81,8 @@ ConsulReply put(Stores& stores, const ConsulRequest& request) {
                                    " bytes) too large, max size: " + std::to_string(kValueBytesMax) + " bytes.");
     }
     const auto* existing = stores.kv.find(key);
+    if (!existing && stores.kv.entries().size() >= kKeysMax) return reply_full("keys", kKeysMax);
+    if (stores.kv.bytes() + request.body.size() > kBytesMax) return reply_full("bytes of values", kBytesMax);
     const auto flags = number(request, "flags", existing && request.has("release") ? existing->flags : 0);
     const auto expected = number(request, "cas", 0);
     if (!flags) return reply_text(400, "Invalid flags");

@@ -70,6 +70,7 @@ void KvState::write(std::string_view key, std::string value, std::uint64_t flags
         entry.create_index = at;
         tombstones_.erase(entry.key);
     }
+    bytes_ += value.size() - entry.value.size();
     entry.value = std::move(value);
     entry.flags = flags;
     entry.modify_index = at;
@@ -111,6 +112,7 @@ bool KvState::release(std::string_view key, std::string value, std::uint64_t fla
 void KvState::erase(Entries::iterator at, std::uint64_t index) {
     tombstones_[at->first] = index;
     touch(at->first, index);
+    bytes_ -= at->second.value.size();
     entries_.erase(at);
     if (tombstones_.size() > kTombstonesMax) drop_old_tombstones();
 }
@@ -168,6 +170,7 @@ void KvState::restore(std::uint64_t last_index, std::vector<KvEntry> entries) {
     tombstone_floor_ = last_index; // what was deleted before is not known any more
     for (auto& entry : entries) {
         auto key = entry.key;
+        bytes_ += entry.value.size();
         entries_.insert_or_assign(std::move(key), std::move(entry));
     }
 }

@@ -53,6 +53,8 @@ public:
     void end_session(std::string_view session, SessionBehavior behavior, Duration lock_delay, Instant now);
 
     const Entries& entries() const { return entries_; }
+    /// What the values take together.
+    std::size_t bytes() const { return bytes_; }
     std::uint64_t last_index() const { return last_index_; }
     void restore(std::uint64_t last_index, std::vector<KvEntry> entries);
 
@@ -66,6 +68,7 @@ private:
     Index& index_;
     ChangeLog& changes_;
     Entries entries_;
+    std::size_t bytes_ = 0;
     std::uint64_t last_index_ = 1;
     /// When keys were deleted, so that a list's index never goes back. Bounded: what was dropped raises the floor.
     std::map<std::string, std::uint64_t, std::less<>> tombstones_;

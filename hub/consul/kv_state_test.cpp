@@ -119,6 +119,22 @@ TEST(KvState, ManyRemovalsNeverTakeAnIndexBack) {
     }
 }
 
+// Goal: the store knows what its values take, whatever happened to them.
+TEST(KvState, BytesFollowTheValues) {
+    Bench bench;
+    bench.kv.set("a", "12345", 0);
+    bench.kv.set("b", "123", 0);
+    bench.kv.set("a", "1", 0);
+    EXPECT_EQ(bench.kv.bytes(), 4u);
+    bench.kv.remove("b");
+    EXPECT_EQ(bench.kv.bytes(), 1u);
+    KvState restored(bench.index, bench.changes);
+    restored.restore(9, {*bench.kv.find("a")});
+    EXPECT_EQ(restored.bytes(), 1u);
+    bench.kv.remove_tree("");
+    EXPECT_EQ(bench.kv.bytes(), 0u);
+}
+
 // Goal: a conditional delete obeys its index; what is absent counts as deleted.
 TEST(KvState, RemoveCasObeysIndex) {
     Bench bench;

@@ -64,6 +64,10 @@ ConsulReply reply_text(int status, std::string text) {
 ConsulReply reply_nothing() { return {}; }
 ConsulReply reply_pending() { return {.pending = true}; }
 
+ConsulReply reply_full(std::string_view what, std::size_t limit) {
+    return reply_text(503, "the registry is full: it holds at most " + std::to_string(limit) + " " + std::string(what));
+}
+
 std::optional<ConsulReply> read_query_options(ConsulRequest& request) {
     for (const auto& [name, value] : request.parameters) {
         if (!simdjson::validate_utf8(name.data(), name.size()) ||

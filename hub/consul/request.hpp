@@ -56,6 +56,8 @@ ConsulReply reply_text(int status, std::string text);
 /// 200 without content, as most of /v1/agent answers.
 ConsulReply reply_nothing();
 ConsulReply reply_pending();
+/// 503: a limit of this registry is reached; nothing was changed.
+ConsulReply reply_full(std::string_view what, std::size_t limit);
 
 /// Fills index, wait and hash from the parameters and looks at `dc`, `stale`, `consistent`. nullopt: go on.
 std::optional<ConsulReply> read_query_options(ConsulRequest& request);

@@ -13,6 +13,7 @@ namespace bj = boost::json;
 
 /// A lock delay written as a small number means seconds, as in Consul.
 constexpr Duration kLockDelaySmall{1000};
+constexpr std::size_t kSessionsMax = 10'000;
 constexpr Duration kLockDelayMax = std::chrono::minutes(1);
 
 Result<Session> parse_session(const ConsulRequest& request) {
@@ -59,6 +60,7 @@ ConsulReply create(Stores& stores, const ConsulRequest& request) {
         if (check && check->status == CheckStatus::critical)
             return reply_text(500, "Check '" + id + "' is in critical state");
     }
+    if (stores.sessions.sessions().size() >= kSessionsMax) return reply_full("sessions", kSessionsMax);
     const auto id = session->id;
     if (auto created = stores.sessions.create(std::move(*session), request.now); !created)
         return reply_text(400, created.error().message());
