@@ -1,0 +1,324 @@
+#include <flotilla/bus/inbox.hpp>
+
+#include <array>
+#include <map>
+
+#include <flotilla/bus/backoff.hpp>
+#include <flotilla/bus/inbox_gaps.hpp>
+#include <flotilla/bus/inbox_store.hpp>
+#include <flotilla/bus/redrive.hpp>
+
+namespace flotilla {
+namespace {
+
+using inbox::Gaps;
+using inbox::Held;
+using inbox::Outcome;
+using inbox::Verdict;
+using inbox::Work;
+
+/// Not the message's fault: tried again for ever.
+bool is_outage(const Error& error) {
+    return error.kind() == Kind::unavailable || error.kind() == Kind::deadline_exceeded;
+}
+
+} // namespace
+
+struct Consumer::Impl {
+    Impl(World& world, Database& database, Bus& bus, std::string topic, std::uint32_t partition, std::string group,
+         std::string instance, EventHandler handler, Logger log, Metrics& metrics, Options options);
+
+    task<void> run(Context& context);
+    task<Result<void>> consume_batch(Context& context);
+    task<Result<std::vector<Delivery>>> receive(Context& context);
+    task<Result<void>> take(Context& context, Delivery delivery);
+    task<Result<void>> advance(Context& context, std::shared_ptr<const Message> message, std::string token);
+    task<Result<void>> drain(Context& context, std::string producer);
+    task<Result<void>> take_held(Context& context, Held held);
+    task<Result<Outcome>> settle(Context& context, std::shared_ptr<const Message> message);
+    task<Result<Outcome>> park(Context& context, Work work, std::string reason, int attempts);
+    task<Result<void>> give_back(Context& context, std::string token);
+    task<Result<void>> acknowledge(Context& context);
+    task<Result<void>> attend_gaps(Context& context);
+    task<Result<void>> ask(Context& context, std::string producer, std::uint64_t to_sequence);
+    void count(const Message& message, Verdict verdict);
+    void note_attempt(const Context& context, const Error& error);
+    void note_failure(const Context& context, const Error& error);
+
+    World& world_;
+    Database& database_;
+    Bus& bus_;
+    const std::string topic_;
+    const std::uint32_t partition_;
+    const std::string group_;
+    const std::string instance_;
+    const std::shared_ptr<const EventHandler> handler_; // shared with transactions that outlive a cancelled wait
+    Logger log_;
+    const Options options_;
+    Counter& handled_counter_;
+    Counter& duplicates_counter_;
+    Counter& gaps_counter_;
+    Counter& parked_counter_;
+    Histogram& age_;
+    Statistics statistics_;
+
+    Backoff backoff_;
+    bool outage_ = false;
+    std::unique_ptr<Subscription> subscription_;
+    std::vector<std::string> done_;                    // to be acknowledged
+    std::map<std::string, std::uint64_t> marks_;       // by producer, as far as known: at or below is a duplicate
+    std::map<std::string, std::uint64_t> over_gap_at_; // by producer: this sequence need not wait for earlier ones
+    Gaps gaps_;
+};
+
+Consumer::Impl::Impl(World& world, Database& database, Bus& bus, std::string topic, std::uint32_t partition,
+                     std::string group, std::string instance, EventHandler handler, Logger log, Metrics& metrics,
+                     Options options)
+    : world_(world), database_(database), bus_(bus), topic_(std::move(topic)), partition_(partition),
+      group_(std::move(group)), instance_(std::move(instance)),
+      handler_(std::make_shared<EventHandler>(std::move(handler))), log_(std::move(log)), options_(options),
+      handled_counter_(
+          metrics.counter("flotilla_inbox_handled_total", "Events handled", {{"consumer", group_}, {"topic", topic_}})),
+      duplicates_counter_(metrics.counter("flotilla_inbox_duplicates_total",
+                                          "Events dropped because they were handled before",
+                                          {{"consumer", group_}, {"topic", topic_}})),
+      gaps_counter_(metrics.counter("flotilla_inbox_gaps_total", "Times that events were missing in between",
+                                    {{"consumer", group_}, {"topic", topic_}})),
+      parked_counter_(metrics.counter("flotilla_inbox_parked_total",
+                                      "Events set aside because their handler keeps failing",
+                                      {{"consumer", group_}, {"topic", topic_}})),
+      age_(metrics.histogram("flotilla_inbox_event_age_seconds",
+                             "From the event's transaction to the end of its handling",
+                             {{"consumer", group_}, {"topic", topic_}})),
+      backoff_(world, options.retry_min, options.retry_max), gaps_(options.gap_wait_max) {}
+
+task<void> Consumer::Impl::run(Context& context) {
+    while (!context.cancelled()) {
+        const auto consumed = co_await consume_batch(context);
+        if (consumed) {
+            backoff_.reset();
+            if (std::exchange(outage_, false)) log_.info(context, "events come in again", {{"topic", topic_}});
+            continue;
+        }
+        if (context.cancelled()) break;
+        note_failure(context, consumed.error());
+        if (const auto slept = co_await sleep_for(context, backoff_.next()); !slept) break;
+    }
+    subscription_.reset();
+}
+
+/// Fails only between messages, or when cancelled: what was received is settled or held, nothing is forgotten.
+task<Result<void>> Consumer::Impl::consume_batch(Context& context) {
+    if (!subscription_) subscription_ = co_await must(bus_.subscribe(context, topic_, partition_, group_, instance_));
+    co_await must(acknowledge(context));
+    co_await must(attend_gaps(context));
+    auto deliveries = co_await must(receive(context));
+    for (auto& delivery : deliveries)
+        co_await must(take(context, std::move(delivery)));
+    co_return co_await acknowledge(context);
+}
+
+/// While events are missing it comes back in time to ask for them or to give up.
+task<Result<std::vector<Delivery>>> Consumer::Impl::receive(Context& context) {
+    if (gaps_.empty()) co_return co_await subscription_->receive(context, options_.batch);
+    Context bounded(context, Deadline{gaps_.due()});
+    auto deliveries = co_await subscription_->receive(bounded, options_.batch);
+    if (!deliveries && bounded.cancelled() && !context.cancelled()) co_return std::vector<Delivery>();
+    co_return deliveries;
+}
+
+task<Result<void>> Consumer::Impl::take(Context& context, Delivery delivery) {
+    const auto mark = marks_.find(delivery.message.producer);
+    if (delivery.message.sequence != 0 && mark != marks_.end() && delivery.message.sequence <= mark->second) {
+        count(delivery.message, Verdict::duplicate);
+        done_.push_back(std::move(delivery.token));
+        co_return Result<void>();
+    }
+    auto producer = delivery.message.producer;
+    co_await must(
+        advance(context, std::make_shared<const Message>(std::move(delivery.message)), std::move(delivery.token)));
+    co_return co_await drain(context, std::move(producer));
+}
+
+/// Handles a message, or holds it when earlier ones are missing.
+task<Result<void>> Consumer::Impl::advance(Context& context, std::shared_ptr<const Message> message,
+                                           std::string token) {
+    const auto outcome = co_await must(settle(context, message));
+    if (message->sequence != 0 && outcome.mark > 0) {
+        marks_[message->producer] = outcome.mark;
+        std::erase_if(over_gap_at_,
+                      [&](const auto& each) { return each.first == message->producer && each.second <= outcome.mark; });
+    }
+    if (outcome.verdict != Verdict::gap) {
+        count(*message, outcome.verdict);
+        done_.push_back(std::move(token));
+        co_return Result<void>();
+    }
+    const auto held = gaps_.hold(world_.monotonic(), message, token);
+    if (held == Gaps::Hold::opened) count(*message, Verdict::gap);
+    if (held == Gaps::Hold::already) {
+        count(*message, Verdict::duplicate);
+        done_.push_back(std::move(token));
+    }
+    co_return Result<void>();
+}
+
+/// Handles what was held and is next now.
+task<Result<void>> Consumer::Impl::drain(Context& context, std::string producer) {
+    while (auto held = gaps_.take(producer, marks_[producer], world_.monotonic())) {
+        co_await must(take_held(context, std::move(*held)));
+    }
+    co_return Result<void>();
+}
+
+task<Result<void>> Consumer::Impl::take_held(Context& context, Held held) {
+    if (!held.message) co_return co_await give_back(context, std::move(held.token));
+    co_return co_await advance(context, std::move(held.message), std::move(held.token));
+}
+
+/// Tries until the message is handled, known as a duplicate, recognised as out of turn, or parked.
+task<Result<Outcome>> Consumer::Impl::settle(Context& context, std::shared_ptr<const Message> message) {
+    Backoff backoff(world_, options_.retry_min, options_.retry_max);
+    const auto over = over_gap_at_.find(message->producer);
+    const Work work{.consumer = group_,
+                    .message = message,
+                    .over_gap = over != over_gap_at_.end() && over->second == message->sequence,
+                    .may_start = !gaps_.has(message->producer)};
+    for (int failures = 0;;) {
+        Context handling(context);
+        if (auto trace = TraceContext::parse(message->traceparent); trace.valid()) handling.trace = trace.child(world_);
+        auto outcome = co_await database_.transact(
+            handling, [work, handler = handler_](Transaction& transaction) -> Result<Outcome> {
+                return inbox::handle(transaction, work, *handler);
+            });
+        if (outcome) co_return outcome;
+        co_await must(context.check());
+        const Error& error = outcome.error();
+        if (is_outage(error)) {
+            note_failure(handling, error);
+        } else if (note_attempt(handling, error); ++failures >= options_.attempts_max) {
+            co_return co_await park(handling, work, error.message(), failures);
+        }
+        // The wait may be long: what is done already need not wait with it. What fails stays in done_.
+        if (const auto acknowledged = co_await acknowledge(context); !acknowledged)
+            note_failure(context, acknowledged.error());
+        co_await must(sleep_for(context, backoff.next()));
+    }
+}
+
+task<Result<Outcome>> Consumer::Impl::park(Context& context, Work work, std::string reason, int attempts) {
+    Backoff backoff(world_, options_.retry_min, options_.retry_max);
+    for (;;) {
+        auto outcome =
+            co_await database_.transact(context, [work, reason, attempts](Transaction& transaction) -> Result<Outcome> {
+                return inbox::park(transaction, work, reason, attempts);
+            });
+        if (outcome) {
+            log_.error(
+                context, "an event was set aside: its handler keeps failing",
+                {{"topic", topic_}, {"event_id", work.message->id}, {"key", work.message->key}, {"reason", reason}});
+            co_return outcome;
+        }
+        co_await must(context.check());
+        note_failure(context, outcome.error());
+        co_await must(sleep_for(context, backoff.next()));
+    }
+}
+
+/// Until it succeeds: a delivery that is neither held nor given back would be forgotten.
+task<Result<void>> Consumer::Impl::give_back(Context& context, std::string token) {
+    Backoff backoff(world_, options_.retry_min, options_.retry_max);
+    for (;;) {
+        const auto given_back = co_await subscription_->give_back(context, token, Duration::zero());
+        if (given_back || context.cancelled()) co_return given_back;
+        note_failure(context, given_back.error());
+        co_await must(sleep_for(context, backoff.next()));
+    }
+}
+
+task<Result<void>> Consumer::Impl::acknowledge(Context& context) {
+    if (done_.empty()) co_return Result<void>();
+    co_await must(subscription_->acknowledge(context, done_));
+    done_.clear();
+    co_return Result<void>();
+}
+
+task<Result<void>> Consumer::Impl::attend_gaps(Context& context) {
+    std::vector<std::string> producers;
+    for (const auto& [producer, gap] : gaps_.by_producer())
+        producers.push_back(producer);
+    for (const auto& producer : producers) {
+        const auto gap = gaps_.by_producer().find(producer);
+        const auto now = world_.monotonic();
+        if (now >= gap->second.give_up_at) {
+            auto [sequence, held] = gaps_.give_up(producer, now);
+            log_.error(
+                context, "events are missing and their producer does not have them; going on without them",
+                {{"topic", topic_}, {"producer", producer}, {"from", marks_[producer] + 1}, {"to", sequence - 1}});
+            over_gap_at_[producer] = sequence;
+            co_await must(take_held(context, std::move(held)));
+            co_await must(drain(context, producer));
+        } else if (now >= gap->second.ask_at) {
+            Gaps::asked(gap->second, now);
+            co_await must(ask(context, producer, gap->second.held.begin()->first - 1));
+        }
+    }
+    co_return Result<void>();
+}
+
+task<Result<void>> Consumer::Impl::ask(Context& context, std::string producer, std::uint64_t to_sequence) {
+    const RedriveRequest request{topic_, partition_, marks_[producer] + 1, to_sequence};
+    log_.warning(context, "events are missing; asking their producer to publish them again",
+                 {{"topic", topic_}, {"producer", producer}, {"from", request.from_sequence}, {"to", to_sequence}});
+    const std::array messages{redrive_message(world_, producer, group_, request)};
+    co_return co_await bus_.publish(context, messages);
+}
+
+void Consumer::Impl::count(const Message& message, Verdict verdict) {
+    switch (verdict) {
+    case Verdict::handled:
+        ++statistics_.handled;
+        handled_counter_.add();
+        age_.observe(world_.now() - message.time);
+        statistics_.last_error.clear();
+        break;
+    case Verdict::duplicate:
+        ++statistics_.duplicates;
+        duplicates_counter_.add();
+        break;
+    case Verdict::gap:
+        ++statistics_.gaps;
+        gaps_counter_.add();
+        break;
+    case Verdict::parked:
+        ++statistics_.parked;
+        parked_counter_.add();
+        break;
+    }
+}
+
+void Consumer::Impl::note_attempt(const Context& context, const Error& error) {
+    statistics_.last_error = error.message();
+    log_.warning(context, "handling an event failed",
+                 {{"topic", topic_}, {"consumer", group_}, {"reason", error.message()}});
+}
+
+void Consumer::Impl::note_failure(const Context& context, const Error& error) {
+    statistics_.last_error = error.message();
+    if (std::exchange(outage_, true)) return;
+    log_.warning(context, "events wait to be handled",
+                 {{"topic", topic_}, {"consumer", group_}, {"reason", error.message()}});
+}
+
+Consumer::Consumer(World& world, Database& database, Bus& bus, std::string topic, std::uint32_t partition,
+                   std::string group, std::string instance, EventHandler handler, Logger log, Metrics& metrics,
+                   Options options)
+    : impl_(std::make_unique<Impl>(world, database, bus, std::move(topic), partition, std::move(group),
+                                   std::move(instance), std::move(handler), std::move(log), metrics, options)) {}
+Consumer::~Consumer() = default;
+
+task<void> Consumer::run(Context& context) { co_await impl_->run(context); }
+
+const Consumer::Statistics& Consumer::statistics() const { return impl_->statistics_; }
+
+} // namespace flotilla

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <flotilla/bus/bus.hpp>
+#include <flotilla/observe/log.hpp>
+#include <flotilla/observe/metrics.hpp>
+#include <flotilla/store/database.hpp>
+
+namespace flotilla {
+
+/// Handles one event in the transaction that also moves the consumer's mark: its effect happens exactly once in this
+/// service's database. The plain-function rules of transaction bodies apply.
+using EventHandler = std::function<Result<void>(Transaction&, const Message&)>;
+
+/// Consumes one partition of a topic for a group. Per (consumer, producer, topic, partition) it keeps the highest
+/// sequence handled: at or below is a duplicate and dropped, more than one above is a gap and asks the producer to
+/// drive again from there. A message whose handler keeps failing moves to the parked table with its reason, later ones
+/// of its key follow it there, and the mark moves on. Thread-safety: none; lives on one loop.
+class Consumer {
+public:
+    struct Options {
+        int attempts_max = 5; ///< tries before parking, for errors other than unavailable
+        Duration retry_min = std::chrono::milliseconds(100); ///< doubling up to retry_max, full jitter
+        Duration retry_max = std::chrono::seconds(5);
+        std::size_t batch = 64;
+        Duration gap_wait_max = std::chrono::seconds(30); ///< how long missing events are waited for
+    };
+    Consumer(World& world, Database& database, Bus& bus, std::string topic, std::uint32_t partition, std::string group,
+             std::string instance, EventHandler handler, Logger log, Metrics& metrics, Options options);
+    ~Consumer();
+    /// Consumes until the context is cancelled.
+    task<void> run(Context& context);
+
+    struct Statistics {
+        std::uint64_t handled = 0, duplicates = 0, gaps = 0, parked = 0;
+        std::string last_error;
+    };
+    const Statistics& statistics() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// The topic on which consumers ask `producer` to publish again: payload {"topic","partition","fromSequence"}.
+std::string redrive_topic(std::string_view producer);
+
+/// SQL of the framework's own tables (outbox, inbox, parked, jobs, idempotency), applied as component "flotilla".
+/// Defined in store/: one list for all of them.
+
+} // namespace flotilla

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <flotilla/bus/bus.hpp>
+#include <flotilla/bus/inbox.hpp>
+#include <flotilla/store/database.hpp>
+
+/// The inbox's rows: high-water marks and parked messages; see store/framework_tables.cpp for the tables.
+namespace flotilla::inbox {
+
+enum class Verdict : std::uint8_t {
+    handled,
+    duplicate, ///< at or below the mark
+    gap,       ///< more than one above the mark: nothing was done
+    parked,    ///< set aside, now or with an earlier message of its key
+};
+
+/// What became of one message, and the mark (0: none yet) after it.
+struct Outcome {
+    Verdict verdict = Verdict::handled;
+    std::uint64_t mark = 0;
+};
+
+/// A message to be handled, with what a transaction body must own.
+struct Work {
+    std::string consumer;
+    std::shared_ptr<const Message> message;
+    bool over_gap = false; ///< handle it although earlier ones are missing
+    bool may_start = true; ///< when nothing of the producer was handled yet, this message may be the start
+};
+
+/// One message in one transaction: compares with the mark, calls the handler, moves the mark. An exception of the
+/// handler is an internal error. A message without a sequence is handled each time it comes.
+Result<Outcome> handle(Transaction& transaction, const Work& work, const EventHandler& handler);
+
+/// Sets the message aside and moves the mark.
+Result<Outcome> park(Transaction& transaction, const Work& work, const std::string& reason, int attempts);
+
+/// A producer's first message that is numbered up to this is taken for one that came too early, not for the start.
+inline constexpr std::uint64_t kReorderWindow = 64;
+
+} // namespace flotilla::inbox

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <flotilla/base/json.hpp>
+#include <flotilla/bus/bus.hpp>
+#include <flotilla/contract/topic.hpp>
+#include <flotilla/observe/log.hpp>
+#include <flotilla/observe/metrics.hpp>
+#include <flotilla/store/database.hpp>
+
+namespace flotilla {
+
+/// Writes the event into the outbox, in the transaction's own commit; the relay publishes it afterwards.
+template <class Event>
+Result<void> publish(Transaction& transaction, const Topic<Event>& topic, const Event& event) {
+    auto key = topic.key_of(event);
+    const auto partition = partition_of(key, topic.options.partitions);
+    return publish_event(transaction, topic.name, partition, std::move(key), json::write(event));
+}
+Result<void> publish_event(Transaction& transaction, std::string_view topic, std::uint32_t partition, std::string key,
+                           std::string payload_json);
+
+/// Moves events from the outbox to the bus: gives each its sequence (persisted before it is published, so that a crash
+/// repeats the same numbers), publishes in order per partition, keeps published rows for `keep` so that a bus that lost
+/// data, or a consumer that saw a gap, is driven again. Waits out a bus that is down; nothing is dropped.
+/// One relay per database: it is the partitions' only sequencer. Thread-safety: none; lives on one loop.
+class OutboxRelay {
+public:
+    struct Options {
+        std::size_t batch = 256;
+        Duration keep = std::chrono::hours(7 * 24);
+        Duration retry_min = std::chrono::milliseconds(100);
+        Duration retry_max = std::chrono::seconds(5);
+    };
+    OutboxRelay(World& world, Database& database, Bus& bus, std::string producer, Logger log, Metrics& metrics,
+                Options options);
+    OutboxRelay(World& world, Database& database, Bus& bus, std::string producer, Logger log, Metrics& metrics)
+        : OutboxRelay(world, database, bus, std::move(producer), log, metrics, Options{}) {}
+    ~OutboxRelay();
+
+    task<void> run(Context& context);
+    /// Publishes again from that sequence on; duplicates are dropped by the inboxes.
+    void redrive(std::string topic, std::uint32_t partition, std::uint64_t from_sequence);
+
+    struct Statistics {
+        std::int64_t waiting = 0; ///< events not yet accepted by the bus
+        std::string last_error;   ///< empty while publishing works
+    };
+    const Statistics& statistics() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace flotilla

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <flotilla/bus/bus.hpp>
+#include <flotilla/bus/redis/redis_connection.hpp>
+#include <flotilla/bus/redis/stream_entry.hpp>
+
+namespace flotilla {
+
+/// One consumer of a group on one stream.
+///
+/// Single active consumer: whoever holds the key `flotilla:lease:GROUP:STREAM` (its own name, with an expiry) reads;
+/// the others ask now and then. It is renewed while receiving and acknowledging. Renewal is GET, then SET: between the
+/// two the lease may expire and go to another, and a consumer that is busy for longer than the lease loses it without
+/// noticing at once. For moments two may then be active. That is tolerated: the inbox drops what was handled, in the
+/// commit that handles it. A consumer that restarts under its old name has its lease back at once.
+///
+/// Becoming active, it takes over everything pending, in order, before it asks for new entries. Blocking reads have a
+/// connection of their own; one that broke or was cut off may have been given entries that never arrived, so pending
+/// entries that were not handed out are looked for again.
+/// Thread-safety: none. Requires: the command connection outlives it.
+class RedisSubscription final : public Subscription {
+public:
+    struct Place {
+        std::string topic;
+        std::uint32_t partition = 0;
+        std::string group;
+        std::string consumer;
+    };
+    RedisSubscription(World& world, RedisTarget target, RedisConnection& commands, Place place);
+
+    task<Result<void>> create_group(Context& context);
+    task<Result<std::vector<Delivery>>> receive(Context& context, std::size_t count) override;
+    task<Result<void>> acknowledge(Context& context, std::span<const std::string> tokens) override;
+    task<Result<void>> give_back(Context& context, std::string token, Duration delay) override;
+
+private:
+    using EntryIds = std::set<std::string, EntryIdLess>;
+
+    task<Result<std::vector<Delivery>>> receive_some(Context& context, std::size_t count);
+    task<Result<void>> hold_lease(Context& context);
+    task<Result<void>> renew_lease(Context& context);
+    task<Result<std::vector<Delivery>>> claim_pending(Context& context, std::size_t count);
+    task<Result<std::vector<Delivery>>> claim_given_back(Context& context, std::size_t count);
+    task<Result<std::vector<Delivery>>> read_new(Context& context, std::size_t count);
+    task<Result<std::vector<Delivery>>> with_counts(Context& context, std::vector<StreamEntry> entries);
+    RedisCommands claim_command(std::string_view from, std::size_t count) const;
+    Result<std::vector<Delivery>> hand_out(std::vector<Delivery> deliveries);
+
+    World& world_;
+    RedisConnection& commands_;
+    RedisConnection reader_;
+    Place place_;
+    std::string stream_;
+    std::string lease_;
+    bool group_created_ = false;
+    bool active_ = false;
+    Instant renew_at_{};
+    std::optional<std::string> claim_from_; // where to look on for pending entries
+    EntryIds handed_out_;                   // neither acknowledged nor given back
+    EntryIds given_back_;
+};
+
+} // namespace flotilla
