@@ -108,7 +108,12 @@ task<void> Composer::run(Context& context, Call& call, std::size_t index) {
         .counter("gateway_composition_failed_branches_total", "Branches of compositions that failed.",
                  {{"upstream", branch.service}, {"branch", branch.name}})
         .add();
-    log_.debug(context, "a branch failed", {{"branch", branch.name}, {"error", outcome.error->message()}});
+    const bool clients_mistake =
+        outcome.answered && outcome.answered->status() >= 400 && outcome.answered->status() < 500;
+    if (branch.required && !clients_mistake) {
+        log_.warning(context, "a required branch failed",
+                     {{"branch", branch.name}, {"error", outcome.error->message()}, {"request_id", call.facts.id}});
+    }
     if (!branch.required) co_return;
     call.first_failed_required = index;
     context.cancel(Error(Kind::cancelled, "a required branch has failed")); // the others' answers are of no use now
