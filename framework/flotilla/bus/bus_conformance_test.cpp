@@ -1,6 +1,7 @@
 #include <atomic>
 
 #include <flotilla/bus/conformance/bus_conformance.hpp>
+#include <flotilla/bus/conformance/hub_server.hpp>
 #include <flotilla/bus/conformance/redis_server.hpp>
 #include <flotilla/bus/memory/memory_bus.hpp>
 
@@ -19,26 +20,35 @@ private:
     std::string name_;
 };
 
-class RedisBusServer final : public BusServer {
+/// A server process: RedisServer or HubServer.
+template <class Process>
+class ProcessServer final : public BusServer {
 public:
-    std::string url() const override { return redis_.url(); }
-    void restart() override { redis_.restart(); }
-    void wipe() override { redis_.wipe(); }
+    std::string url() const override { return process_.url(); }
+    void restart() override { process_.restart(); }
+    void wipe() override { process_.wipe(); }
 
 private:
-    RedisServer redis_;
+    Process process_;
 };
+
+template <class Process>
+BusCase process_case(std::string name) {
+    return {.name = std::move(name),
+            .features = {.durable = true},
+            .restarts = true,
+            .wipes = true,
+            .start = []() -> std::unique_ptr<BusServer> {
+                if (!Process::present()) return nullptr;
+                return std::make_unique<ProcessServer<Process>>();
+            }};
+}
 
 INSTANTIATE_TEST_SUITE_P(Memory, BusConformance, testing::Values(BusCase{.name = "memory", .wipes = true, .start = [] {
                                                                              return std::make_unique<MemoryServer>();
                                                                          }}));
-
-INSTANTIATE_TEST_SUITE_P(
-    Redis, BusConformance,
-    testing::Values(BusCase{
-        .name = "redis-server", .features = {.durable = true}, .restarts = true, .wipes = true, .start = [] {
-            return RedisServer::present() ? std::make_unique<RedisBusServer>() : nullptr;
-        }}));
+INSTANTIATE_TEST_SUITE_P(Redis, BusConformance, testing::Values(process_case<RedisServer>("redis-server")));
+INSTANTIATE_TEST_SUITE_P(Hub, BusConformance, testing::Values(process_case<HubServer>("flotilla-hub")));
 
 } // namespace
 } // namespace flotilla::bus_testing
