@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 SOURCE = pathlib.Path(os.environ.get("FLOTILLA_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 PROGRAMS = pathlib.Path(os.environ.get("FLOTILLA_BIN", SOURCE / "build/release/bin"))
@@ -130,8 +131,10 @@ class Fleet:
         assert answer.status == 201, answer
         return answer.json()
 
-    def mails(self):
-        answer = call(self.port("hub"), "GET", "/mail/messages?limit=100000")
+    def mails(self, to=None):
+        """What the catcher holds, or holds for one address; the newest thousand."""
+        query = f"&to={urllib.parse.quote(to)}" if to else ""
+        answer = call(self.port("hub"), "GET", f"/mail/messages?limit=1000{query}")
         assert answer.status == 200, answer
         return answer.json()
 

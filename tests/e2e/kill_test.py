@@ -107,19 +107,24 @@ class KillUnderLoad(unittest.TestCase):
             if order["id"] in buyers.confirmed:
                 self.assertEqual("CONFIRMED", kept["status"])
 
-        def every_confirmation():
-            mails = fleet.mails()
-            subjects = {mail["subject"] for mail in mails}
-            welcomed = {address for mail in mails if mail["subject"] == "Welcome aboard" for address in mail["to"]}
-            missing = [o for o in buyers.confirmed if f"Your order {o} is confirmed" not in subjects]
-            unwelcomed = [u for u in buyers.users.values() if u["email"] not in welcomed]
-            return mails if not missing and not unwelcomed else None
-
-        mails = f.eventually(every_confirmation, patience=30, what="a mail for every confirmed order and every user")
+        orders_of = {user["id"]: [] for user in buyers.users.values()}
+        for order in buyers.confirmed:
+            orders_of[buyers.orders[order]["userId"]].append(order)
+        mails = []
+        for user in buyers.users.values():
+            wanted = {"Welcome aboard"} | {f"Your order {order} is confirmed" for order in orders_of[user["id"]]}
+            mails += f.eventually(lambda: self.mails_with(fleet, user["email"], wanted), patience=30,
+                                  what=f"the mails {wanted} to {user['email']}")
         ids = [mail["messageId"] for mail in mails]
         self.assertEqual(len(ids), len(set(ids)), "a Message-ID is kept twice")
         confirmations = [mail["subject"] for mail in mails if mail["subject"].startswith("Your order")]
         self.assertEqual(len(confirmations), len(set(confirmations)), "an order was confirmed by two different mails")
+
+    @staticmethod
+    def mails_with(fleet, address, subjects):
+        """The mails to an address once they include all the subjects."""
+        mails = fleet.mails(to=address)
+        return mails if subjects <= {mail["subject"] for mail in mails} else None
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class WalkingShop(unittest.TestCase):
                 self.assertEqual(200, dashboard.status, dashboard)
                 self.assertEqual(user, dashboard.json()["user"])
                 self.assertEqual([{**order, "status": "CONFIRMED"}], dashboard.json()["orders"])
-                mails = f.eventually(lambda: [m for m in fleet.mails()] if len(fleet.mails()) == 2 else None, what="two mails")
+                mails = f.eventually(lambda: two_mails(fleet), what="two mails")
                 self.assertEqual(["ada@example.com"] * 2, [address for m in mails for address in m["to"]])
                 subjects = sorted(m["subject"] for m in mails)
                 self.assertEqual(["Welcome aboard", f"Your order {order['id']} is confirmed"], subjects)
@@ -77,6 +77,11 @@ class WalkingShop(unittest.TestCase):
             self.assertEqual(201, answer.status)
             entry = f.eventually(lambda: read_stream(fleet, "user.created"), what="the event on the bus")
             self.assertIn(trace, entry)
+
+
+def two_mails(fleet):
+    mails = fleet.mails()
+    return mails if len(mails) == 2 else None
 
 
 def read_stream(fleet, topic):
