@@ -1,9 +1,17 @@
 #include <flotilla/service/client.hpp>
 
+#include <algorithm>
+
 #include <flotilla/http/problem.hpp>
 #include <flotilla/service/binding.hpp>
 
 namespace flotilla {
+namespace {
+
+// How long a call waits for the registry's first answer about a service of which nothing is known.
+constexpr Duration kResolveTimeout = std::chrono::seconds(2);
+
+} // namespace
 
 Client::Client(Service service, Registry& registry, http::Client& http, std::string this_host)
     : service_(service), registry_(registry), http_(http), this_host_(std::move(this_host)) {}
@@ -12,6 +20,14 @@ Error Client::broken_answer(const EndpointInfo& endpoint, const Error& why) cons
     return Error(Kind::bad_gateway, "broken_answer",
                  std::string(service_.name) + " answered " + std::string(name(endpoint.method)) + " " +
                      std::string(endpoint.path) + " with something else than its contract says: " + why.message());
+}
+
+task<Result<Instances>> Client::known_instances(Context& context) {
+    Context waiting(context, kResolveTimeout);
+    auto instances = co_await registry_.resolve(waiting, std::string(service_.name));
+    if (instances || context.cancelled()) co_return instances;
+    co_return Error(Kind::unavailable, "no_instance", "no instance of " + std::string(service_.name) + " is known")
+        .with_retry_after(std::chrono::seconds(1));
 }
 
 task<Result<std::string>> Client::send(Context& context, const EndpointInfo& endpoint, const void* request) {
@@ -23,21 +39,26 @@ task<Result<std::string>> Client::send(Context& context, const EndpointInfo& end
 
     auto instances = co_await must(registry_.resolve(context, std::string(service_.name)));
     const auto first = turn_++;
-    std::optional<Error> last;
-    for (std::size_t i = 0; i < instances->size(); ++i) {
+    // The only instance gets a second try: a kept connection may have ended just as we used it.
+    const std::size_t tries = repeatable ? std::max<std::size_t>(instances->size(), 2) : 1;
+    Error last(Kind::unavailable, "no_instance", "no healthy instance of " + std::string(service_.name) + " is known");
+    for (std::size_t i = 0; i < tries; ++i) {
         const auto& instance = (*instances)[(first + i) % instances->size()];
         auto response = co_await http_.fetch(context, instance.best_address(this_host_), message);
-        if (response) {
-            if (response->status() < 400) co_return std::move(response->body);
-            co_return http::error_from_problem(*response);
-        }
+        if (response) co_return answer_of(endpoint, std::move(*response));
         last = std::move(response.error()).with_context("calling " + instance.id);
-        const bool unreachable = last->kind() == Kind::unavailable || last->kind() == Kind::bad_gateway;
-        if (!repeatable || !unreachable || context.cancelled()) break;
+        const bool unreachable = last.kind() == Kind::unavailable || last.kind() == Kind::bad_gateway;
+        if (!unreachable || context.cancelled()) break;
     }
-    if (last) co_return std::move(*last);
-    co_return Error(Kind::unavailable, "no_instance",
-                    "no healthy instance of " + std::string(service_.name) + " is known");
+    co_return last;
+}
+
+Result<std::string> Client::answer_of(const EndpointInfo& endpoint, http::Response response) const {
+    const int status = response.status();
+    if (status >= 400) return http::error_from_problem(response);
+    if (status < 200 || status >= 300)
+        return broken_answer(endpoint, Error(Kind::bad_gateway, "status " + std::to_string(status)));
+    return std::move(response.body);
 }
 
 } // namespace flotilla

@@ -11,7 +11,8 @@
 namespace flotilla {
 
 /// Calls another service by its contract: `co_await users.call(context, user::get, {.id = id})`. Takes the next healthy
-/// instance in turn; when one cannot be reached and the call is safe to repeat, tries the others within the deadline.
+/// instance in turn; when one cannot be reached and the call is safe to repeat, tries the others (the only one: once
+/// more) within the deadline.
 /// Endpoints declared idempotent get an Idempotency-Key of their own. Carries trace and deadline.
 /// Errors: what the service answered, with its code; unavailable, bad_gateway, the context's reason.
 /// Thread-safety: none; one per loop.
@@ -35,8 +36,11 @@ public:
     const Service& service() const { return service_; }
 
 private:
+    /// Errors: unavailable `no_instance`, soon, when none is known and the registry does not tell.
+    task<Result<Instances>> known_instances(Context& context);
     /// Returns the body of a successful answer.
     task<Result<std::string>> send(Context& context, const EndpointInfo& endpoint, const void* request);
+    Result<std::string> answer_of(const EndpointInfo& endpoint, http::Response response) const;
     Error broken_answer(const EndpointInfo& endpoint, const Error& why) const;
 
     Service service_;

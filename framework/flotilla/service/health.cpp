@@ -1,6 +1,9 @@
 #include <flotilla/service/health.hpp>
 
 namespace flotilla {
+namespace {
+constexpr Duration kStaleAfter = std::chrono::seconds(5);
+}
 
 void HealthChecks::add(std::string name, std::function<Result<void>()> check, bool required) {
     checks_.push_back({std::move(name), std::move(check), required});
@@ -22,6 +25,20 @@ HealthReport HealthChecks::report(bool draining) const {
         }
     }
     if (draining) report.status = "unavailable";
+    return report;
+}
+
+void HealthBoard::post(HealthReport report, Instant now) {
+    const std::lock_guard lock(mutex_);
+    report_ = std::move(report);
+    posted_ = now;
+}
+
+HealthReport HealthBoard::last(Instant now) const {
+    const std::lock_guard lock(mutex_);
+    if (posted_ && now - *posted_ <= kStaleAfter) return report_;
+    HealthReport report{.status = "unavailable"};
+    report.checks["primary loop"] = {"failed", posted_ ? "does not answer" : "has not started yet"};
     return report;
 }
 

@@ -2,10 +2,12 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <flotilla/aio/deadline.hpp>
 #include <flotilla/base/result.hpp>
 
 namespace flotilla {
@@ -40,6 +42,20 @@ private:
         bool required;
     };
     std::vector<Check> checks_;
+};
+
+/// What a process's primary loop last found. Its other loops have no outbox, jobs or consumers to ask and answer this,
+/// so that it does not matter which loop a probe meets. Thread-safe.
+class HealthBoard {
+public:
+    void post(HealthReport report, Instant now);
+    /// The last report; "unavailable" when it is old, since the primary loop hangs then, or when there is none yet.
+    HealthReport last(Instant now) const;
+
+private:
+    mutable std::mutex mutex_;
+    HealthReport report_;
+    std::optional<Instant> posted_;
 };
 
 } // namespace flotilla

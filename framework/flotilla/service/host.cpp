@@ -1,5 +1,6 @@
 #include <flotilla/service/host.hpp>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -9,6 +10,7 @@
 #include <flotilla/bus/bus.hpp>
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/server.hpp>
+#include <flotilla/service/health.hpp>
 #include <flotilla/service/request_pipeline.hpp>
 #include <flotilla/service/requests_in_flight.hpp>
 #include <flotilla/service/settings.hpp>
@@ -16,7 +18,14 @@
 
 namespace flotilla {
 
-Process::Process(Logger logger) : log(std::move(logger)), in_flight(std::make_unique<RequestsInFlight>()) {}
+namespace {
+constexpr Duration kWithdrawTime = std::chrono::seconds(2);
+constexpr Duration kPostHealthEvery = std::chrono::milliseconds(250);
+} // namespace
+
+Process::Process(Logger logger)
+    : log(std::move(logger)), in_flight(std::make_unique<RequestsInFlight>()), health(std::make_unique<HealthBoard>()) {
+}
 Process::~Process() = default;
 
 struct Host::Impl {
@@ -46,13 +55,28 @@ struct Host::Impl {
     std::map<std::string, std::unique_ptr<Client>, std::less<>> clients;
     std::set<std::string, std::less<>> known_settings;
     std::function<void()> ready;
+    std::function<void()> withdrawn;
+    http::Server server;
+    Event failed;             ///< background work ended with a bug
+    std::optional<Error> bug; ///< which one
 
     Impl(World& w, Process& p, HostOptions o, bool is_primary)
-        : world(w), process(p), options(std::move(o)), primary(is_primary), http(w), pipeline(w, p, options, health) {}
+        : world(w), process(p), options(std::move(o)), primary(is_primary), http(w),
+          pipeline(w, p, options, health, is_primary),
+          server(w, [this](Context& request, http::Exchange& exchange) { return pipeline.handle(request, exchange); }) {
+    }
 
     void open_registry_and_bus();
+    Result<void> listen();
     void make_background();
+    void make_checks();
+    void start(Scope& background);
+    void spawn(Scope& background, std::string_view what, task<void> work);
+    task<void> watched(std::string_view what, task<void> work);
+    void note_bug(std::string_view what, std::string_view why);
     task<void> prune_idempotency(Context& context);
+    task<void> post_health(Context& context);
+    task<void> drain(Context& root);
     task<Result<void>> serve(Context& context);
     void announce();
 };
@@ -72,6 +96,7 @@ const HostOptions& Host::options() const { return impl_->options; }
 const Address& Host::address() const { return impl_->address; }
 http::Client& Host::http_client() { return impl_->http; }
 void Host::on_ready(std::function<void()> callback) { impl_->ready = std::move(callback); }
+void Host::on_withdrawn(std::function<void()> callback) { impl_->withdrawn = std::move(callback); }
 
 void Host::use(std::unique_ptr<Registry> registry, std::unique_ptr<Bus> bus) {
     impl_->registry = std::move(registry);
@@ -95,6 +120,8 @@ Database& Host::database(Migrations migrations) {
 Client& Host::client(const Service& service) {
     impl_->open_registry_and_bus();
     auto& slot = impl_->clients[std::string(service.name)];
+    // Watched from now on: what is known before the first call survives a registry that dies before it.
+    if (!slot) (void)impl_->registry->instances(service.name);
     if (!slot) slot = std::make_unique<Client>(service, *impl_->registry, impl_->http, impl_->options.host);
     return *slot;
 }
@@ -102,6 +129,9 @@ Client& Host::client(const Service& service) {
 void Host::add(std::unique_ptr<detail::EndpointHandler> handler) { impl_->pipeline.add(std::move(handler)); }
 
 void Host::subscribe(std::string_view topic, std::uint32_t partitions, EventHandler handler) {
+    // Of two consumers in one group only one would ever hear anything.
+    if (std::ranges::find(impl_->subscriptions, topic, &Impl::Subscribed::topic) != impl_->subscriptions.end())
+        throw std::logic_error("host.on() was called twice for " + std::string(topic));
     impl_->subscriptions.push_back({std::string(topic), partitions, std::move(handler)});
 }
 
@@ -146,14 +176,48 @@ task<Result<void>> Host::prepare(Context& context) {
         co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
     }
+    co_await must(impl_->listen());
+    impl_->make_background();
     co_return Result<void>();
 }
 
+Result<void> Host::Impl::listen() {
+    const auto wanted = Address::tcp(options.host, options.port);
+    const bool shared = options.loops > 1;
+    if (shared && primary && options.port != 0) {
+        // SO_REUSEPORT would let us share the port with a stranger; listening without it finds out.
+        auto alone = world.listen(wanted);
+        if (!alone) return std::move(alone.error());
+    }
+    auto listening = server.listen(wanted, {.reuse_port = shared});
+    if (!listening) return std::move(listening.error());
+    address = *listening;
+    if (options.instance.empty()) options.instance = options.service + "-" + std::to_string(address.port);
+    pipeline.set_instance(options.instance);
+    if (!primary || options.unix_socket.empty()) return {};
+    auto local = server.listen(Address::unix_socket(options.unix_socket));
+    if (!local) return std::move(local.error());
+    return {};
+}
+
 void Host::Impl::make_background() {
+    if (database && primary) {
+        relay = std::make_unique<OutboxRelay>(world, *database, *bus, options.service, process.log, process.metrics);
+        for (const auto& subscribed : subscriptions) {
+            for (std::uint32_t partition = 0; partition < subscribed.partitions; ++partition) {
+                consumers.push_back(std::make_unique<Consumer>(world, *database, *bus, subscribed.topic, partition,
+                                                               options.service, options.instance, subscribed.handler,
+                                                               process.log, process.metrics, Consumer::Options{}));
+            }
+        }
+    }
+    make_checks();
+}
+
+void Host::Impl::make_checks() {
     health.add("registry", [this] { return registry->health(); }, false);
-    if (!database || !primary) return;
+    if (!relay) return;
     health.add("bus", [this] { return bus->health(); }, false);
-    relay = std::make_unique<OutboxRelay>(world, *database, *bus, options.service, process.log, process.metrics);
     health.add(
         "outbox",
         [this]() -> Result<void> {
@@ -162,24 +226,16 @@ void Host::Impl::make_background() {
             return Error(Kind::unavailable, std::to_string(now.waiting) + " events wait: " + now.last_error);
         },
         false);
-    if (jobs) {
-        health.add(
-            "jobs",
-            [this]() -> Result<void> {
-                const auto& now = jobs->statistics();
-                if (now.last_error.empty() && now.parked == 0) return {};
-                return Error(Kind::unavailable, std::to_string(now.queued) + " jobs wait, " +
-                                                    std::to_string(now.parked) + " are parked: " + now.last_error);
-            },
-            false);
-    }
-    for (const auto& subscribed : subscriptions) {
-        for (std::uint32_t partition = 0; partition < subscribed.partitions; ++partition) {
-            consumers.push_back(std::make_unique<Consumer>(world, *database, *bus, subscribed.topic, partition,
-                                                           options.service, options.instance, subscribed.handler,
-                                                           process.log, process.metrics, Consumer::Options{}));
-        }
-    }
+    if (!jobs) return;
+    health.add(
+        "jobs",
+        [this]() -> Result<void> {
+            const auto& now = jobs->statistics();
+            if (now.last_error.empty() && now.parked == 0) return jobs->health();
+            return Error(Kind::unavailable, std::to_string(now.queued) + " jobs wait, " + std::to_string(now.parked) +
+                                                " are parked: " + now.last_error);
+        },
+        false);
 }
 
 task<void> Host::Impl::prune_idempotency(Context& context) {
@@ -189,67 +245,95 @@ task<void> Host::Impl::prune_idempotency(Context& context) {
             process.log.warning(context, "could not prune idempotency records",
                                 {{"error", forgotten.error().message()}});
         }
-        auto slept = co_await sleep_for(context, std::chrono::minutes(10));
-        if (!slept) co_return;
+        if (!co_await sleep_for(context, std::chrono::minutes(10))) co_return;
     }
 }
 
+task<void> Host::Impl::post_health(Context& context) {
+    do {
+        process.health->post(health.report(false), world.monotonic());
+    } while (co_await sleep_for(context, kPostHealthEvery));
+}
+
 void Host::Impl::announce() {
+    // Unix sockets refuse SO_REUSEPORT: all callers would meet the primary loop. TCP spreads them over the loops.
     registry->announce({.id = options.instance,
                         .service = options.service,
                         .address = address,
-                        .unix_socket = options.unix_socket,
+                        .unix_socket = options.loops > 1 ? std::string() : options.unix_socket,
                         .host = options.host,
                         .version = options.version});
 }
 
-task<Result<void>> Host::Impl::serve(Context& context) {
-    http::Server server(
-        world, [this](Context& request, http::Exchange& exchange) { return pipeline.handle(request, exchange); });
-    auto listening = server.listen(Address::tcp(options.host, options.port), {.reuse_port = options.loops > 1});
-    if (!listening)
-        co_return std::move(listening.error())
-            .with_context("cannot listen on " + options.host + ":" + std::to_string(options.port));
-    address = *listening;
-    if (options.instance.empty()) options.instance = options.service + "-" + std::to_string(address.port);
-    pipeline.set_instance(options.instance);
-    if (primary && !options.unix_socket.empty()) {
-        auto local = server.listen(Address::unix_socket(options.unix_socket));
-        if (!local) co_return std::move(local.error()).with_context("cannot listen on " + options.unix_socket);
-    }
-    make_background();
+void Host::Impl::note_bug(std::string_view what, std::string_view why) {
+    process.log.error("ended with a bug; the service stops", {{"what", what}, {"why", why}});
+    bug = Error(Kind::internal, std::string(what) + " ended with a bug: " + std::string(why));
+    failed.notify();
+}
 
-    // Background work outlives the stop signal until the last request is answered, so it hangs on a root of its own.
-    Context background_root(world);
-    Scope background(background_root);
-    if (relay) background.spawn(relay->run(background.context()));
-    if (jobs) background.spawn(jobs->run(background.context()));
+/// A service without its relay or its consumers would look alive and lose its purpose: a bug there ends the host.
+task<void> Host::Impl::watched(std::string_view what, task<void> work) {
+    try {
+        co_await std::move(work);
+    } catch (const std::exception& exception) {
+        note_bug(what, exception.what());
+    } catch (...) {
+        note_bug(what, "no std::exception");
+    }
+}
+
+void Host::Impl::spawn(Scope& background, std::string_view what, task<void> work) {
+    background.spawn(watched(what, std::move(work)));
+}
+
+void Host::Impl::start(Scope& background) {
+    Context& context = background.context();
+    if (relay) {
+        spawn(background, "the outbox relay", relay->run(context));
+        spawn(background, "the pruning of idempotency records", prune_idempotency(context));
+    }
+    if (relay && jobs) spawn(background, "the job runner", jobs->run(context));
     for (auto& consumer : consumers)
-        background.spawn(consumer->run(background.context()));
-    if (database && primary) background.spawn(prune_idempotency(background.context()));
-    background.spawn(registry->run(background.context()));
-    background.spawn(server.run(background.context()));
+        spawn(background, "a consumer", consumer->run(context));
+    spawn(background, "the registry client", registry->run(context));
+    if (primary && options.loops > 1) spawn(background, "the health report", post_health(context));
+    spawn(background, "the HTTP server", server.run(context));
     if (primary) {
         announce();
         process.log.info("ready", {{"address", address.to_string()}, {"instance", options.instance}});
     }
     if (ready) ready();
+}
 
-    Event never;
-    (void)co_await never.wait(context); // ends when the context is cancelled: that is the stop signal
-
-    // Shutdown order: callers stop coming, requests in flight finish, then what they left behind is handed on.
+// Callers stop coming, then requests in flight finish.
+task<void> Host::Impl::drain(Context& root) {
+    const auto end = world.monotonic() + options.drain;
     pipeline.set_draining();
-    Context drain(background_root, options.drain);
     if (primary) {
-        auto withdrawn = co_await registry->withdraw(drain);
-        if (!withdrawn)
-            process.log.warning("could not withdraw from the registry", {{"error", withdrawn.error().message()}});
+        if (options.loops > 1) process.health->post(health.report(true), world.monotonic());
+        Context withdrawing(root, kWithdrawTime);
+        auto done = co_await registry->withdraw(withdrawing);
+        if (!done) process.log.warning("could not withdraw from the registry", {{"error", done.error().message()}});
     }
-    co_await server.shutdown(background_root, options.drain);
+    if (withdrawn) withdrawn();
+    co_await server.shutdown(root, std::max(end - world.monotonic(), Duration::zero()));
+}
+
+task<Result<void>> Host::Impl::serve(Context& context) {
+    // Background work outlives the stop signal until the last request is answered, so it hangs on a root of its own.
+    Context root(world);
+    Scope background(root);
+    try {
+        start(background);
+        (void)co_await failed.wait(context); // ends with the stop signal, or with a bug
+        co_await drain(root);
+    } catch (const std::exception& exception) {
+        note_bug("serving", exception.what());
+    }
     background.cancel(Error(Kind::unavailable, "shutting down"));
     co_await background.join();
     if (primary) process.log.info("stopped");
+    if (bug) co_return std::move(*bug);
     co_return Result<void>();
 }
 

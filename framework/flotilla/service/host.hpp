@@ -26,11 +26,13 @@ namespace flotilla {
 class Bus;
 class Registry;
 
-/// What the loops of a process share: log, metrics, and which idempotent requests are being handled. Thread-safe.
+/// What the loops of a process share: log, metrics, which idempotent requests are being handled, and how the primary
+/// loop is. Thread-safe.
 struct Process {
     Logger log;
     Metrics metrics;
     std::unique_ptr<struct RequestsInFlight> in_flight;
+    std::unique_ptr<class HealthBoard> health;
 
     explicit Process(Logger logger);
     ~Process();
@@ -123,6 +125,7 @@ public:
     }
 
     /// Handles each event of a topic once: a plain function in the transaction that also moves the consumer's mark.
+    /// It runs on the database's writer thread; of its context it uses trace and event_id. One handler per topic.
     template <class Event, class T>
     void on(const Topic<Event>& topic, Result<void> (T::*method)(Context&, Transaction&, const Event&), T& object) {
         subscribe(topic.name, topic.options.partitions,
@@ -156,16 +159,20 @@ public:
 
     // --- for whoever runs the host ---
 
-    /// Applies migrations (primary) and checks the settings. Requires: after install().
+    /// Checks the settings, applies migrations (primary) and listens: whatever can keep a service from starting does so
+    /// here. Requires: after install(), once.
     task<Result<void>> prepare(Context& context);
-    /// Listens, announces itself, serves until `context` is cancelled, then withdraws and drains. Requires: prepare().
+    /// Announces itself, serves until `context` is cancelled, then withdraws and drains. Requires: prepare().
+    /// Errors: internal when background work (relay, jobs, consumers) ended with a bug, which ends the host too.
     task<Result<void>> run(Context& context);
-    /// The bound TCP address; valid once `run` has begun to listen.
+    /// The bound TCP address; valid after prepare().
     const Address& address() const;
     /// Replaces the registry and the bus by others (tests). Requires: before install().
     void use(std::unique_ptr<Registry> registry, std::unique_ptr<Bus> bus);
     /// Called once run() accepts requests.
     void on_ready(std::function<void()> callback);
+    /// Called during shutdown, once callers have been told to go elsewhere: the other loops may stop to accept.
+    void on_withdrawn(std::function<void()> callback);
     http::Client& http_client();
 
 private:

@@ -33,76 +33,107 @@ std::string sha256_hex(std::initializer_list<std::string_view> pieces) {
     return text;
 }
 
-bool is_health_path(std::string_view path) {
+constexpr std::string_view kOwnPageMethods = "GET, HEAD";
+
+/// Pages that every service has.
+bool is_own_page(std::string_view path) {
     return path == "/livez" || path == "/readyz" || path == "/healthz" || path == "/metrics";
 }
 
+/// Counts a request while it is handled.
+class ActiveRequest {
+public:
+    explicit ActiveRequest(Gauge& gauge) : gauge_(gauge) { gauge_.add(1); }
+    ActiveRequest(const ActiveRequest&) = delete;
+    ActiveRequest& operator=(const ActiveRequest&) = delete;
+    ~ActiveRequest() { gauge_.add(-1); }
+
+private:
+    Gauge& gauge_;
+};
+
+/// Hangs an idempotent request on a context, for transactions to find, while it is called.
+class Attached {
+public:
+    Attached(Context& context, IdempotentRequest& request) : context_(context) {
+        context_.idempotent_request = &request;
+    }
+    Attached(const Attached&) = delete;
+    Attached& operator=(const Attached&) = delete;
+    ~Attached() { context_.idempotent_request = nullptr; }
+
+private:
+    Context& context_;
+};
+
 } // namespace
 
-RequestPipeline::RequestPipeline(World& world, Process& process, const HostOptions& options, const HealthChecks& health)
-    : world_(world), process_(process), options_(options), health_(health), unmatched_{nullptr, "", {}},
+RequestPipeline::RequestPipeline(World& world, Process& process, const HostOptions& options, const HealthChecks& health,
+                                 bool primary)
+    : world_(world), process_(process), options_(options), health_(health), primary_(primary),
+      unmatched_{nullptr, "", {}},
       active_requests_(process.metrics.gauge("http_server_active_requests", "Requests being handled right now.")) {}
 
 void RequestPipeline::add(std::unique_ptr<detail::EndpointHandler> handler) {
     const auto& info = handler->info;
-    auto added = router_.add(info.method, info.path, routes_.size());
-    if (!added) throw std::logic_error(added.error().message());
     std::string pattern(info.path);
+    if (is_own_page(pattern)) throw std::logic_error(pattern + " is a page of the framework");
+    auto added = router_.add(info.method, pattern, routes_.size());
+    if (!added) throw std::logic_error(added.error().message());
     routes_.push_back({std::move(handler), std::move(pattern), {}});
 }
 
 // The order in which a request passes:
 //  1. server      (http/server.cpp) limits, deadline and trace context: nothing below runs without them
-//  2. measuring   sees every outcome, also those of the steps that refuse
-//  3. health      /livez, /readyz, /metrics answer whatever the state of the rest
+//  2. own pages   /livez, /readyz, /healthz, /metrics answer whatever the state of the rest, and do not count
+//  3. measuring   sees every outcome, also those of the steps that refuse
 //  4. routing     404 and 405 before a body is read
 //  5. idempotency a repeated request is answered from the record, before validation could change its mind
 //  6. binding     names, types and bounds of the request, all errors at once
 //  7. the service's method
-//  8. errors      every failure becomes problem+json here and nowhere else
+//  8. errors      every failure becomes problem+json in refuse() and nowhere else
 task<void> RequestPipeline::handle(Context& context, http::Exchange& exchange) {
     const auto begin = world_.monotonic();
     const auto path = exchange.request().path();
-    if (is_health_path(path)) {
-        auto sent = co_await answer_health(context, exchange, path);
-        if (!sent) exchange.reset();
+    if (is_own_page(path)) {
+        co_await answer_own_page(context, exchange, path);
         co_return;
     }
-    active_requests_.add(1);
+    const ActiveRequest active(active_requests_);
     auto match = router_.match(exchange.request().method, path);
-    Route* route = match ? &routes_[match->value] : &unmatched_;
-    int status = 200;
-    Result<void> sent;
-    if (match) {
-        try {
-            sent = co_await answer(context, exchange, *match);
-        } catch (const std::exception& bug) {
-            process_.log.error(context, "a handler threw", {{"route", route->pattern}, {"what", bug.what()}});
-            sent = Error(Kind::internal, "internal error");
-        }
-        if (sent) status = route->handler->info.options.success;
-    } else {
-        sent = std::move(match.error());
-    }
-    if (!sent) {
-        status = http_status(sent.error().kind());
-        if (exchange.responded()) {
-            exchange.reset();
-        } else {
-            if (sent.error().kind() == Kind::internal) {
-                process_.log.error(context, "a request failed",
-                                   {{"route", route->pattern}, {"error", sent.error().message()}});
-            }
-            auto answered = co_await http::respond_error(context, exchange, sent.error(), router_.allowed(path));
-            if (!answered) exchange.reset();
-        }
-    }
-    active_requests_.add(-1);
+    Route& route = match ? routes_[match->value] : unmatched_;
+    const int status = co_await answer(context, exchange, route, std::move(match));
     record(context, exchange, route, status, begin);
 }
 
-task<Result<void>> RequestPipeline::answer(Context& context, http::Exchange& exchange,
-                                           const http::Router::Match& match) {
+/// Answers, one way or the other; returns the status.
+task<int> RequestPipeline::answer(Context& context, http::Exchange& exchange, Route& route,
+                                  Result<http::Router::Match> match) {
+    if (!match) {
+        std::string allow;
+        if (match.error().kind() == Kind::method_not_allowed) allow = router_.allowed(exchange.request().path());
+        if (!allow.empty() && exchange.request().method == Method::options)
+            co_return co_await answer_options(context, exchange, std::move(allow));
+        co_return co_await refuse(context, exchange, route, std::move(match.error()), std::move(allow));
+    }
+    auto served = co_await serve_guarded(context, exchange, *match);
+    if (served) co_return *served;
+    co_return co_await refuse(context, exchange, route, std::move(served.error()), {});
+}
+
+/// The one place that catches what a service throws.
+task<Result<int>> RequestPipeline::serve_guarded(Context& context, http::Exchange& exchange,
+                                                 const http::Router::Match& match) {
+    try {
+        co_return co_await serve(context, exchange, match);
+    } catch (const std::exception& bug) {
+        co_return Error(Kind::internal, std::string("the handler threw: ") + bug.what());
+    } catch (...) {
+        co_return Error(Kind::internal, "the handler threw something that is no std::exception");
+    }
+}
+
+task<Result<int>> RequestPipeline::serve(Context& context, http::Exchange& exchange, const http::Router::Match& match) {
     std::string body;
     const auto& info = routes_[match.value].handler->info;
     if (has_body(info)) body = co_await must(exchange.read_all(context, http::ServerOptions{}.body_bytes_max));
@@ -116,16 +147,23 @@ task<Result<void>> RequestPipeline::answer(Context& context, http::Exchange& exc
     http::ResponseHead head{.status = answer.status};
     if (!answer.body.empty()) head.headers.add("content-type", "application/json");
     if (answer.replayed) head.headers.add("idempotency-replayed", "true");
-    co_return co_await exchange.respond(context, head, answer.body);
+    co_await must(exchange.respond(context, head, answer.body));
+    co_return answer.status;
+}
+
+/// A response type without fields has no content, whether it was made now or is read from the record.
+RequestPipeline::Answer RequestPipeline::answer_of(const EndpointInfo& info, std::string json, bool replayed) {
+    const bool empty = info.response->kind == TypeKind::structure && info.response->fields.empty();
+    const int status = info.options.success;
+    if (empty) return {status == 200 ? 204 : status, {}, replayed};
+    return {status, std::move(json), replayed};
 }
 
 task<Result<RequestPipeline::Answer>> RequestPipeline::call(Context& context, http::Exchange& exchange,
                                                             const http::Router::Match& match, std::string body) {
     auto& handler = *routes_[match.value].handler;
     auto json = co_await must(handler.handle(context, match.parameters, exchange.request(), body));
-    int status = handler.info.options.success;
-    if (json.empty() && status == 200) status = 204;
-    co_return Answer{status, std::move(json)};
+    co_return answer_of(handler.info, std::move(json), false);
 }
 
 task<Result<RequestPipeline::Answer>> RequestPipeline::call_once(Context& context, http::Exchange& exchange,
@@ -149,10 +187,9 @@ task<Result<RequestPipeline::Answer>> RequestPipeline::call_once(Context& contex
             .with_retry_after(std::chrono::seconds(1));
     }
     auto recorded = co_await must(find_recorded_response(context, *database_, request));
-    if (recorded) co_return Answer{info.options.success, std::move(*recorded), true};
-    context.idempotent_request = &request;
+    if (recorded) co_return answer_of(info, std::move(*recorded), true);
+    const Attached attached(context, request);
     auto answer = co_await call(context, exchange, match, std::move(body));
-    context.idempotent_request = nullptr;
     if (answer && !request.recorded) {
         throw std::logic_error(endpoint +
                                " is declared idempotent, but no transaction of it returned its response type");
@@ -160,17 +197,57 @@ task<Result<RequestPipeline::Answer>> RequestPipeline::call_once(Context& contex
     co_return answer;
 }
 
-task<Result<void>> RequestPipeline::answer_health(Context& context, http::Exchange& exchange, std::string_view path) {
+task<int> RequestPipeline::refuse(Context& context, http::Exchange& exchange, const Route& route, Error error,
+                                  std::string allow) {
+    constexpr int kClientClosedRequest = 499;
+    if (exchange.responded()) { // the answer did not get through: the peer has gone
+        exchange.reset();
+        co_return kClientClosedRequest;
+    }
+    if (error.kind() == Kind::internal) {
+        process_.log.error(context, "a request failed", {{"route", route.pattern}, {"error", error.message()}});
+    }
+    // Past its deadline whatever went wrong went wrong because of it; what the request itself has wrong stays true.
+    if (context.cancelled() && http::status_of(error) >= kClientClosedRequest) error = context.reason();
+    const int status = http::status_of(error);
+    auto answered = co_await http::respond_error(context, exchange, error, allow);
+    if (!answered) exchange.reset();
+    co_return answered ? status : kClientClosedRequest;
+}
+
+task<int> RequestPipeline::answer_options(Context& context, http::Exchange& exchange, std::string allow) {
+    http::ResponseHead head{.status = 204};
+    head.headers.add("allow", allow + ", OPTIONS");
+    auto answered = co_await exchange.respond(context, head, {});
+    if (!answered) exchange.reset();
+    co_return head.status;
+}
+
+HealthReport RequestPipeline::health() const {
+    if (primary_) return health_.report(draining_);
+    auto report = process_.health->last(world_.monotonic());
+    if (draining_) report.status = "unavailable";
+    return report;
+}
+
+task<void> RequestPipeline::answer_own_page(Context& context, http::Exchange& exchange, std::string_view path) {
     http::ResponseHead head;
     std::string body;
+    const auto method = exchange.request().method;
+    if (method != Method::get && method != Method::head) {
+        const Error error(Kind::method_not_allowed, "Method not allowed");
+        auto refused = co_await http::respond_error(context, exchange, error, kOwnPageMethods);
+        if (!refused) exchange.reset();
+        co_return;
+    }
+    head.headers.add("cache-control", "no-store");
     if (path == "/metrics") {
         head.headers.add("content-type", "text/plain; version=0.0.4; charset=utf-8");
         body = process_.metrics.prometheus_text();
     } else {
         head.headers.add("content-type", "application/json");
-        head.headers.add("cache-control", "no-store");
         HealthReport report{.status = "ok"};
-        if (path != "/livez") report = health_.report(draining_);
+        if (path != "/livez") report = health();
         report.service = options_.service;
         report.instance = instance_;
         report.version = options_.version;
@@ -178,34 +255,36 @@ task<Result<void>> RequestPipeline::answer_health(Context& context, http::Exchan
         if (failed) head.status = 503;
         body = json::write(report);
     }
-    co_return co_await exchange.respond(context, head, body);
+    auto answered = co_await exchange.respond(context, head, body);
+    if (!answered) exchange.reset();
 }
 
-void RequestPipeline::record(const Context& context, const http::Exchange& exchange, Route* route, int status,
+void RequestPipeline::record(const Context& context, const http::Exchange& exchange, Route& route, int status,
                              Instant begin) {
     const auto& request = exchange.request();
     const auto taken = world_.monotonic() - begin;
-    duration(*route, request.method, status).observe(taken);
+    duration(route, request.method, status).observe(taken);
     const bool sampled = ++served_ % static_cast<std::uint64_t>(std::max(options_.access_log_sample, 1)) == 0;
-    if (!sampled && status < 500 && taken < options_.slow_request) return;
-    process_.log.info(context, "request",
-                      {{"method", request.method_name},
-                       {"path", request.path()},
-                       {"status", status},
-                       {"duration_ms", std::chrono::duration<double, std::milli>(taken).count()}});
+    const auto level = status >= 500 ? LogLevel::warning : LogLevel::info;
+    if (!process_.log.enabled(level) || (!sampled && status < 500 && taken < options_.slow_request)) return;
+    process_.log.write(level, &context.trace, "request",
+                       {{"method", request.method_name},
+                        {"path", request.path()},
+                        {"status", status},
+                        {"duration_ms", std::chrono::duration<double, std::milli>(taken).count()}});
 }
 
 Histogram& RequestPipeline::duration(Route& route, Method method, int status) {
-    for (const auto& [known, histogram] : route.durations) {
-        if (known == status) return *histogram;
+    for (const auto& known : route.durations) {
+        if (known.method == method && known.status == status) return *known.histogram;
     }
-    const auto method_label = route.handler ? name(route.handler->info.method) : name(method);
+    const auto method_label = name(method);
     auto& made = process_.metrics.histogram(
         "http_server_request_duration_seconds", "Duration of HTTP server requests.",
         {{"http_request_method", method_label.empty() ? "_OTHER" : std::string(method_label)},
          {"http_route", route.pattern},
          {"http_response_status_code", std::to_string(status)}});
-    route.durations.emplace_back(status, &made);
+    route.durations.push_back({method, status, &made});
     return made;
 }
 

@@ -15,9 +15,11 @@ namespace flotilla {
 /// What happens to a request between the HTTP server and a service's method. One per loop.
 class RequestPipeline {
 public:
-    RequestPipeline(World& world, Process& process, const HostOptions& options, const HealthChecks& health);
+    /// primary: this loop's checks are the process's; other loops answer what the primary one posted.
+    RequestPipeline(World& world, Process& process, const HostOptions& options, const HealthChecks& health,
+                    bool primary);
 
-    /// Throws std::logic_error when method and path are taken: two endpoints of one service cannot share them.
+    /// Throws std::logic_error when method and path are taken, by another endpoint or by the framework's own pages.
     void add(std::unique_ptr<detail::EndpointHandler> handler);
     /// Requires: before a request with an Idempotency-Key, if an endpoint declares it.
     void use_database(Database& database) { database_ = &database; }
@@ -30,7 +32,12 @@ private:
     struct Route {
         std::unique_ptr<detail::EndpointHandler> handler;
         std::string pattern;
-        std::vector<std::pair<int, Histogram*>> durations; ///< by status, made on first use
+        struct Measured {
+            Method method;
+            int status;
+            Histogram* histogram;
+        };
+        std::vector<Measured> durations; ///< made on first use
     };
     struct Answer {
         int status = 200;
@@ -38,19 +45,26 @@ private:
         bool replayed = false; ///< from an earlier request with the same Idempotency-Key
     };
 
-    task<Result<void>> answer(Context& context, http::Exchange& exchange, const http::Router::Match& match);
+    static Answer answer_of(const EndpointInfo& info, std::string json, bool replayed);
+    task<int> answer(Context& context, http::Exchange& exchange, Route& route, Result<http::Router::Match> match);
+    task<Result<int>> serve(Context& context, http::Exchange& exchange, const http::Router::Match& match);
+    task<Result<int>> serve_guarded(Context& context, http::Exchange& exchange, const http::Router::Match& match);
     task<Result<Answer>> call(Context& context, http::Exchange& exchange, const http::Router::Match& match,
                               std::string body);
     task<Result<Answer>> call_once(Context& context, http::Exchange& exchange, const http::Router::Match& match,
                                    std::string body, std::string key);
-    task<Result<void>> answer_health(Context& context, http::Exchange& exchange, std::string_view path);
-    void record(const Context& context, const http::Exchange& exchange, Route* route, int status, Instant begin);
+    task<int> refuse(Context& context, http::Exchange& exchange, const Route& route, Error error, std::string allow);
+    task<int> answer_options(Context& context, http::Exchange& exchange, std::string allow);
+    task<void> answer_own_page(Context& context, http::Exchange& exchange, std::string_view path);
+    HealthReport health() const;
+    void record(const Context& context, const http::Exchange& exchange, Route& route, int status, Instant begin);
     Histogram& duration(Route& route, Method method, int status);
 
     World& world_;
     Process& process_;
     const HostOptions& options_;
     const HealthChecks& health_;
+    const bool primary_;
     Database* database_ = nullptr;
     std::string instance_;
     bool draining_ = false;

@@ -27,6 +27,10 @@ struct Lane {
         install(*host);
     }
     ~Lane() {
+        if (thread.joinable()) { // an exception is on its way
+            request_stop();
+            thread.join();
+        }
         host.reset();
         stop.reset();
     }
@@ -90,40 +94,49 @@ void serve(Lane& lane, const Logger& log) {
     lane.exit_code = 1;
 }
 
-int run_lanes(Process& process, const HostOptions& options, Install install) {
-    std::filesystem::create_directories(options.data);
-    std::vector<std::unique_ptr<Lane>> lanes;
-    lanes.push_back(std::make_unique<Lane>(process, options, install, true));
+/// Everything that can keep a loop from serving happens here, before the first of them serves.
+Result<void> add_lane(std::vector<std::unique_ptr<Lane>>& lanes, Process& process, const HostOptions& options,
+                      Install install) {
+    auto& lane = *lanes.emplace_back(std::make_unique<Lane>(process, options, install, lanes.empty()));
+    return lane.loop.run_until_done(lane.host->prepare(*lane.stop));
+}
+
+int serve_all(std::vector<std::unique_ptr<Lane>>& lanes, Process& process) {
     Lane& primary = *lanes.front();
-    auto prepared = primary.loop.run_until_done(primary.host->prepare(*primary.stop));
-    if (!prepared) {
-        process.log.error("could not start", {{"error", prepared.error().message()}});
-        return 1;
-    }
-    while (lanes.size() < options.loops) {
-        lanes.push_back(std::make_unique<Lane>(process, options, install, false));
-        auto ready = lanes.back()->loop.run_until_done(lanes.back()->host->prepare(*lanes.back()->stop));
-        if (!ready) {
-            process.log.error("could not start", {{"error", ready.error().message()}});
-            return 1;
-        }
-    }
-    primary.loop.on_signals({SIGTERM, SIGINT}, [&](int) {
-        for (auto& lane : lanes)
-            lane->request_stop();
-    });
+    // The primary loop withdraws from the registry; until then the others go on.
+    primary.loop.on_signals({SIGTERM, SIGINT}, [&primary](int) { primary.request_stop(); });
+    const auto stop_others = [&lanes] {
+        for (std::size_t i = 1; i < lanes.size(); ++i)
+            lanes[i]->request_stop();
+    };
+    primary.host->on_withdrawn(stop_others);
     for (std::size_t i = 1; i < lanes.size(); ++i) {
-        lanes[i]->thread = std::thread([&lane = *lanes[i], &process] { serve(lane, process.log); });
+        lanes[i]->thread = std::thread([&lane = *lanes[i], &primary, &process] {
+            serve(lane, process.log);
+            primary.request_stop(); // one loop less than asked for would go unnoticed
+        });
     }
     serve(primary, process.log);
-    for (auto& lane : lanes)
-        lane->request_stop();
+    stop_others();
     int exit_code = primary.exit_code;
     for (std::size_t i = 1; i < lanes.size(); ++i) {
         lanes[i]->thread.join();
         exit_code = std::max(exit_code, lanes[i]->exit_code);
     }
     return exit_code;
+}
+
+int run_lanes(Process& process, HostOptions options, Install install) {
+    std::filesystem::create_directories(options.data);
+    std::vector<std::unique_ptr<Lane>> lanes;
+    do {
+        if (auto prepared = add_lane(lanes, process, options, install); !prepared) {
+            process.log.error("could not start", {{"error", prepared.error().message()}});
+            return 1;
+        }
+        options.port = lanes.front()->host->address().port; // 0 was the first loop's to choose
+    } while (lanes.size() < options.loops);
+    return serve_all(lanes, process);
 }
 
 } // namespace
@@ -142,11 +155,6 @@ int run(const Service& service, Install install, int argc, char** argv) {
     options.drain = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(drain_seconds));
     if (auto taken = take_settings(settings, options); !taken) {
         std::fprintf(stderr, "%s\n", taken.error().message().c_str());
-        return 2;
-    }
-    // Each loop installs a host of its own, so a fixed port is needed to share it.
-    if (options.loops > 1 && options.port == 0) {
-        std::fprintf(stderr, "--loops above 1 needs a fixed --port\n");
         return 2;
     }
     const Logger log(options.service, options.log_level, options.log_format);

@@ -9,7 +9,6 @@
 #include <stdexcept>
 #include <thread>
 
-#include <flotilla/aio/event.hpp>
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/base/json_value.hpp>
@@ -17,6 +16,9 @@
 
 namespace flotilla {
 namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(10); // no test waits longer for one thing
+const std::string kServiceName = "service-under-test";
 
 std::string unique_name(std::string_view prefix) {
     static std::atomic<int> counter{0};
@@ -42,11 +44,46 @@ HostOptions host_options(std::string service, const std::string& data, const std
 
 boost::json::value TestResponse::json() const { return must_succeed(json::parse_value(body), "not JSON: " + body); }
 
+namespace {
+
+/// The service's folder: the test's own, or a temporary one that goes with it.
+class Folder {
+public:
+    explicit Folder(const std::string& given)
+        : temporary_(given.empty()),
+          path_(temporary_ ? (std::filesystem::temp_directory_path() / unique_name("flotilla-test-")).string()
+                           : given) {
+        std::filesystem::create_directories(path_);
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    ~Folder() {
+        std::error_code failed; // what cannot be removed stays in the temporary folder
+        if (temporary_) std::filesystem::remove_all(path_, failed);
+    }
+    const std::string& path() const { return path_; }
+
+private:
+    bool temporary_;
+    std::string path_;
+};
+
+task<void> run_host(Host& host, Context& stopping) {
+    must_succeed(co_await host.run(stopping), host.options().service);
+}
+
+} // namespace
+
 struct TestService::Impl {
+    Impl(Install its_install, TestOptions its_options)
+        : install(its_install), options(std::move(its_options)), folder(options.data) {
+        if (options.bus.empty()) options.bus = "memory:" + unique_name("test-");
+        bus = must_succeed(open_bus(client_loop.world(), options.bus), "bus");
+    }
+
     Install install;
     TestOptions options;
-    std::string folder;
-    bool temporary = false;
+    Folder folder;
     Process process{Logger("test", LogLevel::warning, Logger::Format::json)};
 
     // The service's thread.
@@ -66,67 +103,61 @@ struct TestService::Impl {
     std::map<std::string, std::uint64_t> sequences;
 
     void run_service();
-    task<void> serve(Loop& own_loop, Context& stopping);
-    task<void> serve_fakes(Scope& scope, Context& stopping, RegistryOptions& known,
-                           std::vector<std::unique_ptr<Host>>& hosts);
-    static task<void> run_host(Host& host, Context& stopping, std::optional<Error>& failure);
+    task<void> serve(Context& stopping);
+    task<void> serve_fakes(Scope& scope, Context& stopping, std::vector<std::unique_ptr<Host>>& hosts,
+                           RegistryOptions& known);
+    task<void> serve_service(Context& stopping, RegistryOptions known);
+    task<void> seed(Context& stopping);
 };
 
-task<void> TestService::Impl::run_host(Host& host, Context& stopping, std::optional<Error>& failure) {
-    auto served = co_await host.run(stopping);
-    if (!served) failure = std::move(served.error());
-}
-
-task<void> TestService::Impl::serve_fakes(Scope& scope, Context& stopping, RegistryOptions& known,
-                                          std::vector<std::unique_ptr<Host>>& hosts) {
+task<void> TestService::Impl::serve_fakes(Scope& scope, Context& stopping, std::vector<std::unique_ptr<Host>>& hosts,
+                                          RegistryOptions& known) {
     std::map<std::string, std::vector<const Fake*>> by_service;
     for (const auto& one : options.fakes)
         by_service[std::string(one.service)].push_back(&one);
-    World& world = stopping.world();
-    std::optional<Error> failure;
     for (const auto& [service, fakes] : by_service) {
-        auto host = std::make_unique<Host>(world, process, host_options(service, folder, options.bus));
+        Host& host = *hosts.emplace_back(
+            std::make_unique<Host>(stopping.world(), process, host_options(service, folder.path(), options.bus)));
         for (const auto* one : fakes)
-            one->install(*host);
-        must_succeed(co_await host->prepare(stopping), "fake of " + service);
-        Event listening;
-        host->on_ready([&listening] { listening.notify(); });
-        Host& running = *host;
-        hosts.push_back(std::move(host));
-        scope.spawn(run_host(running, stopping, failure));
-        must_succeed(co_await listening.wait(stopping), "fake of " + service);
-        running.on_ready({});
-        known.fixed[service] = {{.id = service + "-fake", .service = service, .address = running.address()}};
+            one->install(host);
+        must_succeed(co_await host.prepare(stopping), "fake of " + service);
+        known.fixed[service] = {{.id = service + "-fake", .service = service, .address = host.address()}};
+        scope.spawn(run_host(host, stopping));
     }
 }
 
-task<void> TestService::Impl::serve(Loop& own_loop, Context& stopping) {
+task<void> TestService::Impl::seed(Context& stopping) {
+    if (!options.seed) co_return;
+    const auto url = "sqlite:" + folder.path() + "/" + kServiceName + ".db";
+    auto database = must_succeed(open_database(stopping.world(), url, kServiceName), "database");
+    must_succeed(co_await database->transact(stopping, options.seed), "seed");
+}
+
+task<void> TestService::Impl::serve_service(Context& stopping, RegistryOptions known) {
+    auto own_options = host_options(kServiceName, folder.path(), options.bus);
+    own_options.settings = options.settings;
+    if (!options.registry.empty()) own_options.registry = options.registry;
+    Host host(stopping.world(), process, own_options);
+    if (options.registry.empty()) {
+        auto registry = must_succeed(open_registry(stopping.world(), host.http_client(), process.log, std::move(known)),
+                                     "registry");
+        host.use(std::move(registry), must_succeed(open_bus(stopping.world(), options.bus), "bus"));
+    }
+    install(host);
+    must_succeed(co_await host.prepare(stopping), "prepare");
+    co_await seed(stopping);
+    host.on_ready([&] { ready.set_value(host.address()); });
+    must_succeed(co_await host.run(stopping), "run");
+}
+
+task<void> TestService::Impl::serve(Context& stopping) {
+    std::vector<std::unique_ptr<Host>> fakes; // outlive the scope that runs them
     Scope scope(stopping);
-    std::vector<std::unique_ptr<Host>> fakes;
     RegistryOptions known{.url = "static:"};
-    std::optional<Error> failure;
     std::exception_ptr broken;
     try {
-        co_await serve_fakes(scope, stopping, known, fakes);
-        auto main_options = host_options("service-under-test", folder, options.bus);
-        main_options.settings = options.settings;
-        if (!options.registry.empty()) main_options.registry = options.registry;
-        Host host(own_loop.world(), process, main_options);
-        if (options.registry.empty()) {
-            auto registry =
-                must_succeed(open_registry(own_loop.world(), host.http_client(), process.log, known), "registry");
-            host.use(std::move(registry), must_succeed(open_bus(own_loop.world(), options.bus), "bus"));
-        }
-        install(host);
-        must_succeed(co_await host.prepare(stopping), "prepare");
-        if (options.seed) {
-            auto url = "sqlite:" + folder + "/service-under-test.db";
-            auto database = must_succeed(open_database(own_loop.world(), url, "service-under-test"), "database");
-            must_succeed(co_await database->transact(stopping, options.seed), "seed");
-        }
-        host.on_ready([&] { ready.set_value(host.address()); });
-        auto served = co_await host.run(stopping);
-        if (!served) throw std::runtime_error(served.error().message());
+        co_await serve_fakes(scope, stopping, fakes, known);
+        co_await serve_service(stopping, std::move(known));
     } catch (...) {
         broken = std::current_exception();
     }
@@ -141,27 +172,20 @@ void TestService::Impl::run_service() {
     loop = &own_loop;
     stop = &stopping;
     try {
-        own_loop.run_until_done(serve(own_loop, stopping));
-    } catch (...) {
+        own_loop.run_until_done(serve(stopping));
+    } catch (const std::exception& failure) {
         try {
             ready.set_exception(std::current_exception());
-        } catch (const std::future_error&) {
-            std::fprintf(stderr, "the service under test ended with an exception\n");
+        } catch (const std::future_error&) { // it had started: the test cannot be told any more
+            std::fprintf(stderr, "the service under test ended with a bug: %s\n", failure.what());
             std::terminate();
         }
     }
 }
 
-TestService::TestService(Install install, TestOptions options) : impl_(std::make_unique<Impl>()) {
-    impl_->install = install;
-    impl_->options = std::move(options);
-    impl_->temporary = impl_->options.data.empty();
-    impl_->folder = impl_->temporary ? (std::filesystem::temp_directory_path() / unique_name("flotilla-test-")).string()
-                                     : impl_->options.data;
-    std::filesystem::create_directories(impl_->folder);
-    if (impl_->options.bus.empty()) impl_->options.bus = "memory:" + unique_name("test-");
-    impl_->bus = must_succeed(open_bus(impl_->client_loop.world(), impl_->options.bus), "bus");
-    impl_->thread = std::thread([this] { impl_->run_service(); });
+TestService::TestService(Install install, TestOptions options)
+    : impl_(std::make_unique<Impl>(install, std::move(options))) {
+    impl_->thread = std::thread([impl = impl_.get()] { impl->run_service(); });
     try {
         impl_->address = impl_->ready.get_future().get();
     } catch (...) {
@@ -173,7 +197,6 @@ TestService::TestService(Install install, TestOptions options) : impl_(std::make
 TestService::~TestService() {
     impl_->loop->world().post([stop = impl_->stop] { stop->cancel(Error(Kind::cancelled, "the test has ended")); });
     impl_->thread.join();
-    if (impl_->temporary) std::filesystem::remove_all(impl_->folder);
 }
 
 TestResponse TestService::send(std::string_view method, std::string_view target, std::string body,
@@ -186,9 +209,9 @@ TestResponse TestService::send(std::string_view method, std::string_view target,
     for (const auto& [name, value] : headers)
         request.head.headers.add(name, value);
     request.body = std::move(body);
-    auto response = must_succeed(impl_->client_loop.run_until_done(
-                                     impl_->client.fetch(impl_->client_context, impl_->address, std::move(request))),
-                                 "request");
+    Context bounded(impl_->client_context, kPatience);
+    auto response = must_succeed(
+        impl_->client_loop.run_until_done(impl_->client.fetch(bounded, impl_->address, std::move(request))), "request");
     TestResponse answer{.status = response.status(), .headers = {}, .body = std::move(response.body)};
     for (std::size_t i = 0; i < response.head.headers.size(); ++i) {
         std::string name(response.head.headers[i].name);
@@ -244,7 +267,7 @@ Message TestService::next_event(std::string_view topic) {
                                 "subscribe");
     }
     if (queue.empty()) {
-        Context bounded(impl_->client_context, Duration(std::chrono::seconds(10)));
+        Context bounded(impl_->client_context, kPatience);
         auto deliveries = must_succeed(impl_->client_loop.run_until_done(listener->receive(bounded, 16)),
                                        "next_event " + std::string(topic));
         std::vector<std::string> tokens;
@@ -261,7 +284,7 @@ Message TestService::next_event(std::string_view topic) {
 }
 
 const Address& TestService::address() const { return impl_->address; }
-const std::string& TestService::data() const { return impl_->folder; }
+const std::string& TestService::data() const { return impl_->folder.path(); }
 
 bool eventually(const std::function<bool()>& condition, Duration patience) {
     Loop loop;
