@@ -73,16 +73,23 @@ void SqliteJournal::change(std::string_view sql, std::initializer_list<SqlValue>
 
 Result<void> SqliteJournal::commit() {
     if (!changed_) return {};
-    changed_ = false;
     if (!failure_) {
         auto committed = connection_->commit();
-        if (committed) return {};
+        if (committed) {
+            changed_ = false;
+            return {};
+        }
         failure_ = std::move(committed.error());
     }
-    connection_->rollback();
     Error error = std::move(*failure_);
-    failure_.reset();
+    abandon();
     return error;
+}
+
+void SqliteJournal::abandon() {
+    connection_->rollback();
+    changed_ = false;
+    failure_.reset();
 }
 
 void SqliteJournal::stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) {

@@ -35,6 +35,7 @@ public:
     void pending_removed(std::int64_t group, EntryId id) override;
     bool has_changes() const override { return changed_; }
     Result<void> commit() override;
+    void abandon() override;
     Result<void> load(StreamChanges& into) override;
 
 private:

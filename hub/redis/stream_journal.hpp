@@ -48,6 +48,8 @@ public:
     virtual bool has_changes() const = 0;
     /// Makes the changes since the last commit durable. On an error none of them is, and load() must be called.
     virtual Result<void> commit() = 0;
+    /// Takes the changes since the last commit back.
+    virtual void abandon() = 0;
     /// Reads back everything that was committed.
     virtual Result<void> load(StreamChanges& into) = 0;
 };

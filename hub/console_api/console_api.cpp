@@ -1,0 +1,126 @@
+#include "hub/console_api/console_api.hpp"
+
+#include <stdexcept>
+
+#include <flotilla/base/constrained.hpp>
+#include <flotilla/base/json.hpp>
+#include <flotilla/http/problem.hpp>
+
+namespace flotilla::hub {
+
+namespace {
+
+enum Route : std::size_t { kRoot, kList, kClear, kShow };
+
+struct ListQuery {
+    std::string to;
+    Bounded<int, 1, 1000> limit = 100;
+};
+
+struct Deleted {
+    std::int64_t deleted;
+};
+
+http::Router make_router() {
+    http::Router router;
+    const auto add = [&](Method method, std::string_view pattern, Route route) {
+        if (auto added = router.add(method, pattern, route); !added) throw std::logic_error(added.error().message());
+    };
+    add(Method::get, "/", kRoot);
+    add(Method::get, "/mail/messages", kList);
+    add(Method::delete_, "/mail/messages", kClear);
+    add(Method::get, "/mail/messages/{id}", kShow);
+    return router;
+}
+
+Result<ListQuery> parse_list_query(std::string_view text) {
+    const auto parameters = http::parse_query(text);
+    if (!parameters) return Error(Kind::invalid, "invalid_request", "the query has an invalid escape");
+    ListQuery query;
+    std::vector<FieldError> errors;
+    for (const auto& [name, value] : *parameters) {
+        if (name == "to") query.to = value;
+        if (name != "limit") continue;
+        auto set = json::set_from_text(descriptor_of<Bounded<int, 1, 1000>>, &query.limit, value);
+        if (!set) errors.push_back({"limit", set.error().message()});
+    }
+    if (!errors.empty()) return json::invalid_request(std::move(errors));
+    return query;
+}
+
+} // namespace
+
+task<void> respond_json(Context& context, http::Exchange& exchange, int status, std::string body) {
+    http::ResponseHead head;
+    head.status = status;
+    head.headers.add("Content-Type", "application/json");
+    (void)co_await exchange.respond(context, head, body); // the peer may have gone
+}
+
+task<void> respond_problem(Context& context, http::Exchange& exchange, Error error, std::string allow) {
+    (void)co_await http::respond_error(context, exchange, error, allow); // the peer may have gone
+}
+
+ConsoleApi::ConsoleApi(MailStore& mails, HubDescription description)
+    : mails_(mails), description_json_(json::write(description)), router_(make_router()) {}
+
+task<bool> ConsoleApi::handle(Context& context, http::Exchange& exchange) {
+    const auto& request = exchange.request();
+    auto match = router_.match(request.method, request.path());
+    if (!match) {
+        if (match.error().kind() == Kind::not_found) co_return false;
+        co_await respond_problem(context, exchange, std::move(match.error()), router_.allowed(request.path()));
+        co_return true;
+    }
+    switch (match->value) {
+    case kRoot:
+        co_await respond_json(context, exchange, 200, description_json_);
+        break;
+    case kList:
+        co_await list(context, exchange);
+        break;
+    case kClear:
+        co_await clear(context, exchange);
+        break;
+    default:
+        co_await show(context, exchange, std::move(match->parameters.front().second));
+        break;
+    }
+    co_return true;
+}
+
+task<void> ConsoleApi::list(Context& context, http::Exchange& exchange) {
+    auto query = parse_list_query(exchange.request().query());
+    if (!query) {
+        co_await respond_problem(context, exchange, std::move(query.error()));
+        co_return;
+    }
+    auto mails = co_await mails_.list(context, query->to, query->limit);
+    if (!mails) {
+        co_await respond_problem(context, exchange, std::move(mails.error()));
+        co_return;
+    }
+    co_await respond_json(context, exchange, 200, json::write(*mails));
+}
+
+task<void> ConsoleApi::show(Context& context, http::Exchange& exchange, std::string id) {
+    auto mail = co_await mails_.find(context, std::move(id));
+    if (!mail) {
+        co_await respond_problem(context, exchange, std::move(mail.error()));
+    } else if (!*mail) {
+        co_await respond_problem(context, exchange, Error(Kind::not_found, "mail_not_found", "Mail not found"));
+    } else {
+        co_await respond_json(context, exchange, 200, json::write(**mail));
+    }
+}
+
+task<void> ConsoleApi::clear(Context& context, http::Exchange& exchange) {
+    auto deleted = co_await mails_.clear(context);
+    if (!deleted) {
+        co_await respond_problem(context, exchange, std::move(deleted.error()));
+        co_return;
+    }
+    co_await respond_json(context, exchange, 200, json::write(Deleted{*deleted}));
+}
+
+} // namespace flotilla::hub

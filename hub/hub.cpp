@@ -1,0 +1,227 @@
+#include "hub/hub.hpp"
+
+#include <csignal>
+#include <stdexcept>
+
+#include <flotilla/aio/event.hpp>
+#include <flotilla/base/json.hpp>
+#include <flotilla/http/client.hpp>
+#include <flotilla/http/server.hpp>
+
+#include "hub/console_api/console_api.hpp"
+#include "hub/consul/consul_api.hpp"
+#include "hub/data_folder.hpp"
+#include "hub/redis/redis_thread.hpp"
+#include "hub/smtp/smtp_server.hpp"
+
+namespace flotilla::hub {
+
+namespace {
+
+struct Ports {
+    std::uint16_t http, redis, smtp;
+};
+
+struct Readiness {
+    std::string status; // "ok" or "unavailable"
+    std::map<std::string, std::string> checks;
+};
+
+/// Consul's blocking queries wait up to ten minutes, and a sixteenth.
+constexpr Duration kRequestTimeout = std::chrono::minutes(11);
+
+http::ServerOptions server_options() {
+    http::ServerOptions options;
+    options.request_timeout = kRequestTimeout;
+    return options;
+}
+
+} // namespace
+
+struct Hub::Impl {
+    HubOptions options;
+    Logger logger;
+    Metrics metrics = {};
+    Loop loop = {};
+    Event stopping = {};
+    bool stop_requested = false;
+    bool draining = false;
+    bool bus_lost = false;
+    int exit_code = 0;
+
+    // Made by serve(), in this order, and taken down in the reverse one.
+    std::unique_ptr<MailStore> mails = {};
+    std::unique_ptr<RedisThread> bus = {};
+    std::unique_ptr<SmtpServer> smtp = {};
+    std::unique_ptr<http::Client> client = {};
+    std::unique_ptr<ConsulApi> consul = {};
+    std::unique_ptr<ConsoleApi> console = {};
+    std::unique_ptr<http::Server> server = {};
+
+    World& world() { return loop.world(); }
+    void request_stop(int code) {
+        stop_requested = true;
+        exit_code = std::max(exit_code, code);
+        stopping.notify();
+    }
+
+    task<void> serve(Context& context);
+    task<Result<Ports>> start(Context& context, const DataFolder& folder);
+    Result<std::uint16_t> start_bus(const DataFolder& folder);
+    Result<Ports> announce(const DataFolder& folder, Ports ports);
+    HubDescription describe(const Ports& ports) const;
+    task<void> stop_all(Context& context, Scope& services, Scope& serving);
+
+    task<void> handle(Context& context, http::Exchange& exchange);
+    task<void> health(Context& context, http::Exchange& exchange);
+    task<void> scrape(Context& context, http::Exchange& exchange);
+};
+
+// ---- start and end ----
+
+Result<std::uint16_t> Hub::Impl::start_bus(const DataFolder& folder) {
+    RedisThreadOptions bus_options;
+    bus_options.address = Address::tcp(options.host, options.redis_port);
+    bus_options.file = folder.path() / "bus.db";
+    bus_options.limits = options.bus_limits;
+    const auto lost = [this] {
+        world().post([this] {
+            bus_lost = true;
+            logger.error("the bus lost its file: the hub ends, so that it is started anew from what is on disk");
+            request_stop(1);
+        });
+    };
+    auto started = RedisThread::start(std::move(bus_options), logger, metrics, lost);
+    if (!started) return std::move(started.error()).with_context("the bus");
+    bus = std::move(*started);
+    return bus->address().port;
+}
+
+task<Result<Ports>> Hub::Impl::start(Context& context, const DataFolder& folder) {
+    Ports ports{};
+    mails = co_await must(MailStore::open(context, folder.path().string()));
+    smtp = std::make_unique<SmtpServer>(world(), *mails, logger, metrics);
+    const Address smtp_address = co_await must(smtp->listen(Address::tcp(options.host, options.smtp_port)));
+    ports.smtp = smtp_address.port;
+    ports.redis = co_await must(start_bus(folder));
+    client = std::make_unique<http::Client>(world());
+    consul = std::make_unique<ConsulApi>(world(), *client, folder.path().string(), logger);
+    server = std::make_unique<http::Server>(
+        world(), [this](Context& each, http::Exchange& exchange) { return handle(each, exchange); }, server_options());
+    const Address http_address = co_await must(server->listen(Address::tcp(options.host, options.http_port)));
+    ports.http = http_address.port;
+    console = std::make_unique<ConsoleApi>(*mails, describe(ports));
+    co_return announce(folder, ports);
+}
+
+HubDescription Hub::Impl::describe(const Ports& ports) const {
+    const auto at = [&](std::uint16_t port) { return Address::tcp(options.host, port).to_string(); };
+    return {"flotilla-hub",
+            {{"consul", at(ports.http), "registry, health, KV configuration: /v1/..."},
+             {"redis", at(ports.redis), "events: streams with groups, pub/sub; leases and limiters"},
+             {"smtp", at(ports.smtp), "mail catcher; read it at /mail/messages"},
+             {"http", at(ports.http), "/livez /readyz /healthz /metrics"}}};
+}
+
+Result<Ports> Hub::Impl::announce(const DataFolder& folder, Ports ports) {
+    if (auto written = folder.write_file("ports.json", json::write(ports) + "\n"); !written)
+        return std::move(written.error());
+    for (const ServedProtocol& protocol : describe(ports).protocols) {
+        logger.info("listening", {{"protocol", protocol.name}, {"address", protocol.address}});
+    }
+    return ports;
+}
+
+task<void> Hub::Impl::serve(Context& context) {
+    auto folder = DataFolder::open(options.data);
+    Result<Ports> ports = folder ? co_await start(context, *folder) : Result<Ports>(std::move(folder.error()));
+    if (!ports) {
+        logger.error("the hub cannot start", {{"error", ports.error().message()}});
+        exit_code = 1;
+        co_return;
+    }
+    Scope services(context);
+    Scope serving(context);
+    services.spawn(consul->run(services.context()));
+    services.spawn(smtp->run(services.context()));
+    serving.spawn(server->run(serving.context()));
+    // Only a stop request ends this: the context has no deadline.
+    while (!stop_requested)
+        (void)co_await stopping.wait(context);
+    co_await stop_all(context, services, serving);
+}
+
+/// The registry first, so that its blocking queries are answered; the bus last, so that nobody misses it meanwhile.
+task<void> Hub::Impl::stop_all(Context& context, Scope& services, Scope& serving) {
+    draining = true;
+    logger.info("stopping");
+    services.cancel(Error(Kind::unavailable, "the hub is shutting down"));
+    co_await services.join();
+    co_await server->shutdown(context, options.drain);
+    co_await serving.join();
+    bus->stop();
+    server.reset();
+    consul.reset();
+    client.reset();
+    smtp.reset();
+    mails.reset();
+    logger.info("stopped");
+}
+
+// ---- requests ----
+
+task<void> Hub::Impl::handle(Context& context, http::Exchange& exchange) {
+    const std::string_view path = exchange.request().path();
+    try {
+        if (path == "/livez") {
+            co_await respond_json(context, exchange, 200, R"({"status":"ok"})");
+        } else if (path == "/readyz" || path == "/healthz") {
+            co_await health(context, exchange);
+        } else if (path == "/metrics") {
+            co_await scrape(context, exchange);
+        } else if (!co_await consul->handle(context, exchange) && !co_await console->handle(context, exchange)) {
+            co_await respond_problem(context, exchange, Error(Kind::not_found, "no such path"));
+        }
+    } catch (const std::exception& bug) {
+        logger.error(context, "a request failed", {{"path", path}, {"error", bug.what()}});
+        throw; // the server answers 500
+    }
+}
+
+task<void> Hub::Impl::health(Context& context, http::Exchange& exchange) {
+    Readiness readiness{"ok", {}};
+    const auto check = [&](const std::string& name, const Result<void>& outcome) {
+        readiness.checks[name] = outcome ? "ok" : outcome.error().message();
+        if (!outcome) readiness.status = "unavailable";
+    };
+    check("registry", consul->health());
+    check("mail", mails->health());
+    check("bus", bus_lost ? Result<void>(Error(Kind::unavailable, "its file failed")) : Result<void>());
+    if (draining) check("hub", Error(Kind::unavailable, "shutting down"));
+    co_await respond_json(context, exchange, readiness.status == "ok" ? 200 : 503, json::write(readiness));
+}
+
+task<void> Hub::Impl::scrape(Context& context, http::Exchange& exchange) {
+    http::ResponseHead head;
+    head.headers.add("Content-Type", "text/plain; version=0.0.4");
+    (void)co_await exchange.respond(context, head, metrics.prometheus_text()); // the peer may have gone
+}
+
+// ---- the object ----
+
+Hub::Hub(HubOptions options, Logger logger) : impl_(new Impl{std::move(options), std::move(logger)}) {}
+Hub::~Hub() = default;
+
+int Hub::run() {
+    Impl& impl = *impl_;
+    impl.loop.on_signals({SIGTERM, SIGINT}, [&impl](int) { impl.request_stop(0); });
+    Context context(impl.world());
+    impl.loop.run_until_done(impl.serve(context));
+    return impl.exit_code;
+}
+
+void Hub::stop() {
+    impl_->world().post([impl = impl_.get()] { impl->request_stop(0); });
+}
+
+} // namespace flotilla::hub

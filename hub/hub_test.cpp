@@ -1,0 +1,207 @@
+#include "hub/hub.hpp"
+
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "hub/testing/hub_process.hpp"
+
+namespace flotilla::hub {
+namespace {
+
+/// Sends one mail in one packet and returns the last reply code before QUIT's.
+std::string send_mail(const HubProcess& hub, const std::string& to, const std::string& content) {
+    SocketClient smtp = hub.smtp();
+    smtp.send("EHLO test\r\nMAIL FROM:<shop@example.org>\r\nRCPT TO:<" + to + ">\r\nDATA\r\n" + content +
+              "\r\n.\r\nQUIT\r\n");
+    const std::string replies = smtp.receive_all();
+    const std::size_t end = replies.rfind("\r\n221");
+    return replies.substr(replies.rfind("\r\n", end - 1) + 2, 3);
+}
+
+boost::json::array messages(const HubProcess& hub, const std::string& query = "") {
+    return boost::json::parse(hub.http("GET /mail/messages" + query)).as_array();
+}
+
+// Goal: what XADD, XACK and XREADGROUP acknowledged survives kill -9 under load, and nothing else appears.
+TEST(HubDurability, AcknowledgedEntriesSurviveKill) {
+    HubProcess hub;
+    std::vector<std::string> acknowledged;
+    std::vector<std::string> consumed;
+    {
+        RedisClient setup = hub.redis();
+        setup({"XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"});
+    }
+    std::thread writer([&] {
+        try {
+            RedisClient client = hub.redis();
+            for (int i = 0;; ++i)
+                acknowledged.push_back(client({"XADD", "s", "*", "n", std::to_string(i)}).text);
+        } catch (const std::runtime_error&) {
+            return; // killed
+        }
+    });
+    std::thread reader([&] {
+        try {
+            RedisClient client = hub.redis();
+            for (;;) {
+                const auto reply =
+                    client({"XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "BLOCK", "1000", "STREAMS", "s", ">"});
+                if (reply.is_null()) continue;
+                const std::string id = reply.items.at(0).items.at(1).items.at(0).items.at(0).text;
+                if (client({"XACK", "s", "g", id}).integer == 1) consumed.push_back(id);
+            }
+        } catch (const std::runtime_error&) {
+            return; // killed
+        }
+    });
+    RedisClient observer = hub.redis();
+    while (observer({"XLEN", "s"}).integer < 300) {
+    } // commands in flight all the while
+    hub.kill();
+    writer.join();
+    reader.join();
+    hub.start();
+    RedisClient client = hub.redis();
+    const auto entries = client({"XRANGE", "s", "-", "+"});
+    ASSERT_GE(entries.items.size(), acknowledged.size());
+    EXPECT_LE(entries.items.size(), acknowledged.size() + 1) << "at most the one whose answer was cut off";
+    for (std::size_t i = 0; i < acknowledged.size(); ++i) {
+        EXPECT_EQ(entries.items[i].items[0].text, acknowledged[i]);
+        EXPECT_EQ(entries.items[i].items[1].items[1].text, std::to_string(i));
+    }
+    for (const std::string& id : consumed) {
+        EXPECT_EQ(show(client({"XPENDING", "s", "g", id, id, "1"})), "[]") << "acknowledged entries stay acknowledged";
+    }
+    const auto rest = client({"XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"});
+    if (!rest.is_null() && !consumed.empty()) {
+        EXPECT_NE(rest.items[0].items[1].items[0].items[0].text, consumed.back()) << "the group goes on where it was";
+    }
+}
+
+// Goal: several kills in a row lose nothing and corrupt nothing.
+TEST(HubDurability, RepeatedKillsLoseNothing) {
+    HubProcess hub;
+    std::int64_t acknowledged = 0;
+    for (int round = 0; round < 3; ++round) {
+        RedisClient client = hub.redis();
+        for (int i = 0; i < 50; ++i)
+            acknowledged += client({"XADD", "s", "*", "n", "x"}).is_text() ? 1 : 0;
+        hub.kill();
+        hub.start();
+        RedisClient again = hub.redis();
+        EXPECT_EQ(again({"XLEN", "s"}).integer, acknowledged);
+    }
+}
+
+// Goal: a mail answered with 250 is in the catcher after kill -9, once per Message-ID, and repeats are counted.
+TEST(HubDurability, CaughtMailSurvivesKillOncePerMessageId) {
+    HubProcess hub;
+    const std::string mail =
+        "From: Shop <shop@example.org>\r\nTo: ada@example.org\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n"
+        "Date: Sat, 31 Jan 2026 08:00:00 +0000\r\nMessage-ID: <event-1@shop>\r\n\r\nHello Ada";
+    EXPECT_EQ(send_mail(hub, "ada@example.org", mail), "250");
+    hub.kill();
+    hub.start();
+    EXPECT_EQ(send_mail(hub, "ada@example.org", mail), "250");
+    EXPECT_EQ(send_mail(hub, "bob@example.org", "Message-ID: <event-2@shop>\r\n\r\nHello Bob"), "250");
+    EXPECT_EQ(send_mail(hub, "bob@example.org", "\r\nno id"), "250");
+    EXPECT_EQ(send_mail(hub, "bob@example.org", "\r\nno id"), "250");
+    const auto all = messages(hub);
+    ASSERT_EQ(all.size(), 4u) << "mails without a Message-ID are all kept";
+    const auto& first = all[0].as_object();
+    EXPECT_EQ(first.at("messageId"), "event-1@shop");
+    EXPECT_EQ(first.at("received"), 2);
+    EXPECT_EQ(first.at("subject"), "Grüße");
+    EXPECT_EQ(first.at("from"), "Shop <shop@example.org>");
+    EXPECT_EQ(first.at("to"), (boost::json::array{"ada@example.org"}));
+    EXPECT_EQ(messages(hub, "?to=ADA@example.org").size(), 1u);
+    const auto newest = messages(hub, "?limit=2");
+    ASSERT_EQ(newest.size(), 2u);
+    EXPECT_EQ(newest[1], all[3]) << "newest last";
+    const std::string id(first.at("id").as_string());
+    const auto detail = boost::json::parse(hub.http("GET /mail/messages/" + id)).as_object();
+    EXPECT_EQ(detail.at("text"), "Hello Ada\n");
+    EXPECT_EQ(detail.at("headers").as_array().at(2), (boost::json::object{{"name", "Subject"}, {"value", "Grüße"}}));
+    std::string status;
+    hub.http("GET /mail/messages/none", &status);
+    EXPECT_EQ(status, "HTTP/1.1 404 Not Found");
+    EXPECT_EQ(hub.http("DELETE /mail/messages"), R"({"deleted":4})");
+    EXPECT_EQ(messages(hub).size(), 0u);
+    EXPECT_EQ(send_mail(hub, "ada@example.org", mail), "250");
+    EXPECT_EQ(messages(hub).size(), 1u) << "an emptied catcher remembers no ids";
+}
+
+// Goal: bytes that are no UTF-8 and a mail full of dots come through SMTP, file and JSON.
+TEST(HubMail, OddContentComesThrough) {
+    const HubProcess hub;
+    EXPECT_EQ(send_mail(hub, "a@b", "Content-Type: text/plain; charset=iso-8859-1\r\n\r\n\xE9t\xE9\r\n..\r\n...x"),
+              "250");
+    EXPECT_EQ(send_mail(hub, "a@b", std::string("Subject: \xFF\xFE\r\n\r\n\0", 17)), "250");
+    const auto all = messages(hub);
+    ASSERT_EQ(all.size(), 2u);
+    const auto first = boost::json::parse(hub.http("GET /mail/messages/" + std::string(all[0].at("id").as_string())));
+    EXPECT_EQ(first.at("text"), "été\n.\n..x\n");
+}
+
+// Goal: health, readiness, metrics and the description answer; unknown paths are problem+json.
+TEST(HubHttp, OperationalPathsAnswer) {
+    HubProcess hub;
+    RedisClient client = hub.redis();
+    client({"XADD", "s", "*", "n", "1"});
+    std::string status;
+    EXPECT_EQ(hub.http("GET /livez", &status), R"({"status":"ok"})");
+    EXPECT_EQ(status, "HTTP/1.1 200 OK");
+    EXPECT_EQ(hub.http("GET /readyz"), R"({"status":"ok","checks":{"bus":"ok","mail":"ok","registry":"ok"}})");
+    EXPECT_NE(hub.http("GET /metrics").find("hub_bus_commits_total 1\n"), std::string::npos);
+    const auto description = boost::json::parse(hub.http("GET /"));
+    EXPECT_EQ(description.at("service"), "flotilla-hub");
+    EXPECT_EQ(description.at("protocols").as_array().at(1).at("address").as_string(),
+              "127.0.0.1:" + std::to_string(hub.port("redis")));
+    EXPECT_NE(hub.http("GET /nowhere", &status).find("no such path"), std::string::npos);
+    EXPECT_EQ(status, "HTTP/1.1 404 Not Found");
+    hub.http("POST /mail/messages", &status);
+    EXPECT_EQ(status, "HTTP/1.1 405 Method Not Allowed");
+    EXPECT_NE(hub.http("GET /mail/messages?limit=0", &status).find(R"("path":"limit")"), std::string::npos);
+    EXPECT_EQ(status, "HTTP/1.1 400 Bad Request");
+    EXPECT_EQ(hub.http("GET /v1/status/leader"), "\"127.0.0.1:8300\"");
+}
+
+// Goal: SIGTERM and SIGINT end it cleanly with 0 while clients are connected; everything is there at the next start.
+TEST(HubLifecycle, SignalsEndItCleanly) {
+    HubProcess hub;
+    for (const int signal : {SIGTERM, SIGINT}) {
+        RedisClient client = hub.redis();
+        client({"XADD", "s", "*", "n", "1"});
+        RedisClient waiting = hub.redis();
+        waiting.send({"XREAD", "BLOCK", "0", "STREAMS", "s", "$"});
+        SocketClient mail = hub.smtp();
+        mail.line();
+        SocketClient idle = SocketClient::tcp(hub.port("http"));
+        EXPECT_EQ(hub.stop(signal), 0);
+        hub.start();
+    }
+    RedisClient client = hub.redis();
+    EXPECT_EQ(client({"XLEN", "s"}).integer, 2);
+}
+
+// Goal: two hubs never share a folder, and a port in use is told with exit code 1.
+TEST(HubLifecycle, FolderAndPortsAreNotShared) {
+    const TemporaryFolder folder;
+    ChildProcess first({program("flotilla-hub"), "--data", folder.path().string(), "--http-port", "0", "--redis-port",
+                        "0", "--smtp-port", "0"});
+    first.wait_for_line("registry loaded");
+    ChildProcess second({program("flotilla-hub"), "--data", folder.path().string(), "--http-port", "0", "--redis-port",
+                         "0", "--smtp-port", "0"});
+    EXPECT_NE(second.wait_for_line("cannot start").find("another hub uses"), std::string::npos);
+    EXPECT_EQ(second.wait(), 1);
+    const HubProcess other;
+    const TemporaryFolder third_folder;
+    ChildProcess third({program("flotilla-hub"), "--data", third_folder.path().string(), "--http-port", "0",
+                        "--redis-port", std::to_string(other.port("redis")), "--smtp-port", "0"});
+    EXPECT_NE(third.wait_for_line("cannot start").find("the bus"), std::string::npos);
+    EXPECT_EQ(third.wait(), 1);
+}
+
+} // namespace
+} // namespace flotilla::hub

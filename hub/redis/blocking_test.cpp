@@ -1,0 +1,84 @@
+#include <gtest/gtest.h>
+
+#include "hub/testing/engine_bench.hpp"
+
+namespace flotilla::hub {
+namespace {
+
+struct Client {
+    EngineBench& bench;
+    Session session;
+    explicit Client(EngineBench& redis) : bench(redis) { bench.engine->connect(session); }
+    ~Client() { bench.engine->disconnect(session); }
+    std::string operator()(const Words& command) { return bench.run(session, command); }
+    std::string heard() { return bench.take(session); }
+    bool waits() const { return session.blocked != nullptr; }
+};
+
+// Goal: consumers of a group that wait are served first come first, one entry each; readers without a group all.
+TEST(BlockingReads, XaddServesWaitersInOrder) {
+    EngineBench redis;
+    redis({"XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"});
+    Client first(redis), second(redis), reader(redis);
+    EXPECT_EQ(first({"XREADGROUP", "GROUP", "g", "one", "BLOCK", "0", "STREAMS", "s", ">"}), "");
+    EXPECT_EQ(second({"XREADGROUP", "GROUP", "g", "two", "BLOCK", "0", "STREAMS", "s", ">"}), "");
+    EXPECT_EQ(reader({"XREAD", "BLOCK", "0", "STREAMS", "s", "none", "$", "$"}), "");
+    EXPECT_EQ(redis.engine->blocked_sessions(), 3u);
+    redis({"XADD", "s", "1-1", "n", "1"});
+    EXPECT_EQ(first.heard(), R"([["s" [["1-1" ["n" "1"]]]]])");
+    EXPECT_EQ(reader.heard(), R"([["s" [["1-1" ["n" "1"]]]]])");
+    EXPECT_TRUE(second.waits());
+    redis({"XADD", "s", "2-1", "n", "2"});
+    EXPECT_EQ(second.heard(), R"([["s" [["2-1" ["n" "2"]]]]])");
+    EXPECT_EQ(redis({"XPENDING", "s", "g"}), R"([:2 "1-1" "2-1" [["one" "1"] ["two" "1"]]])");
+    EXPECT_EQ(redis.engine->take_unblocked().size(), 3u);
+    EXPECT_EQ(redis.engine->blocked_sessions(), 0u);
+}
+
+// Goal: a wait ends with a null reply when its time is over, and then nothing is delivered to it.
+TEST(BlockingReads, TimeoutAnswersNull) {
+    EngineBench redis;
+    redis({"XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"});
+    Client waiting(redis);
+    EXPECT_EQ(waiting({"XREADGROUP", "GROUP", "g", "c", "BLOCK", "50", "STREAMS", "s", ">"}), "");
+    EXPECT_EQ(waiting.session.blocked->until_ms, redis.now_ms + 50);
+    redis.engine->time_out(waiting.session);
+    EXPECT_EQ(waiting.heard(), "nil");
+    redis({"XADD", "s", "1-1", "n", "1"});
+    EXPECT_EQ(waiting.heard(), "");
+    EXPECT_EQ(redis({"XPENDING", "s", "g"}), "[:0 nil nil nil]");
+}
+
+// Goal: who waits on a group or stream that goes away is told, in Redis' words.
+TEST(BlockingReads, VanishedGroupOrStreamEndsTheWait) {
+    EngineBench redis;
+    Client waiting(redis);
+    const Words read{"XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"};
+    redis({"XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"});
+    waiting(read);
+    redis({"XGROUP", "DESTROY", "s", "g"});
+    EXPECT_EQ(waiting.heard(), "-NOGROUP the consumer group this client was blocked on no longer exists");
+    redis({"XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"});
+    waiting(read);
+    redis({"DEL", "s"});
+    EXPECT_EQ(waiting.heard(), "-UNBLOCKED the stream key no longer exists");
+    redis({"XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"});
+    waiting(read);
+    redis({"SET", "s", "text"});
+    EXPECT_EQ(waiting.heard(), "-UNBLOCKED the stream key no longer exists");
+}
+
+// Goal: a client that goes away while it waits takes no entry with it.
+TEST(BlockingReads, DisconnectedWaiterGetsNothing) {
+    EngineBench redis;
+    redis({"XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"});
+    {
+        Client gone(redis);
+        gone({"XREADGROUP", "GROUP", "g", "gone", "BLOCK", "0", "STREAMS", "s", ">"});
+    }
+    redis({"XADD", "s", "1-1", "n", "1"});
+    EXPECT_EQ(redis({"XPENDING", "s", "g"}), "[:0 nil nil nil]");
+}
+
+} // namespace
+} // namespace flotilla::hub

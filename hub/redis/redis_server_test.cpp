@@ -1,0 +1,187 @@
+#include <filesystem>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "hub/testing/bus_server.hpp"
+#include "hub/testing/child_process.hpp"
+
+namespace flotilla::hub {
+namespace {
+
+std::uint64_t commits(BusServer& bus) { return bus.metrics().counter("hub_bus_commits_total", "").value(); }
+
+/// Asks until the answer is the expected one; the limit of every receive() bounds it in time.
+void wait_until(RedisClient& client, const Words& question, const std::string& answer) {
+    for (int i = 0; i < 100'000; ++i) {
+        if (show(client(question)) == answer) return;
+    }
+    ADD_FAILURE() << question[0] << " never answered " << answer;
+}
+
+// Goal: commands sent together are answered in order, and share one commit.
+TEST(RedisServer, PipelinedCommandsShareOneCommit) {
+    BusServer bus;
+    RedisClient client = bus.connect();
+    std::string bytes;
+    for (int i = 1; i <= 100; ++i)
+        resp::write_command(bytes, Words{"XADD", "s", std::to_string(i) + "-1", "n", "x"});
+    client.socket().send(bytes);
+    for (int i = 1; i <= 100; ++i)
+        EXPECT_EQ(show(client.receive()), "\"" + std::to_string(i) + "-1\"");
+    EXPECT_LE(commits(bus), 2u) << "one, or two when the packet was cut";
+}
+
+// Goal: inline commands, split packets and empty lines are understood; a protocol error is told and ends the session.
+TEST(RedisServer, ProtocolErrorsEndTheSession) {
+    const BusServer bus;
+    SocketClient person = SocketClient::tcp(bus.port());
+    person.send("PING\r\n\r\nEC");
+    person.send("HO \"a b\"\r\n");
+    EXPECT_EQ(person.line(), "+PONG\r\n");
+    EXPECT_EQ(person.line() + person.line(), "$3\r\na b\r\n");
+    person.send("*1\r\n!bad\r\nPING\r\n");
+    EXPECT_EQ(person.receive_all(), "-ERR Protocol error: expected '$', got '!'\r\n");
+}
+
+// Goal: QUIT is answered before the connection ends; a client that stops sending still gets its replies.
+TEST(RedisServer, LastRepliesLeaveBeforeTheEnd) {
+    const BusServer bus;
+    SocketClient quitting = SocketClient::tcp(bus.port());
+    quitting.send("XADD s 1-1 n 1\r\nQUIT\r\nPING\r\n");
+    EXPECT_EQ(quitting.receive_all(), "$3\r\n1-1\r\n+OK\r\n");
+    SocketClient silent = SocketClient::tcp(bus.port());
+    silent.send("XADD s 2-1 n 1\r\n");
+    silent.shutdown_write();
+    EXPECT_EQ(silent.receive_all(), "$3\r\n2-1\r\n");
+}
+
+// Goal: a waiting XREADGROUP is woken by another client's XADD; commands sent behind it run afterwards, in order.
+TEST(RedisServer, BlockedReadIsWokenByXadd) {
+    const BusServer bus;
+    RedisClient waiting = bus.connect();
+    RedisClient writing = bus.connect();
+    waiting({"XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"});
+    waiting.send({"XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"});
+    waiting.send({"XACK", "s", "g", "1-1"});
+    waiting.send({"PING"});
+    wait_until(writing, {"INFO", "clients"}, "\"# Clients\r\nconnected_clients:2\r\nblocked_clients:1\r\n\"");
+    EXPECT_FALSE(waiting.socket().readable());
+    writing({"XADD", "s", "1-1", "n", "1"});
+    EXPECT_EQ(show(waiting.receive()), R"([["s" [["1-1" ["n" "1"]]]]])");
+    EXPECT_EQ(show(waiting.receive()), ":1");
+    EXPECT_EQ(show(waiting.receive()), "+PONG");
+}
+
+// Goal: BLOCK ends by itself after its time.
+TEST(RedisServer, BlockedReadEndsAfterItsTime) {
+    const BusServer bus;
+    RedisClient client = bus.connect();
+    EXPECT_EQ(show(client({"XREAD", "BLOCK", "20", "STREAMS", "none", "$"})), "nil");
+    EXPECT_EQ(show(client({"PING"})), "+PONG");
+}
+
+// Goal: a client that dies while it waits leaves the group, and takes no entry.
+TEST(RedisServer, DeadWaiterLeavesTheGroup) {
+    const BusServer bus;
+    RedisClient client = bus.connect();
+    client({"XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"});
+    {
+        RedisClient dying = bus.connect();
+        dying.send({"XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"});
+        wait_until(client, {"INFO", "clients"}, "\"# Clients\r\nconnected_clients:2\r\nblocked_clients:1\r\n\"");
+    }
+    wait_until(client, {"INFO", "clients"}, "\"# Clients\r\nconnected_clients:1\r\nblocked_clients:0\r\n\"");
+    client({"XADD", "s", "1-1", "n", "1"});
+    EXPECT_EQ(show(client({"XPENDING", "s", "g"})), "[:0 nil nil nil]");
+}
+
+// Goal: several subscribers over several connections each hear everything, in order.
+TEST(RedisServer, SubscribersHearEverythingInOrder) {
+    const BusServer bus;
+    std::vector<RedisClient> subscribers;
+    for (int i = 0; i < 5; ++i) {
+        subscribers.push_back(bus.connect());
+        subscribers.back()({"SUBSCRIBE", "c"});
+    }
+    RedisClient publisher = bus.connect();
+    for (int i = 0; i < 1000; ++i)
+        publisher.send({"PUBLISH", "c", std::to_string(i)});
+    for (int i = 0; i < 1000; ++i)
+        EXPECT_EQ(show(publisher.receive()), ":5");
+    for (RedisClient& subscriber : subscribers) {
+        for (int i = 0; i < 1000; ++i)
+            EXPECT_EQ(show(subscriber.receive()), R"(["message" "c" ")" + std::to_string(i) + "\"]");
+    }
+}
+
+// Goal: a subscriber that never reads is disconnected once it owes 32 MiB; the publisher and the bus go on.
+TEST(RedisServer, SlowSubscriberIsDisconnected) {
+    const BusServer bus;
+    RedisClient slow = bus.connect();
+    slow({"SUBSCRIBE", "c"});
+    RedisClient publisher = bus.connect();
+    const std::string message(1024 * 1024, 'x');
+    int sent = 0;
+    while (show(publisher({"PUBLISH", "c", message})) == ":1" && sent < 100)
+        ++sent;
+    EXPECT_GE(sent, 31);
+    EXPECT_LT(sent, 100);
+    EXPECT_EQ(show(publisher({"PUBSUB", "NUMSUB", "c"})), R"(["c" :0])");
+}
+
+// Goal: a client that sends much and reads nothing is not read from, instead of filling memory, and loses nothing.
+TEST(RedisServer, ClientThatDoesNotReadIsHeldBack) {
+    const BusServer bus;
+    RedisClient client = bus.connect();
+    const std::string body(100'000, 'x');
+    client({"XADD", "s", "1-1", "n", body});
+    constexpr int kReads = 500; // 50 MB of replies
+    std::thread sender([&] {
+        for (int i = 0; i < kReads; ++i)
+            client.send({"XRANGE", "s", "-", "+"});
+    });
+    const std::string expected = R"([["1-1" ["n" ")" + body + "\"]]]";
+    int same = 0;
+    for (int i = 0; i < kReads; ++i)
+        same += show(client.receive()) == expected ? 1 : 0;
+    sender.join();
+    EXPECT_EQ(same, kReads);
+}
+
+// Goal: stopping answers what was read, ends the connections, and a restart has everything.
+TEST(RedisServer, StopAnswersAndRestartHasEverything) {
+    BusServer bus;
+    RedisClient client = bus.connect();
+    RedisClient waiting = bus.connect();
+    client({"XADD", "s", "1-1", "n", "1"});
+    waiting.send({"XREAD", "BLOCK", "0", "STREAMS", "s", "$"});
+    bus.stop();
+    EXPECT_EQ(waiting.socket().receive_all(), "");
+    bus.restart();
+    RedisClient again = bus.connect();
+    EXPECT_EQ(show(again({"XRANGE", "s", "-", "+"})), R"([["1-1" ["n" "1"]]])");
+}
+
+// Goal: Redis' own command line client works.
+TEST(RedisServer, RedisCliWorks) {
+    if (!std::filesystem::exists("/usr/bin/redis-cli")) GTEST_SKIP() << "redis-cli is not installed";
+    const BusServer bus;
+    const auto cli = [&](const Words& words) {
+        Words command{"/usr/bin/redis-cli", "-p", std::to_string(bus.port())};
+        command.insert(command.end(), words.begin(), words.end());
+        ChildProcess process(command);
+        std::string output = process.read_all();
+        EXPECT_EQ(process.wait(), 0) << output;
+        return output;
+    };
+    EXPECT_EQ(cli({"PING"}), "PONG\n");
+    EXPECT_EQ(cli({"XADD", "s", "1-1", "n", "1"}), "1-1\n");
+    EXPECT_EQ(cli({"--no-raw", "XRANGE", "s", "-", "+"}), "1) 1) \"1-1\"\n   2) 1) \"n\"\n      2) \"1\"\n");
+    EXPECT_EQ(cli({"-3", "--no-raw", "XREAD", "STREAMS", "s", "0"}),
+              "1# \"s\" => \n   1) 1) \"1-1\"\n      2) 1) \"n\"\n         2) \"1\"\n");
+    EXPECT_EQ(cli({"GET"}), "ERR wrong number of arguments for 'get' command\n\n");
+}
+
+} // namespace
+} // namespace flotilla::hub

@@ -1,0 +1,224 @@
+#include "hub/smtp/smtp_session.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+namespace flotilla::hub {
+
+namespace {
+
+std::string upper(std::string_view text) {
+    std::string out(text);
+    std::ranges::transform(out, out.begin(),
+                           [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+    return out;
+}
+
+bool has_bare_line_end(std::string_view line) { return line.find_first_of("\r\n") != std::string_view::npos; }
+
+/// "<path> PARAMETER PARAMETER=value" after MAIL FROM: or RCPT TO:.
+struct Path {
+    std::string address;
+    std::vector<std::string> parameters; // upper case
+};
+
+std::optional<Path> parse_path(std::string_view text) {
+    while (text.starts_with(' '))
+        text.remove_prefix(1); // not in the RFC, but widely sent
+    if (!text.starts_with('<')) return std::nullopt;
+    const std::size_t end = text.find('>');
+    if (end == std::string_view::npos) return std::nullopt;
+    Path path;
+    path.address = text.substr(1, end - 1);
+    if (path.address.find_first_of(" \t<") != std::string::npos) return std::nullopt;
+    std::string_view rest = text.substr(end + 1);
+    if (!rest.empty() && rest.front() != ' ') return std::nullopt;
+    while (!rest.empty()) {
+        rest.remove_prefix(1);
+        const std::string_view word = rest.substr(0, rest.find(' '));
+        if (!word.empty()) path.parameters.push_back(upper(word));
+        rest.remove_prefix(word.size());
+    }
+    return path;
+}
+
+enum class Parameters : unsigned char { fine, unknown, too_large };
+
+Parameters check_mail_parameters(const std::vector<std::string>& parameters, std::size_t size_max) {
+    for (const std::string& parameter : parameters) {
+        if (parameter == "SMTPUTF8" || parameter == "BODY=7BIT" || parameter == "BODY=8BITMIME") continue;
+        if (!parameter.starts_with("SIZE=")) return Parameters::unknown;
+        std::uint64_t size = 0;
+        const char* end = parameter.data() + parameter.size();
+        const auto [parsed, failure] = std::from_chars(parameter.data() + 5, end, size);
+        if (failure == std::errc::result_out_of_range) return Parameters::too_large;
+        if (failure != std::errc() || parsed != end) return Parameters::unknown;
+        if (size > size_max) return Parameters::too_large;
+    }
+    return Parameters::fine;
+}
+
+constexpr std::string_view kTooLarge = "552 5.3.4 The message is larger than 10 MiB\r\n";
+
+} // namespace
+
+SmtpSession::Need SmtpSession::advance(std::string& replies) {
+    std::optional<Need> need;
+    while (!need) {
+        if (state_ == State::closed) return Need::close;
+        need = state_ == State::data ? data_lines(replies) : command_line(replies);
+    }
+    return *need;
+}
+
+SmtpSession::Step SmtpSession::fatal(std::string_view reply, std::string& replies) {
+    replies += reply;
+    state_ = State::closed;
+    return Need::close;
+}
+
+/// Runs the next command line, if it has arrived.
+SmtpSession::Step SmtpSession::command_line(std::string& replies) {
+    const std::size_t end = buffer_.find("\r\n", scanned_ ? scanned_ - 1 : 0);
+    const std::string_view line = std::string_view(buffer_).substr(0, end);
+    if (line.size() + 2 > limits_.line_bytes_max) return fatal("500 5.5.2 Line too long\r\n", replies);
+    if (end == std::string::npos) {
+        if (line.find('\n') != std::string_view::npos)
+            return fatal("521 5.5.2 Bare LF received: lines end with CRLF\r\n", replies);
+        scanned_ = buffer_.size();
+        return Need::bytes;
+    }
+    if (has_bare_line_end(line)) return fatal("521 5.5.2 Bare CR or LF received: lines end with CRLF\r\n", replies);
+    const std::string command(line);
+    buffer_.erase(0, end + 2);
+    scanned_ = 0;
+    run(command, replies);
+    return std::nullopt;
+}
+
+void SmtpSession::run(std::string_view line, std::string& replies) {
+    const std::size_t blank = line.find(' ');
+    const std::string verb = upper(line.substr(0, blank));
+    const std::string_view argument = blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1);
+    if (verb == "EHLO" || verb == "HELO") return hello(verb, argument, replies);
+    if (verb == "NOOP") return void(replies += "250 2.0.0 OK\r\n");
+    if (verb == "RSET") {
+        clear_mail();
+        return void(replies += "250 2.0.0 OK\r\n");
+    }
+    if (verb == "QUIT") return void(fatal("221 2.0.0 Bye\r\n", replies));
+    if (verb == "VRFY") return void(replies += "252 2.1.5 Every mailbox is caught here\r\n");
+    if (verb == "MAIL") return mail_from(argument, replies);
+    if (verb == "RCPT") return rcpt_to(argument, replies);
+    if (verb == "DATA") return data(argument, replies);
+    if (verb == "HELP") return void(replies += "214 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT\r\n");
+    const bool known = verb == "EXPN" || verb == "STARTTLS" || verb == "AUTH" || verb == "BDAT" || verb == "TURN";
+    bad(known ? "502 5.5.1 Command not implemented\r\n" : "500 5.5.2 Command not recognized\r\n", replies);
+}
+
+void SmtpSession::bad(std::string_view reply, std::string& replies) {
+    replies += reply;
+    if (++errors_ > limits_.errors_max) fatal("421 4.7.0 Too many errors\r\n", replies);
+}
+
+void SmtpSession::clear_mail() {
+    mail_ = {};
+    in_mail_ = false;
+    too_large_ = false;
+}
+
+void SmtpSession::hello(std::string_view verb, std::string_view argument, std::string& replies) {
+    if (argument.empty()) return bad("501 5.5.4 Say who you are\r\n", replies);
+    clear_mail();
+    greeted_ = true;
+    if (verb == "HELO") return void(replies += "250 flotilla-hub\r\n");
+    replies += "250-flotilla-hub\r\n250-PIPELINING\r\n250-SIZE " + std::to_string(limits_.message_bytes_max) +
+               "\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8\r\n";
+}
+
+void SmtpSession::mail_from(std::string_view argument, std::string& replies) {
+    if (!greeted_) return bad("503 5.5.1 Say EHLO first\r\n", replies);
+    if (in_mail_) return bad("503 5.5.1 There is a sender already\r\n", replies);
+    if (!upper(argument.substr(0, 5)).starts_with("FROM:"))
+        return bad("501 5.5.4 Syntax: MAIL FROM:<address>\r\n", replies);
+    const auto path = parse_path(argument.substr(5));
+    if (!path) return bad("501 5.1.7 Syntax: MAIL FROM:<address>\r\n", replies);
+    switch (check_mail_parameters(path->parameters, limits_.message_bytes_max)) {
+    case Parameters::unknown:
+        return bad("555 5.5.4 Unknown parameter\r\n", replies);
+    case Parameters::too_large:
+        return bad(kTooLarge, replies);
+    case Parameters::fine:
+        break;
+    }
+    clear_mail();
+    mail_.sender = path->address;
+    in_mail_ = true;
+    replies += "250 2.1.0 OK\r\n";
+}
+
+void SmtpSession::rcpt_to(std::string_view argument, std::string& replies) {
+    if (!in_mail_) return bad("503 5.5.1 Say MAIL first\r\n", replies);
+    if (!upper(argument.substr(0, 3)).starts_with("TO:"))
+        return bad("501 5.5.4 Syntax: RCPT TO:<address>\r\n", replies);
+    const auto path = parse_path(argument.substr(3));
+    if (!path || path->address.empty()) return bad("501 5.1.3 Syntax: RCPT TO:<address>\r\n", replies);
+    if (!path->parameters.empty()) return bad("555 5.5.4 Unknown parameter\r\n", replies);
+    if (mail_.recipients.size() >= limits_.recipients_max) return bad("452 4.5.3 Too many recipients\r\n", replies);
+    mail_.recipients.push_back(path->address);
+    replies += "250 2.1.5 OK\r\n";
+}
+
+void SmtpSession::data(std::string_view argument, std::string& replies) {
+    if (!argument.empty()) return bad("501 5.5.4 DATA takes no argument\r\n", replies);
+    if (!in_mail_) return bad("503 5.5.1 Say MAIL first\r\n", replies);
+    if (mail_.recipients.empty()) return bad("554 5.5.1 No recipients\r\n", replies);
+    replies += "354 End with a dot on a line of its own\r\n";
+    state_ = State::data;
+}
+
+/// Takes the lines of a message that have arrived. Past the limit they are counted, not kept.
+SmtpSession::Step SmtpSession::data_lines(std::string& replies) {
+    std::size_t taken = 0;
+    for (;;) {
+        const std::size_t from = std::max(taken, scanned_ ? scanned_ - 1 : 0);
+        const std::size_t end = buffer_.find("\r\n", from);
+        if (end == std::string::npos) break;
+        scanned_ = 0;
+        std::string_view line = std::string_view(buffer_).substr(taken, end - taken);
+        if (has_bare_line_end(line)) return fatal("521 5.5.2 Bare CR or LF received: lines end with CRLF\r\n", replies);
+        taken = end + 2;
+        if (line == ".") {
+            buffer_.erase(0, taken);
+            return finish_data(replies);
+        }
+        if (line.starts_with('.')) line.remove_prefix(1);
+        too_large_ |= mail_.data.size() + line.size() + 2 > limits_.message_bytes_max;
+        if (!too_large_) mail_.data.append(line).append("\r\n");
+    }
+    buffer_.erase(0, taken);
+    scanned_ = buffer_.size();
+    if (buffer_.size() > limits_.message_bytes_max) return fatal("500 5.5.2 Line too long\r\n", replies);
+    return Need::bytes;
+}
+
+SmtpSession::Step SmtpSession::finish_data(std::string& replies) {
+    state_ = State::command;
+    if (!too_large_) return Need::store;
+    clear_mail();
+    replies += kTooLarge;
+    return std::nullopt;
+}
+
+void SmtpSession::stored(std::string_view id, std::string& replies) {
+    clear_mail();
+    replies += "250 2.0.0 OK: kept as " + std::string(id) + "\r\n";
+}
+
+void SmtpSession::not_stored(std::string& replies) {
+    clear_mail();
+    replies += "452 4.3.1 Cannot keep the message now\r\n";
+}
+
+} // namespace flotilla::hub

@@ -1,0 +1,135 @@
+#include "hub/smtp/smtp_session.hpp"
+
+#include <gtest/gtest.h>
+
+namespace flotilla::hub {
+namespace {
+
+/// Feeds bytes, in pieces when asked, "stores" every mail, and returns all replies.
+struct Dialogue {
+    SmtpSession session;
+    std::vector<IncomingMail> mails;
+    bool closed = false;
+
+    explicit Dialogue(SmtpLimits limits = {}) : session(limits) {}
+    std::string operator()(std::string_view bytes, std::size_t piece = 1'000'000) {
+        std::string replies;
+        for (std::size_t at = 0; at < bytes.size() && !closed; at += piece) {
+            session.feed(bytes.substr(at, piece));
+            SmtpSession::Need need{};
+            while ((need = session.advance(replies)) == SmtpSession::Need::store) {
+                mails.push_back(session.mail());
+                session.stored("id" + std::to_string(mails.size()), replies);
+            }
+            closed = need == SmtpSession::Need::close;
+        }
+        return replies;
+    }
+    /// The reply codes of single-line replies: "250 354".
+    std::string codes(std::string_view bytes, std::size_t piece = 1'000'000) {
+        std::string text;
+        const std::string replies = (*this)(bytes, piece);
+        for (std::size_t at = 0; at < replies.size(); at = replies.find("\r\n", at) + 2) {
+            if (replies[at + 3] == '-') continue;
+            text += (text.empty() ? "" : " ") + replies.substr(at, 3);
+        }
+        return text;
+    }
+};
+
+constexpr std::string_view kStart = "EHLO me\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n";
+
+// Goal: a plain dialogue gives the replies of RFC 5321, and the mail as it was written.
+TEST(SmtpSession, PlainDialogueDeliversTheMail) {
+    Dialogue smtp;
+    EXPECT_EQ(smtp("EHLO client.example\r\n"),
+              "250-flotilla-hub\r\n250-PIPELINING\r\n250-SIZE 10485760\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
+              "250 SMTPUTF8\r\n");
+    EXPECT_EQ(smtp("MAIL FROM:<a@x> SIZE=100 BODY=8BITMIME SMTPUTF8\r\n"), "250 2.1.0 OK\r\n");
+    EXPECT_EQ(smtp("RCPT TO:<b@y>\r\n"), "250 2.1.5 OK\r\n");
+    EXPECT_EQ(smtp("rcpt to: <c@z>\r\n"), "250 2.1.5 OK\r\n");
+    EXPECT_EQ(smtp("DATA\r\n"), "354 End with a dot on a line of its own\r\n");
+    EXPECT_EQ(smtp("Subject: x\r\n\r\nhello\r\n..dot\r\n.\r\n"), "250 2.0.0 OK: kept as id1\r\n");
+    EXPECT_EQ(smtp("QUIT\r\n"), "221 2.0.0 Bye\r\n");
+    EXPECT_TRUE(smtp.closed);
+    ASSERT_EQ(smtp.mails.size(), 1u);
+    EXPECT_EQ(smtp.mails[0].sender, "a@x");
+    EXPECT_EQ(smtp.mails[0].recipients, (std::vector<std::string>{"b@y", "c@z"}));
+    EXPECT_EQ(smtp.mails[0].data, "Subject: x\r\n\r\nhello\r\n.dot\r\n");
+}
+
+// Goal: everything in one packet, or byte by byte, is the same dialogue.
+TEST(SmtpSession, PipeliningCutAnywhereIsTheSame) {
+    const std::string bytes =
+        std::string(kStart) + "one\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<d@y>\r\nDATA\r\n.\r\nNOOP\r\nQUIT\r\n";
+    for (const std::size_t piece : {1u, 2u, 3u, 7u, 1000u}) {
+        Dialogue smtp;
+        EXPECT_EQ(smtp.codes(bytes, piece), "250 250 250 354 250 250 250 354 250 250 221") << piece;
+        ASSERT_EQ(smtp.mails.size(), 2u);
+        EXPECT_EQ(smtp.mails[0].data, "one\r\n");
+        EXPECT_EQ(smtp.mails[1].sender, "");
+        EXPECT_EQ(smtp.mails[1].data, "");
+    }
+}
+
+// Goal: commands out of order or malformed are refused with the codes of RFC 5321, and harm nothing.
+TEST(SmtpSession, WrongOrderAndSyntaxAreRefused) {
+    Dialogue smtp;
+    EXPECT_EQ(smtp.codes("MAIL FROM:<a@x>\r\nEHLO\r\nHELO me\r\nRCPT TO:<b@y>\r\nDATA\r\n"), "503 501 250 503 503");
+    EXPECT_EQ(
+        smtp.codes(
+            "MAIL FROM:a@x\r\nMAIL TO:<a@x>\r\nMAIL FROM:<a b>\r\nMAIL FROM:<a@x> BOGUS\r\nMAIL FROM:<a@x> SIZE=x\r\n"),
+        "501 501 501 555 555");
+    EXPECT_EQ(smtp.codes("MAIL FROM:<a@x>\r\nMAIL FROM:<a@x>\r\nDATA\r\nRCPT TO:<>\r\nRCPT TO:<b@y> NOTIFY=NEVER\r\n"),
+              "250 503 554 501 555");
+    EXPECT_EQ(smtp.codes("RSET\r\nRCPT TO:<b@y>\r\nNOOP x\r\nVRFY b\r\nEXPN b\r\nSTARTTLS\r\nNONSENSE\r\n\r\n"),
+              "250 503 250 252 502 502 500 500");
+    EXPECT_EQ(smtp.codes("QUIT\r\n"), "221");
+}
+
+// Goal: a mail over the limit is refused, announced or not, and the session goes on.
+TEST(SmtpSession, TooLargeMailIsRefusedAndTheSessionGoesOn) {
+    Dialogue smtp({.message_bytes_max = 1000});
+    EXPECT_EQ(smtp.codes("EHLO me\r\nMAIL FROM:<a@x> SIZE=1001\r\nMAIL FROM:<a@x> SIZE=99999999999999999999\r\n"),
+              "250 552 552");
+    EXPECT_EQ(smtp.codes("MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n"), "250 250 354");
+    std::string large;
+    for (int i = 0; i < 100; ++i)
+        large += "0123456789\r\n";
+    EXPECT_EQ(smtp.codes(large + ".\r\nNOOP\r\n", 10), "552 250");
+    EXPECT_TRUE(smtp.mails.empty());
+    EXPECT_EQ(smtp.codes("MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\nsmall\r\n.\r\n"), "250 250 354 250");
+    EXPECT_EQ(smtp.mails.size(), 1u);
+}
+
+// Goal: no line end but CRLF is taken for one, so a second message cannot be smuggled in.
+TEST(SmtpSession, BareLineEndsEndTheSession) {
+    for (const std::string_view smuggled :
+         {"x\n.\nMAIL FROM:<evil@x>\r\n", "x\r\n.\nMAIL FROM:<evil@x>\r\n", "x\n.\r\nMAIL FROM:<evil@x>\r\n",
+          "x\r\n.\rMAIL FROM:<evil@x>\r\n", "x\r.\rMAIL\r\n"}) {
+        Dialogue smtp;
+        EXPECT_EQ(smtp.codes(std::string(kStart) + std::string(smuggled)), "250 250 250 354 521") << smuggled;
+        EXPECT_TRUE(smtp.closed);
+        EXPECT_TRUE(smtp.mails.empty());
+    }
+    Dialogue command;
+    EXPECT_EQ(command.codes("EHLO me\nMAIL FROM:<a@x>\n"), "521");
+    Dialogue carriage;
+    EXPECT_EQ(carriage.codes("EHLO me\rNOOP\r\n"), "521");
+}
+
+// Goal: long lines, many recipients and endless mistakes have their bounds.
+TEST(SmtpSession, BoundsAreKept) {
+    Dialogue longest;
+    EXPECT_EQ(longest.codes("NOOP " + std::string(5000, 'x')), "500");
+    EXPECT_TRUE(longest.closed);
+    Dialogue many({.recipients_max = 2});
+    EXPECT_EQ(many.codes("EHLO me\r\nMAIL FROM:<a@x>\r\nRCPT TO:<1@y>\r\nRCPT TO:<2@y>\r\nRCPT TO:<3@y>\r\n"),
+              "250 250 250 250 452");
+    Dialogue wrong({.errors_max = 2});
+    EXPECT_EQ(wrong.codes("A\r\nB\r\nC\r\nD\r\n"), "500 500 500 421");
+    EXPECT_TRUE(wrong.closed);
+}
+
+} // namespace
+} // namespace flotilla::hub
