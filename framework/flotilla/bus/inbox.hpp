@@ -46,7 +46,8 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// The topic on which consumers ask `producer` to publish again: payload {"topic","partition","fromSequence"}.
+/// The topic on which consumers ask `producer` to publish again: payload
+/// {"topic", "partition", "fromSequence", "toSequence"}; without the last: everything from there on.
 std::string redrive_topic(std::string_view producer);
 
 /// SQL of the framework's own tables (outbox, inbox, parked, jobs, idempotency), applied as component "flotilla".

@@ -33,6 +33,8 @@ struct BusCase {
     std::function<std::unique_ptr<BusServer>()> start; ///< null: this machine does not have it
 };
 
+inline void PrintTo(const BusCase& bus_case, std::ostream* out) { *out << bus_case.name; }
+
 class BusConformance : public testing::TestWithParam<BusCase> {
 protected:
     void SetUp() override {

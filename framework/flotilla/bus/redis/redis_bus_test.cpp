@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <flotilla/bus/conformance/event_fixture.hpp>
 #include <flotilla/bus/conformance/redis_server.hpp>
 #include <flotilla/bus/redis/redis_connection.hpp>
 #include <flotilla/bus/redis/stream_trim.hpp>
@@ -108,6 +109,32 @@ task<void> trimmed(Context& context, const RedisServer& server) {
 TEST_F(RedisBusTest, PublishManyTrimsBelowSlowestGroup) {
     const RedisServer server({"--appendfsync", "no"});
     run_bounded(trimmed, server);
+}
+
+task<void> flow_through_failures(Context& context, RedisServer& server, void (RedisServer::*failure)()) {
+    EventFixture shop(context, server.url());
+    co_await shop.open();
+    Running relay(context, shop.make_relay());
+    Running consumer(context, shop.make_consumer());
+    for (std::size_t round = 1; round <= 5; ++round) {
+        co_await shop.place({"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"});
+        co_await shop.until_effects(round * 10 - 7);
+        (server.*failure)();
+    }
+    co_await shop.until_effects(50);
+    EXPECT_EQ(co_await shop.effect_sequences(), numbers(1, 50));
+    co_await consumer.stop();
+    co_await relay.stop();
+}
+// Goal: a server killed while events flow costs none and repeats no effect.
+TEST_F(RedisBusTest, KillServerWhileEventsFlowLosesNothing) {
+    RedisServer server;
+    run_bounded(flow_through_failures, server, &RedisServer::restart);
+}
+// Goal: a server that comes back with an empty disk costs no event either.
+TEST_F(RedisBusTest, WipeServerWhileEventsFlowLosesNothing) {
+    RedisServer server;
+    run_bounded(flow_through_failures, server, &RedisServer::wipe);
 }
 
 } // namespace
