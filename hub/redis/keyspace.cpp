@@ -80,15 +80,18 @@ void Keyspace::stream_saved(std::int64_t row, std::string_view key, const Stream
     stream.entries_added = head.entries_added;
     value.expires_ms = head.expires_ms;
     if (value.expires_ms) expiries_.emplace(value.expires_ms, stream.key);
-    last_row_ = std::max(last_row_, row);
+    last_stream_ = std::max(last_stream_, row);
     loaded_streams_.emplace(row, &stream);
 }
 
-void Keyspace::entry_added(std::int64_t row, EntryId id, std::string_view body) {
+void Keyspace::entry_added(std::int64_t row, std::int64_t position, EntryId id, std::string_view body) {
     RedisStream& stream = *loaded_streams_.at(row);
     used_bytes_ -= stream.bytes();
-    stream.append(id, body);
+    stream.restore(position, id, body);
     used_bytes_ += stream.bytes();
+    if (id <= stream.last_id) return;
+    stream.last_id = id; // added since the head was saved
+    ++stream.entries_added;
 }
 
 void Keyspace::group_saved(std::int64_t stream, std::int64_t row, std::string_view name, EntryId last_id,
@@ -185,7 +188,7 @@ std::vector<std::string> Keyspace::expire(std::int64_t now_ms) {
 RedisStream& Keyspace::create_stream(std::string_view key) {
     KeyValue& value = insert(key);
     value.stream = std::make_unique<RedisStream>();
-    value.stream->row = ++last_row_;
+    value.stream->row = ++last_stream_;
     value.stream->key = key;
     save_head(*value.stream); // at once: groups and entries refer to it
     return *value.stream;
@@ -193,24 +196,21 @@ RedisStream& Keyspace::create_stream(std::string_view key) {
 
 void Keyspace::append(RedisStream& stream, EntryId id, std::string_view body) {
     used_bytes_ -= stream.bytes();
-    stream.append(id, body);
+    const std::int64_t position = stream.append(id, body);
     used_bytes_ += stream.bytes();
     stream.last_id = id;
     ++stream.entries_added;
-    journal_.entry_added(stream.row, id, body);
-    touch(stream);
+    journal_.entry_added(stream.row, position, id, body); // tells the head's new numbers, too
 }
 
 bool Keyspace::remove(RedisStream& stream, EntryId id) {
     used_bytes_ -= stream.bytes();
-    const bool removed = stream.erase(id);
+    const auto position = stream.erase(id);
     used_bytes_ += stream.bytes();
-    if (!removed) return false;
-    journal_.entry_removed(stream.row, id);
-    if (id > stream.max_deleted_id) {
-        stream.max_deleted_id = id;
-        touch(stream);
-    }
+    if (!position) return false;
+    journal_.entry_removed(stream.row, *position);
+    stream.max_deleted_id = std::max(stream.max_deleted_id, id);
+    touch(stream);
     return true;
 }
 
@@ -218,7 +218,9 @@ std::size_t Keyspace::trim(RedisStream& stream, const TrimRule& rule) {
     used_bytes_ -= stream.bytes();
     const auto trimmed = stream.trim(rule);
     used_bytes_ += stream.bytes();
-    if (trimmed.count > 0) journal_.entries_removed_through(stream.row, trimmed.through);
+    if (trimmed.count == 0) return 0;
+    journal_.entries_removed_through(stream.row, trimmed.through);
+    touch(stream); // the entries that are gone no longer tell its numbers
     return trimmed.count;
 }
 

@@ -89,7 +89,7 @@ public:
 private:
     // What the journal kept, on load.
     void stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) override;
-    void entry_added(std::int64_t stream, EntryId id, std::string_view body) override;
+    void entry_added(std::int64_t stream, std::int64_t position, EntryId id, std::string_view body) override;
     void group_saved(std::int64_t stream, std::int64_t group, std::string_view name, EntryId last_id,
                      std::int64_t entries_read) override;
     void consumer_saved(std::int64_t group, std::int64_t consumer, std::string_view name,
@@ -111,7 +111,8 @@ private:
     Map keys_;
     std::set<std::pair<std::int64_t, std::string>> expiries_;
     std::size_t used_bytes_ = 0;
-    std::int64_t last_row_ = 0;
+    std::int64_t last_stream_ = 0;
+    std::int64_t last_row_ = 0; // of groups and consumers
     std::vector<RedisStream*> dirty_streams_;
     std::vector<DirtyGroup> dirty_groups_;
 

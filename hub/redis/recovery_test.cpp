@@ -98,6 +98,24 @@ TEST(BusRecovery, ExpiryOfStreamsSurvives) {
     EXPECT_EQ(redis({"EXISTS", "s"}), ":0");
 }
 
+// Goal: a stream whose every entry was removed still knows its last id and how many there were, across restarts.
+TEST(BusRecovery, EmptiedStreamKeepsItsNumbers) {
+    EngineBench redis;
+    for (int i = 1; i <= 5; ++i)
+        redis({"XADD", "s", std::to_string(i) + "-1", "n", "x"});
+    redis.restart();
+    redis({"XADD", "s", "6-1", "n", "x"});
+    redis({"XDEL", "s", "6-1"});
+    redis({"XADD", "s", "7-1", "MAXLEN", "0", "n", "x"});
+    redis({"XADD", "s", "MAXLEN", "0", "8-1", "n", "x"});
+    const std::string before = redis({"XINFO", "STREAM", "s"});
+    redis.restart();
+    EXPECT_EQ(redis({"XINFO", "STREAM", "s"}), before);
+    EXPECT_EQ(redis({"XADD", "s", "8-*", "n", "x"}), "\"8-2\"");
+    redis.restart();
+    EXPECT_EQ(redis({"XRANGE", "s", "-", "+"}), R"([["8-2" ["n" "x"]]])");
+}
+
 /// A journal whose disk is full when told so.
 class FullDisk final : public StreamJournal {
 public:
@@ -108,9 +126,13 @@ public:
         inner_.stream_saved(s, key, head);
     }
     void stream_dropped(std::int64_t s) override { inner_.stream_dropped(s); }
-    void entry_added(std::int64_t s, EntryId id, std::string_view body) override { inner_.entry_added(s, id, body); }
-    void entry_removed(std::int64_t s, EntryId id) override { inner_.entry_removed(s, id); }
-    void entries_removed_through(std::int64_t s, EntryId id) override { inner_.entries_removed_through(s, id); }
+    void entry_added(std::int64_t s, std::int64_t position, EntryId id, std::string_view body) override {
+        inner_.entry_added(s, position, id, body);
+    }
+    void entry_removed(std::int64_t s, std::int64_t position) override { inner_.entry_removed(s, position); }
+    void entries_removed_through(std::int64_t s, std::int64_t position) override {
+        inner_.entries_removed_through(s, position);
+    }
     void group_saved(std::int64_t s, std::int64_t g, std::string_view name, EntryId last, std::int64_t read) override {
         inner_.group_saved(s, g, name, last, read);
     }

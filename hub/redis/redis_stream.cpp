@@ -32,7 +32,13 @@ EntryId RedisStream::last_entry_id() const {
     return last;
 }
 
-void RedisStream::append(EntryId id, std::string_view body) {
+std::int64_t RedisStream::append(EntryId id, std::string_view body) {
+    restore(last_position_ + 1, id, body);
+    return last_position_;
+}
+
+void RedisStream::restore(std::int64_t position, EntryId id, std::string_view body) {
+    last_position_ = position;
     const bool full = blocks_.empty() || blocks_.back()->slots.size() >= kBlockEntries ||
                       blocks_.back()->bytes.size() + body.size() >= kBlockBytes;
     if (full) {
@@ -41,7 +47,7 @@ void RedisStream::append(EntryId id, std::string_view body) {
     }
     Block& block = *blocks_.back();
     block.slots.push_back(
-        {id, static_cast<std::uint32_t>(block.bytes.size()), static_cast<std::uint32_t>(body.size())});
+        {id, position, static_cast<std::uint32_t>(block.bytes.size()), static_cast<std::uint32_t>(body.size())});
     block.bytes.append(body);
     ++block.live;
     ++length_;
@@ -72,17 +78,18 @@ std::optional<std::string_view> RedisStream::find(EntryId id) const {
     return body;
 }
 
-bool RedisStream::erase(EntryId id) {
+std::optional<std::int64_t> RedisStream::erase(EntryId id) {
     std::size_t at = 0;
     Slot* slot = slot_of(id, at);
-    if (!slot) return false;
+    if (!slot) return std::nullopt;
+    const std::int64_t position = slot->position;
     slot->size = 0;
     --length_;
     if (--blocks_[at]->live == 0) {
         bytes_ -= blocks_[at]->footprint();
         blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(at));
     }
-    return true;
+    return position;
 }
 
 void RedisStream::drop_front() {
@@ -101,7 +108,7 @@ std::size_t RedisStream::trim_within_front(const TrimRule& rule, Trimmed& trimme
         slot.size = 0;
         --length_;
         --blocks_.front()->live;
-        trimmed.through = slot.id;
+        trimmed.through = slot.position;
         ++removed;
     }
     return removed;
@@ -123,7 +130,7 @@ RedisStream::Trimmed RedisStream::trim(const TrimRule& rule) {
             break;
         }
         trimmed.count += block.live;
-        trimmed.through = last;
+        trimmed.through = block.slots.back().position;
         drop_front();
     }
     return trimmed;

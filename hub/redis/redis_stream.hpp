@@ -82,15 +82,19 @@ public:
     EntryId last_entry_id() const;
     ConsumerGroup* find(std::string_view group) const;
 
-    /// Requires: id is greater than every entry's.
-    void append(EntryId id, std::string_view body);
+    /// Requires: id is greater than every entry's. Returns its position: the number that names it in the journal,
+    /// greater than every earlier one of this stream.
+    std::int64_t append(EntryId id, std::string_view body);
+    /// The same with a position it had before. Requires: the position is greater than every entry's.
+    void restore(std::int64_t position, EntryId id, std::string_view body);
     /// The body, or nullopt. The view lives until the next modification.
     std::optional<std::string_view> find(EntryId id) const;
-    bool erase(EntryId id);
+    /// The position it had; nullopt when there is no such entry.
+    std::optional<std::int64_t> erase(EntryId id);
 
     struct Trimmed {
         std::size_t count = 0;
-        EntryId through; ///< every entry up to here has gone
+        std::int64_t through = 0; ///< every entry up to this position has gone
     };
     Trimmed trim(const TrimRule& rule);
 
@@ -111,10 +115,11 @@ public:
 private:
     static constexpr std::size_t kBlockEntries = 100;
     static constexpr std::size_t kBlockBytes = 4096;
-    static constexpr std::size_t kEntryOverhead = 32;
+    static constexpr std::size_t kEntryOverhead = 40;
 
     struct Slot {
         EntryId id;
+        std::int64_t position = 0;
         std::uint32_t at = 0;
         std::uint32_t size = 0; // 0: removed
     };
@@ -135,6 +140,7 @@ private:
 
     std::deque<std::unique_ptr<Block>> blocks_;
     std::size_t length_ = 0;
+    std::int64_t last_position_ = 0;
     std::size_t bytes_ = 0;
 };
 

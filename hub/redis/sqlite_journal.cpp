@@ -6,13 +6,14 @@ namespace {
 
 constexpr std::int64_t kSchemaVersion = 1;
 
-// Ids are sixteen bytes that sort as they should. Keys, names and bodies are bytes too.
+// Ids are sixteen bytes that sort as they should. Keys, names and bodies are bytes too. An entry's place is its
+// stream's number and its position in one integer: SQLite appends to such a table at half the cost of any other key.
 constexpr const char* kSchema = R"sql(
 CREATE TABLE streams (
     id BIGINT PRIMARY KEY, stream_key BLOB NOT NULL UNIQUE, last_id BLOB NOT NULL, max_deleted_id BLOB NOT NULL,
     entries_added BIGINT NOT NULL, expires_ms BIGINT NOT NULL) WITHOUT ROWID;
 CREATE TABLE entries (
-    stream BIGINT NOT NULL, id BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (stream, id)) WITHOUT ROWID;
+    place INTEGER PRIMARY KEY, id BLOB NOT NULL, body BLOB NOT NULL);
 CREATE TABLE consumer_groups (
     id BIGINT PRIMARY KEY, stream BIGINT NOT NULL, name BLOB NOT NULL, last_id BLOB NOT NULL,
     entries_read BIGINT NOT NULL) WITHOUT ROWID;
@@ -24,6 +25,12 @@ CREATE TABLE pending (
     consumer_group BIGINT NOT NULL, id BLOB NOT NULL, consumer BIGINT NOT NULL, delivered_ms BIGINT NOT NULL,
     deliveries BIGINT NOT NULL, PRIMARY KEY (consumer_group, id)) WITHOUT ROWID;
 )sql";
+
+constexpr int kPositionBits = 40; // a million million entries ever in each of eight million streams
+
+constexpr std::int64_t place_of(std::int64_t stream, std::int64_t position) {
+    return (stream << kPositionBits) | position;
+}
 
 struct IdBytes {
     std::array<char, 16> bytes;
@@ -105,20 +112,21 @@ void SqliteJournal::stream_dropped(std::int64_t stream) {
     change("DELETE FROM consumers WHERE consumer_group IN (SELECT id FROM consumer_groups WHERE stream = $1)",
            {stream});
     change("DELETE FROM consumer_groups WHERE stream = $1", {stream});
-    change("DELETE FROM entries WHERE stream = $1", {stream});
+    change("DELETE FROM entries WHERE place >= $1 AND place < $2", {place_of(stream, 0), place_of(stream + 1, 0)});
     change("DELETE FROM streams WHERE id = $1", {stream});
 }
 
-void SqliteJournal::entry_added(std::int64_t stream, EntryId id, std::string_view body) {
-    change("INSERT INTO entries (stream, id, body) VALUES ($1, $2, $3)", {stream, IdBytes(id), body});
+void SqliteJournal::entry_added(std::int64_t stream, std::int64_t position, EntryId id, std::string_view body) {
+    change("INSERT INTO entries (place, id, body) VALUES ($1, $2, $3)",
+           {place_of(stream, position), IdBytes(id), body});
 }
 
-void SqliteJournal::entry_removed(std::int64_t stream, EntryId id) {
-    change("DELETE FROM entries WHERE stream = $1 AND id = $2", {stream, IdBytes(id)});
+void SqliteJournal::entry_removed(std::int64_t stream, std::int64_t position) {
+    change("DELETE FROM entries WHERE place = $1", {place_of(stream, position)});
 }
 
-void SqliteJournal::entries_removed_through(std::int64_t stream, EntryId through) {
-    change("DELETE FROM entries WHERE stream = $1 AND id <= $2", {stream, IdBytes(through)});
+void SqliteJournal::entries_removed_through(std::int64_t stream, std::int64_t position) {
+    change("DELETE FROM entries WHERE place >= $1 AND place <= $2", {place_of(stream, 0), place_of(stream, position)});
 }
 
 void SqliteJournal::group_saved(std::int64_t stream, std::int64_t group, std::string_view name, EntryId last_id,
@@ -174,8 +182,11 @@ Result<void> SqliteJournal::load(StreamChanges& into) {
                                            {id_at(row, 2), id_at(row, 3), row.integer(4), row.integer(5)});
                      });
     if (!done) return done;
-    done = read("SELECT stream, id, body FROM entries ORDER BY stream, id",
-                [&](const SqlRow& row) { into.entry_added(row.integer(0), id_at(row, 1), row.text(2)); });
+    done = read("SELECT place, id, body FROM entries ORDER BY place", [&](const SqlRow& row) {
+        const std::int64_t place = row.integer(0);
+        into.entry_added(place >> kPositionBits, place & ((std::int64_t{1} << kPositionBits) - 1), id_at(row, 1),
+                         row.text(2));
+    });
     if (!done) return done;
     done = read("SELECT stream, id, name, last_id, entries_read FROM consumer_groups", [&](const SqlRow& row) {
         into.group_saved(row.integer(0), row.integer(1), row.text(2), id_at(row, 3), row.integer(4));

@@ -21,9 +21,9 @@ public:
 
     void stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) override;
     void stream_dropped(std::int64_t stream) override;
-    void entry_added(std::int64_t stream, EntryId id, std::string_view body) override;
-    void entry_removed(std::int64_t stream, EntryId id) override;
-    void entries_removed_through(std::int64_t stream, EntryId through) override;
+    void entry_added(std::int64_t stream, std::int64_t position, EntryId id, std::string_view body) override;
+    void entry_removed(std::int64_t stream, std::int64_t position) override;
+    void entries_removed_through(std::int64_t stream, std::int64_t position) override;
     void group_saved(std::int64_t stream, std::int64_t group, std::string_view name, EntryId last_id,
                      std::int64_t entries_read) override;
     void group_dropped(std::int64_t group) override;

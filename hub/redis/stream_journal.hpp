@@ -9,7 +9,8 @@
 
 namespace flotilla::hub {
 
-/// The numbers of a stream that its entries do not tell.
+/// The numbers of a stream that its entries do not tell. They may lag behind entries added since: those with greater
+/// ids than last_id count on top.
 struct StreamHead {
     EntryId last_id;
     EntryId max_deleted_id;
@@ -24,7 +25,8 @@ class StreamChanges {
 public:
     virtual ~StreamChanges() = default;
     virtual void stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) = 0;
-    virtual void entry_added(std::int64_t stream, EntryId id, std::string_view body) = 0;
+    /// `position` names the entry within its stream; it grows with the ids.
+    virtual void entry_added(std::int64_t stream, std::int64_t position, EntryId id, std::string_view body) = 0;
     virtual void group_saved(std::int64_t stream, std::int64_t group, std::string_view name, EntryId last_id,
                              std::int64_t entries_read) = 0;
     virtual void consumer_saved(std::int64_t group, std::int64_t consumer, std::string_view name,
@@ -38,8 +40,8 @@ public:
 class StreamJournal : public StreamChanges {
 public:
     virtual void stream_dropped(std::int64_t stream) = 0; ///< with everything that belongs to it
-    virtual void entry_removed(std::int64_t stream, EntryId id) = 0;
-    virtual void entries_removed_through(std::int64_t stream, EntryId through) = 0;
+    virtual void entry_removed(std::int64_t stream, std::int64_t position) = 0;
+    virtual void entries_removed_through(std::int64_t stream, std::int64_t position) = 0;
     virtual void group_dropped(std::int64_t group) = 0;
     virtual void consumer_dropped(std::int64_t group, std::int64_t consumer) = 0; ///< with what is pending for it
     virtual void pending_removed(std::int64_t group, EntryId id) = 0;
