@@ -102,6 +102,8 @@ struct TestService::Impl {
     std::map<std::string, std::deque<Message>, std::less<>> heard;
     std::map<std::string, std::uint64_t> sequences;
 
+    /// Every transaction body runs twice: one that consumes its captures fails.
+    std::string database_url() const { return "sqlite:" + folder.path() + "/" + kServiceName + ".db?bodies=twice"; }
     void run_service();
     task<void> serve(Context& stopping);
     task<void> serve_fakes(Scope& scope, Context& stopping, std::vector<std::unique_ptr<Host>>& hosts,
@@ -128,13 +130,13 @@ task<void> TestService::Impl::serve_fakes(Scope& scope, Context& stopping, std::
 
 task<void> TestService::Impl::seed(Context& stopping) {
     if (!options.seed) co_return;
-    const auto url = "sqlite:" + folder.path() + "/" + kServiceName + ".db";
-    auto database = must_succeed(open_database(stopping.world(), url, kServiceName), "database");
+    auto database = must_succeed(open_database(stopping.world(), database_url(), kServiceName), "database");
     must_succeed(co_await database->transact(stopping, options.seed), "seed");
 }
 
 task<void> TestService::Impl::serve_service(Context& stopping, RegistryOptions known) {
     auto own_options = host_options(kServiceName, folder.path(), options.bus);
+    own_options.database = database_url();
     own_options.settings = options.settings;
     if (!options.registry.empty()) own_options.registry = options.registry;
     Host host(stopping.world(), process, own_options);

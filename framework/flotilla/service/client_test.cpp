@@ -1,0 +1,222 @@
+#include <flotilla/service/client.hpp>
+
+#include <gtest/gtest.h>
+
+#include <flotilla/service/test_host.hpp>
+
+namespace flotilla {
+namespace {
+
+using namespace test;
+using namespace std::chrono_literals;
+
+struct Id {
+    std::string id;
+};
+struct Thing {
+    std::string id;
+    int size = 0;
+};
+
+constexpr Service things{"thing-service"};
+constexpr Endpoint<Id, Thing> get{Method::get, "/things/{id}"};
+constexpr Endpoint<Thing, Thing> add{Method::post, "/things", {.success = 201}};
+constexpr Endpoint<Thing, Thing> add_once{Method::post, "/things/once", {.success = 201, .idempotent = true}};
+
+/// An instance that does what a function says, and remembers the requests it saw.
+class Upstream {
+public:
+    using Behaviour = std::function<void(http::Exchange&, http::Response&)>;
+
+    Upstream(Bench& bench, std::string id, Behaviour behaviour)
+        : id_(std::move(id)), behaviour_(std::move(behaviour)),
+          server_(bench.world(), [this](Context& c, http::Exchange& e) { return handle(c, e); }),
+          address_(value(server_.listen(Address::tcp("127.0.0.1", 0)))) {
+        bench.scope().spawn(server_.run(bench.scope().context()));
+    }
+    Instance instance() const { return {.id = id_, .address = address_}; }
+
+    std::vector<http::RequestHead> seen;
+
+private:
+    task<void> handle(Context& context, http::Exchange& exchange) {
+        seen.push_back(exchange.request());
+        std::ignore = co_await exchange.read_all(context, 1024);
+        http::Response response;
+        response.head.headers.add("content-type", "application/json");
+        response.body = R"({"id":")" + id_ + R"(","size":1})";
+        behaviour_(exchange, response);
+        if (response.head.status != 0) std::ignore = co_await exchange.respond(context, response.head, response.body);
+    }
+    std::string id_;
+    Behaviour behaviour_;
+    http::Server server_;
+    Address address_;
+};
+
+void answer(http::Exchange&, http::Response&) {}
+/// The connection ends after the request was read, without an answer.
+void cut(http::Exchange& exchange, http::Response& response) {
+    response.head.status = 0;
+    exchange.reset();
+}
+
+class ClientTest : public testing::Test {
+protected:
+    ~ClientTest() override { bench_.finish(); }
+    /// An instance where nobody listens.
+    Instance gone() {
+        http::Server server(bench_.world(), {});
+        return {.id = "gone", .address = value(server.listen(Address::tcp("127.0.0.1", 0)))};
+    }
+    Upstream& upstream(std::string id, Upstream::Behaviour behaviour) {
+        return *upstreams_.emplace_back(std::make_unique<Upstream>(bench_, std::move(id), std::move(behaviour)));
+    }
+    void know(std::vector<Instance> instances) {
+        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
+                                        {.url = "static:", .fixed = {{"thing-service", std::move(instances)}}}));
+        client_ = std::make_unique<Client>(things, *registry_, bench_.client(), "127.0.0.1");
+    }
+    template <class Request>
+    Result<Thing> call(const Endpoint<Request, Thing>& endpoint, Request request) {
+        Context bounded(bench_.root(), timeout_);
+        return bench_.wait(client_->call(bounded, endpoint, std::move(request)));
+    }
+
+    Bench bench_;
+    std::vector<std::unique_ptr<Upstream>> upstreams_;
+    std::unique_ptr<Registry> registry_;
+    std::unique_ptr<Client> client_;
+    Duration timeout_ = 10s;
+};
+
+// Goal: instances take turns.
+TEST_F(ClientTest, InstancesTakeTurns) {
+    auto& one = upstream("one", answer);
+    auto& two = upstream("two", answer);
+    know({one.instance(), two.instance()});
+    EXPECT_EQ(value(call(get, Id{"1"})).id, "one");
+    EXPECT_EQ(value(call(get, Id{"1"})).id, "two");
+    EXPECT_EQ(value(call(get, Id{"1"})).id, "one");
+    EXPECT_EQ(one.seen.at(0).target, "/things/1");
+    EXPECT_EQ(one.seen.at(0).authority, "thing-service");
+}
+
+// Goal: an instance that is gone, or ends in the middle, is passed over for the next one.
+TEST_F(ClientTest, RepeatableCallFailsOver) {
+    auto& broken = upstream("broken", cut);
+    auto& fine = upstream("fine", answer);
+    know({gone(), broken.instance(), fine.instance()});
+    EXPECT_EQ(value(call(get, Id{"1"})).id, "fine");
+    EXPECT_GE(broken.seen.size(), 1U);
+}
+
+// Goal: a call declared idempotent is repeated under one key, so that it happens once.
+TEST_F(ClientTest, IdempotentCallIsRepeatedUnderItsKey) {
+    auto& broken = upstream("broken", cut);
+    auto& fine = upstream("fine", answer);
+    know({broken.instance(), fine.instance()});
+    EXPECT_EQ(value(call(add_once, Thing{"1", 1})).id, "fine");
+    ASSERT_EQ(broken.seen.size(), 1U);
+    const auto key = broken.seen[0].headers.get("idempotency-key");
+    ASSERT_TRUE(key);
+    EXPECT_EQ(fine.seen.at(0).headers.get("idempotency-key"), key);
+    ASSERT_TRUE(call(add_once, Thing{"1", 1}));
+    EXPECT_NE(fine.seen.at(1).headers.get("idempotency-key"), key);
+}
+
+// Goal: what may have happened already and must not happen twice is not sent twice.
+TEST_F(ClientTest, OtherCallIsSentOnce) {
+    auto& broken = upstream("broken", cut);
+    auto& fine = upstream("fine", answer);
+    know({broken.instance(), fine.instance()});
+    const auto failed = call(add, Thing{"1", 1});
+    ASSERT_FALSE(failed);
+    EXPECT_TRUE(failed.error().kind() == Kind::bad_gateway || failed.error().kind() == Kind::unavailable);
+    EXPECT_TRUE(failed.error().message().starts_with("calling broken: ")) << failed.error().message();
+    EXPECT_EQ(broken.seen.size(), 1U);
+    EXPECT_EQ(fine.seen.size(), 0U);
+    EXPECT_FALSE(broken.seen[0].headers.has("idempotency-key"));
+}
+
+// Goal: the only instance gets a second try: it may have closed the kept connection just then.
+TEST_F(ClientTest, OnlyInstanceIsTriedTwice) {
+    int requests = 0;
+    auto& flaky = upstream("flaky", [&](http::Exchange& exchange, http::Response& response) {
+        if (++requests == 1) cut(exchange, response);
+    });
+    know({flaky.instance()});
+    EXPECT_EQ(value(call(add_once, Thing{"1", 1})).id, "flaky");
+    EXPECT_EQ(requests, 2);
+}
+
+// Goal: when nobody can be reached the error says whom it tried last, and is worth a try later.
+TEST_F(ClientTest, NobodyReachableIsUnavailable) {
+    know({gone()});
+    const auto failed = call(get, Id{"1"});
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().kind(), Kind::unavailable);
+    EXPECT_TRUE(failed.error().message().starts_with("calling gone: ")) << failed.error().message();
+    know({});
+    const auto none = call(get, Id{"1"});
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code(), "no_instance");
+}
+
+// Goal: a service's error arrives as it left: kind, code, message, bad fields, time to wait.
+TEST_F(ClientTest, ErrorsAreRebuilt) {
+    auto& refusing = upstream("refusing", [](http::Exchange&, http::Response& response) {
+        response.head.status = 400;
+        response.body = R"({"status":400,"code":"invalid_request","detail":"2 fields are wrong",)"
+                        R"("errors":[{"path":"size","message":"expected 1..3, found 4"}]})";
+    });
+    know({refusing.instance()});
+    const auto refused = call(add_once, Thing{"1", 4});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), Kind::invalid);
+    EXPECT_EQ(refused.error().code(), "invalid_request");
+    EXPECT_EQ(refused.error().message(), "2 fields are wrong");
+    ASSERT_EQ(refused.error().fields().size(), 1U);
+    EXPECT_EQ(refused.error().fields()[0].path, "size");
+    EXPECT_EQ(refusing.seen.size(), 1U) << "a refusal is an answer, not a reason to try again";
+}
+
+// Goal: an answer that is not what the contract says is the other side's fault and named as such.
+TEST_F(ClientTest, BrokenAnswersAreBadGateway) {
+    for (const auto& [status, body] :
+         {std::pair(200, "nonsense"), {200, ""}, {200, R"({"id":1})"}, {200, R"({"size":1})"}, {302, ""}, {204, ""}}) {
+        auto& odd = upstream("odd", [status, body](http::Exchange&, http::Response& response) {
+            response.head.status = status;
+            response.body = body;
+        });
+        know({odd.instance()});
+        const auto failed = call(get, Id{"1"});
+        ASSERT_FALSE(failed) << status << body;
+        EXPECT_EQ(failed.error().kind(), Kind::bad_gateway) << status << body;
+        EXPECT_EQ(failed.error().code(), "broken_answer");
+        EXPECT_TRUE(failed.error().message().starts_with("thing-service answered GET /things/{id} with something else"))
+            << failed.error().message();
+    }
+}
+
+// Goal: a service that hangs costs the deadline, once, and no more.
+TEST_F(ClientTest, HangingServiceEndsWithTheDeadline) {
+    http::Server silent(bench_.world(), [](Context& context, http::Exchange&) -> task<void> {
+        Event never;
+        std::ignore = co_await never.wait(context);
+    });
+    const auto address = value(silent.listen(Address::tcp("127.0.0.1", 0)));
+    Scope scope(bench_.root());
+    scope.spawn(silent.run(scope.context()));
+    auto& fine = upstream("fine", answer);
+    know({{.id = "silent", .address = address}, fine.instance()});
+    timeout_ = 30ms;
+    const auto failed = call(get, Id{"1"});
+    EXPECT_TRUE(!failed && failed.error().kind() == Kind::deadline_exceeded);
+    EXPECT_EQ(fine.seen.size(), 0U);
+    scope.cancel(Error(Kind::cancelled, "the test has ended"));
+    bench_.wait(scope.join());
+}
+
+} // namespace
+} // namespace flotilla

@@ -1,0 +1,260 @@
+// What a host is to those who operate it: health, traces, background work, several loops.
+#include <signal.h>
+#include <unistd.h>
+
+#include <future>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include <flotilla/service/health.hpp>
+#include <flotilla/service/run.hpp>
+#include <flotilla/service/test_host.hpp>
+
+namespace flotilla {
+namespace {
+
+using namespace test;
+using namespace std::chrono_literals;
+
+struct Note {
+    std::string text;
+};
+struct NoteId {
+    std::string id;
+};
+
+constexpr Service notes_service{"notes-service"};
+constexpr Endpoint<Note, Note> add{Method::post, "/notes"};
+constexpr Endpoint<NoteId, Note> get{Method::get, "/notes/{id}"};
+constexpr Topic<Note> added{"note.added"};
+
+constexpr Migration kMigrations[] = {{1, "0001_notes", "CREATE TABLE notes (text TEXT PRIMARY KEY);"}};
+
+constexpr const char* kTrace = "0af7651916cd43dd8448eb211c80319c";
+const Header kTraceparent{"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
+
+/// Asks another service, notes the answer and announces it.
+class Notes {
+public:
+    Notes(Database& database, Client& others, const Logger& log) : database_(database), others_(others), log_(log) {}
+
+    task<Result<Note>> add(Context& context, Note request) {
+        log_.info(context, "adding", {{"text", request.text}});
+        co_await must(others_.call(context, get, {.id = request.text}));
+        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Note> {
+            if (auto done = tx.execute("INSERT INTO notes (text) VALUES ($1)", request.text); !done)
+                return done.error();
+            if (auto published = publish(tx, added, request); !published) return published.error();
+            return request;
+        });
+    }
+
+private:
+    Database& database_;
+    Client& others_;
+    const Logger& log_;
+};
+
+/// Hears its own topic, on the writer's thread.
+class Listener {
+public:
+    Result<void> hear(Context& context, Transaction&, const Note& note) {
+        const std::lock_guard lock(mutex_);
+        heard_ = note.text + " " + context.trace.trace_id_hex();
+        return {};
+    }
+    std::string heard() {
+        const std::lock_guard lock(mutex_);
+        return heard_;
+    }
+
+private:
+    std::mutex mutex_;
+    std::string heard_;
+};
+
+// Goal: one trace id goes from the request to the log line, the called service, the event and its listener.
+TEST(HostTrace, GoesFromRequestToCallEventAndLog) {
+    Bench bench;
+    std::string seen;
+    TestHost other(bench, [&](Host& host) {
+        host.serve(get, [&seen](Context& context, NoteId) {
+            seen = context.trace.trace_id_hex();
+            return [](std::string text) -> task<Result<Note>> { co_return Note{std::move(text)}; }("fine");
+        });
+    });
+    Listener* listener = nullptr;
+    TestHost host(bench,
+                  [&](Host& made) {
+                      auto& notes = made.own<Notes>(made.database(kMigrations), made.client(notes_service), made.log());
+                      made.serve(add, &Notes::add, notes);
+                      listener = &made.own<Listener>();
+                      made.on(added, &Listener::hear, *listener);
+                  },
+                  {}, {{"notes-service", {{.id = "other", .address = other.address()}}}});
+
+    ASSERT_EQ(host.post("/notes", R"({"text":"one"})", {kTraceparent}).status(), 200);
+    EXPECT_EQ(seen, kTrace);
+    EXPECT_EQ(bench.lines_with("\"adding\"").at(0).at("trace_id"), kTrace);
+
+    auto bus = value(open_bus(bench.world(), host.host().options().bus));
+    auto subscription = value(bench.wait(bus->subscribe(bench.root(), "note.added", 0, "test", "test")));
+    const auto events = value(bench.wait(subscription->receive(bench.root(), 1)));
+    EXPECT_EQ(events.at(0).message.traceparent.substr(3, 32), kTrace);
+    EXPECT_TRUE(bench.eventually([&] { return listener->heard() == std::string("one ") + kTrace; }));
+}
+
+// Goal: a missing convenience degrades, a missing necessity makes unavailable; each says why, and livez stays.
+TEST(HostHealth, ChecksDecideReadiness) {
+    Bench bench;
+    Result<void> extra, needed;
+    TestHost host(bench, [&](Host& made) {
+        made.database(kMigrations);
+        made.add_check("extra", [&] { return extra; });
+        made.add_check("needed", [&] { return needed; }, true);
+    });
+    const auto ok = host.get("/readyz");
+    EXPECT_EQ(ok.status(), 200) << ok.body;
+    EXPECT_EQ(json_of(ok).at("status"), "ok");
+    for (const char* check : {"database", "registry", "bus", "outbox", "extra", "needed"})
+        EXPECT_EQ(json_of(ok).at("checks").at(check).at("status"), "ok") << check;
+    EXPECT_EQ(host.get("/healthz").status(), 200);
+
+    extra = Error(Kind::unavailable, "the parrot is away");
+    const auto degraded = host.get("/readyz");
+    EXPECT_EQ(degraded.status(), 200);
+    EXPECT_EQ(json_of(degraded).at("status"), "degraded");
+    EXPECT_EQ(json_of(degraded).at("checks").at("extra").at("detail"), "the parrot is away");
+    EXPECT_EQ(host.get("/healthz").status(), 503);
+
+    needed = Error(Kind::unavailable, "no water");
+    const auto unavailable = host.get("/readyz");
+    EXPECT_EQ(unavailable.status(), 503);
+    EXPECT_EQ(json_of(unavailable).at("status"), "unavailable");
+    EXPECT_EQ(host.get("/livez").status(), 200);
+    EXPECT_EQ(host.get("/readyz").head.headers.get("cache-control"), "no-store");
+}
+
+// Goal: the framework's own pages are read, nothing else.
+TEST(HostHealth, OwnPagesAreOnlyRead) {
+    Bench bench;
+    TestHost host(bench, [](Host&) {});
+    for (const char* page : {"/livez", "/readyz", "/healthz", "/metrics"}) {
+        const auto refused = host.post(page, "{}");
+        EXPECT_EQ(refused.status(), 405) << page;
+        EXPECT_EQ(refused.head.headers.get("allow"), "GET, HEAD");
+        const auto head = host.send("HEAD", page);
+        EXPECT_EQ(head.status(), 200) << page;
+        EXPECT_EQ(head.body, "");
+    }
+}
+
+/// A registry whose background work ends with a bug once it is told to.
+class BuggyRegistry final : public Registry {
+public:
+    explicit BuggyRegistry(Event& trigger) : trigger_(trigger) {}
+    void announce(Instance) override {}
+    task<Result<void>> withdraw(Context&) override { co_return Result<void>(); }
+    Instances instances(std::string_view) override { return none_; }
+    task<Result<Instances>> resolve(Context&, std::string) override { co_return none_; }
+    task<void> run(Context& context) override {
+        if (co_await trigger_.wait(context)) throw std::runtime_error("off by one");
+    }
+    Result<void> health() const override { return {}; }
+
+private:
+    Event& trigger_;
+    Instances none_ = std::make_shared<const std::vector<Instance>>();
+};
+
+// Goal: background work that ends with a bug ends the host, which says what it was, instead of half a service.
+TEST(HostBackground, BugEndsTheHost) {
+    Bench bench;
+    Event trigger;
+    TestHost host(bench, [&](Host& made) {
+        made.use(std::make_unique<BuggyRegistry>(trigger), value(open_bus(bench.world(), "memory:buggy")));
+    });
+    EXPECT_EQ(host.get("/livez").status(), 200);
+    trigger.notify();
+    ASSERT_TRUE(bench.eventually([&] { return host.ended(); }));
+    const auto outcome = host.stop();
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().message(), "the registry client ended with a bug: off by one");
+    EXPECT_EQ(bench.lines_with("off by one").size(), 1U);
+}
+
+// What install() of the service below needs to tell the test; install is a plain function.
+struct LoopsProbe {
+    std::promise<Address> ready;
+    std::atomic<int> installed = 0;
+};
+LoopsProbe* loops_probe = nullptr;
+
+struct Which {
+    std::string loop;
+};
+constexpr Endpoint<Empty, Which> which{Method::get, "/which"};
+
+task<Result<Which>> answer_which(int loop) { co_return Which{std::to_string(loop)}; }
+
+void install_which(Host& host) {
+    host.database(kMigrations);
+    const int loop = loops_probe->installed++;
+    host.serve(which, [loop](Context&, Empty) { return answer_which(loop); });
+    if (loop == 0) host.on_ready([&host] { loops_probe->ready.set_value(host.address()); });
+}
+
+// Goal: two loops serve one port and say the same of their health; SIGTERM ends both, cleanly.
+TEST(RunLoops, TwoLoopsServeOnePort) {
+    LoopsProbe probe;
+    loops_probe = &probe;
+    TemporaryFolder folder;
+    std::vector<std::string> arguments{"which-service", "--loops",     "2",          "--port",       "0",
+                                       "--data",        folder.path(), "--registry", "none",         "--bus",
+                                       "memory:loops",  "--log-level", "error",      "--log-format", "json"};
+    std::vector<char*> argv;
+    for (auto& argument : arguments)
+        argv.push_back(argument.data());
+    auto ended = std::async(std::launch::async, [&] {
+        return run(Service{"which-service"}, install_which, static_cast<int>(argv.size()), argv.data());
+    });
+    auto ready = probe.ready.get_future();
+    ASSERT_EQ(ready.wait_for(10s), std::future_status::ready);
+    const auto address = ready.get();
+    EXPECT_EQ(probe.installed, 2);
+
+    Bench bench;
+    std::set<std::string> met;
+    // The kernel spreads connections by their ports: each try makes a new one.
+    EXPECT_TRUE(bench.eventually([&] {
+        const auto answer = value(bench.try_fetch(address, request_of("GET", "/which")));
+        met.insert(std::string(json_of(answer).at("loop").as_string()));
+        bench.client().close_idle();
+        return met.size() == 2;
+    }));
+    for (int i = 0; i < 20; ++i) {
+        const auto report = value(bench.try_fetch(address, request_of("GET", "/readyz")));
+        EXPECT_EQ(report.status(), 200) << report.body;
+        EXPECT_TRUE(json_of(report).at("checks").as_object().contains("outbox")) << report.body;
+        bench.client().close_idle();
+    }
+    ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+    EXPECT_EQ(ended.get(), 0);
+}
+
+// Goal: health of a loop that cannot know is what the primary said last, and not for ever.
+TEST(HealthBoard, OldReportIsUnavailable) {
+    HealthBoard board;
+    const Instant start{};
+    EXPECT_EQ(board.last(start).status, "unavailable");
+    board.post({.status = "degraded"}, start);
+    EXPECT_EQ(board.last(start + 5s).status, "degraded");
+    EXPECT_EQ(board.last(start + 6s).status, "unavailable");
+    EXPECT_EQ(*board.last(start + 6s).checks.at("primary loop").detail, "does not answer");
+}
+
+} // namespace
+} // namespace flotilla
