@@ -30,12 +30,17 @@ std::size_t utf8_prefix(std::string_view text, std::size_t limit) {
     return limit;
 }
 
-/// Unstructured header text; an encoded word is at most 75 characters long (RFC 2047 §2).
-std::string header_text(std::string_view text) {
+std::string without_controls(std::string_view text) {
     std::string clean;
     for (const char c : text) {
         if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) clean += c;
     }
+    return clean;
+}
+
+/// Unstructured header text; an encoded word is at most 75 characters long (RFC 2047 §2).
+std::string header_text(std::string_view text) {
+    const std::string clean = without_controls(text);
     const bool ascii = std::ranges::all_of(clean, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
     if (ascii && clean.size() <= 900) return clean;
     std::string encoded;
@@ -81,8 +86,8 @@ std::string to_rfc5322(const Mail& mail, const std::string& from, flotilla::Time
     std::string text;
     text += "Date: " + date.to_mail_date() + "\r\n";
     text += "From: " + from + "\r\n";
-    text += "To: " + display_name(mail.to_name) + " <" + mail.to_address + ">\r\n";
-    text += "Message-ID: <" + mail.message_id + ">\r\n";
+    text += "To: " + display_name(mail.to_name) + " <" + without_controls(mail.to_address) + ">\r\n";
+    text += "Message-ID: <" + without_controls(mail.message_id) + ">\r\n";
     text += "Subject: " + header_text(mail.subject) + "\r\n";
     text += "MIME-Version: 1.0\r\n";
     text += "Content-Type: text/plain; charset=utf-8\r\n";

@@ -30,6 +30,13 @@ TEST(NotificationMails, HostileNameStaysInItsField) {
     EXPECT_TRUE(text.contains("To: \"Ada\\\"Bcc: all@example.com\" <a@b.c>\r\n")) << text;
 }
 
+// Goal: neither can an address or an event's id that comes from elsewhere.
+TEST(NotificationMails, HostileIdAndAddressStayInTheirLines) {
+    const auto text =
+        to_rfc5322(welcome_mail("e\r\nBcc: x", "a@b.c\r\nBcc: y", "Ada"), "shop@b.c", flotilla::Timestamp(0));
+    EXPECT_FALSE(text.contains("\r\nBcc:")) << text;
+}
+
 // Goal: what is not ASCII is encoded, and no encoded word cuts a character or grows too long.
 TEST(NotificationMails, LongUnicodeNameIsFoldedIntoWords) {
     std::string name;

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include <flotilla/base/json_value.hpp>
 #include <flotilla/testing/test_service.hpp>
 
 #include "services/notification/api/notification.hpp"
+#include "services/notification/tests/smtp_server.hpp"
 #include "services/order/api/order.hpp"
 #include "services/user/api/user.hpp"
 
@@ -23,6 +26,51 @@ std::vector<Fake> users() {
 std::string state_of(TestService& notifications, std::string_view user) {
     const auto listed = notifications.get("/notifications?userId=" + std::string(user)).json().as_array();
     return listed.empty() ? "" : std::string(listed[0].at("state").as_string());
+}
+
+// Goal: an event becomes one mail to the right person, and the list says it was sent.
+TEST(NotificationSend, EventBecomesAMail) {
+    SmtpServer server;
+    TestService notifications{install, {.fakes = users(), .settings = {{"smtp", server.url()}}}};
+    notifications.deliver(order::confirmed, {.order_id = "o-1", .user_id = "u-1"}, "event-1");
+    ASSERT_TRUE(eventually([&] { return state_of(notifications, "u-1") == "SENT"; }));
+    const auto mails = server.received();
+    ASSERT_EQ(mails.size(), 1U);
+    EXPECT_EQ(mails[0].to, "<ada@example.com>");
+    EXPECT_EQ(mails[0].message_id(), "<event-1@notification.flotilla>");
+    EXPECT_TRUE(mails[0].text.contains("Subject: Your order o-1 is confirmed\r\n")) << mails[0].text;
+}
+
+/// The folder as a crash at this moment would leave it.
+std::string crash_copy(const TestService& service) {
+    const auto copy = service.data() + "-crashed";
+    std::filesystem::create_directories(copy);
+    for (const auto& entry : std::filesystem::directory_iterator(service.data())) {
+        const auto name = entry.path().filename().string();
+        if (name.ends_with(".db") || name.ends_with("-wal")) std::filesystem::copy_file(entry, copy + "/" + name);
+    }
+    return copy;
+}
+
+// Goal: a crash after the server took the mail and before that was noted repeats the mail under the same Message-ID.
+TEST(NotificationSend, CrashBeforeTheCommitRepeatsTheSameMessage) {
+    SmtpServer taking({.silent_at = "message"}); // its 250 never arrives
+    std::string crashed;
+    {
+        TestService notifications{install, {.fakes = users(), .settings = {{"smtp", taking.url()}}}};
+        notifications.deliver(user::created, {.user_id = "u-1", .email = "ada@example.com", .name = "Ada"}, "event-1");
+        ASSERT_TRUE(eventually([&] { return taking.received().size() == 1; }));
+        EXPECT_EQ(state_of(notifications, "u-1"), "QUEUED");
+        crashed = crash_copy(notifications);
+    }
+    SmtpServer server;
+    {
+        TestService notifications{install, {.fakes = users(), .settings = {{"smtp", server.url()}}, .data = crashed}};
+        ASSERT_TRUE(eventually([&] { return state_of(notifications, "u-1") == "SENT"; }));
+        ASSERT_EQ(server.received().size(), 1U);
+        EXPECT_EQ(server.received()[0].message_id(), taking.received()[0].message_id());
+    }
+    std::filesystem::remove_all(crashed);
 }
 
 // Goal: without a mail server a notification waits, and the instance says so while it serves.

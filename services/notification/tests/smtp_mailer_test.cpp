@@ -1,0 +1,104 @@
+#include "services/notification/mail/smtp_mailer.hpp"
+
+#include <gtest/gtest.h>
+
+#include "services/notification/tests/smtp_server.hpp"
+
+using namespace flotilla;
+using namespace std::chrono_literals;
+
+namespace notification {
+namespace {
+
+constexpr const char* kMessage = "Subject: x\r\n\r\nfirst\r\n.second\r\n";
+
+/// One mail to ada@example.com, within `timeout`.
+Result<void> send(const std::string& url, Duration timeout = 10s, const std::string& to = "ada@example.com") {
+    Loop loop;
+    Context root(loop.world());
+    Context bounded(root, timeout);
+    SmtpMailer mailer(url, "shop@example.com");
+    return loop.run_until_done(mailer.send(bounded, to, kMessage));
+}
+
+Kind kind_of(const Result<void>& result) { return result ? Kind::internal : result.error().kind(); }
+
+// Goal: envelope and text arrive as they were given.
+TEST(SmtpMailer, MailArrivesWhole) {
+    SmtpServer server;
+    const auto sent = send(server.url());
+    ASSERT_TRUE(sent) << sent.error().message();
+    const auto mails = server.received();
+    ASSERT_EQ(mails.size(), 1U);
+    EXPECT_EQ(mails[0].from, "<shop@example.com>");
+    EXPECT_EQ(mails[0].to, "<ada@example.com>");
+    EXPECT_EQ(mails[0].text, "Subject: x\r\n\r\nfirst\r\n..second\r\n"); // dots are doubled on the way, RFC 5321 4.5.2
+}
+
+// Goal: "not now" is worth another try, "never" is not, wherever in the conversation it is said.
+TEST(SmtpMailer, RepliesDecideWhetherToTryAgain) {
+    EXPECT_EQ(kind_of(send(SmtpServer({.recipient_reply = "450 mailbox busy"}).url())), Kind::unavailable);
+    EXPECT_EQ(kind_of(send(SmtpServer({.recipient_reply = "550 no such mailbox"}).url())), Kind::invalid);
+    EXPECT_EQ(kind_of(send(SmtpServer({.message_reply = "451 disk full"}).url())), Kind::unavailable);
+    const auto refused = send(SmtpServer({.message_reply = "554 looks like spam"}).url());
+    EXPECT_EQ(kind_of(refused), Kind::invalid);
+    EXPECT_TRUE(refused.error().message().contains("554")) << refused.error().message();
+}
+
+// Goal: without a server the mail can wait, and the error says which server.
+TEST(SmtpMailer, NoServerIsUnavailable) {
+    const auto failed = send("smtp://127.0.0.1:1");
+    EXPECT_EQ(kind_of(failed), Kind::unavailable);
+    EXPECT_TRUE(failed.error().message().contains("127.0.0.1:1")) << failed.error().message();
+}
+
+// Goal: a server that says nothing costs the deadline, and its thread does not outlive it for long.
+TEST(SmtpMailer, SilentServerCostsTheDeadline) {
+    for (const char* point : {"greeting", "message"}) {
+        SmtpServer server({.silent_at = point});
+        const auto begin = std::chrono::steady_clock::now();
+        const auto failed = send(server.url(), 100ms);
+        EXPECT_TRUE(kind_of(failed) == Kind::deadline_exceeded || kind_of(failed) == Kind::unavailable) << point;
+        EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s) << point;
+    }
+}
+
+// Goal: when nobody waits any more (shutdown), sending ends long before its own timeout.
+TEST(SmtpMailer, CancelledSendEndsSoon) {
+    SmtpServer server({.silent_at = "greeting"});
+    const auto begin = std::chrono::steady_clock::now();
+    {
+        Loop loop; // its destructor waits for the sending thread
+        Context root(loop.world());
+        Context bounded(root, Duration(100ms));
+        Context sending(root, Duration(30s));
+        SmtpMailer mailer(server.url(), "shop@example.com");
+        const auto cancel_soon = [](Context& soon, Context& target) -> task<void> {
+            std::ignore = co_await sleep_for(soon, 10s); // ends with its deadline
+            target.cancel(Error(Kind::unavailable, "shutting down"));
+        };
+        Scope scope(root);
+        scope.spawn(cancel_soon(bounded, sending));
+        EXPECT_EQ(kind_of(loop.run_until_done(mailer.send(sending, "ada@example.com", kMessage))), Kind::unavailable);
+        loop.run_until_done(scope.join());
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+}
+
+// Goal: a taken mail is sent, even when the server never says goodbye.
+TEST(SmtpMailer, MissingFarewellDoesNotMatter) {
+    SmtpServer server({.silent_at = "QUIT"});
+    EXPECT_TRUE(send(server.url(), 3s));
+    EXPECT_EQ(server.received().size(), 1U);
+}
+
+// Goal: an address cannot smuggle another command into the conversation.
+TEST(SmtpMailer, HostileAddressIsRefused) {
+    SmtpServer server;
+    for (const char* address : {"", "a@b.c>\r\nRCPT TO:<all@b.c", "a b@c.d", "<a@b.c>", "a@b.c\n"})
+        EXPECT_EQ(kind_of(send(server.url(), 10s, address)), Kind::invalid) << address;
+    EXPECT_TRUE(server.received().empty());
+}
+
+} // namespace
+} // namespace notification
