@@ -109,6 +109,14 @@ std::optional<ProcessIdentity> identify(pid_t pid) {
     return ProcessIdentity{pid, std::strtoll(field.c_str(), nullptr, 10)};
 }
 
+std::vector<std::string> command_line(std::int64_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
+    std::vector<std::string> line;
+    for (std::string argument; std::getline(file, argument, '\0');)
+        line.push_back(argument);
+    return line;
+}
+
 bool is_alive(const ProcessIdentity& process) {
     if (process.pid <= 0) return false;
     return identify(static_cast<pid_t>(process.pid)) == process;

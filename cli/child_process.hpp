@@ -41,6 +41,9 @@ bool send_signal(const ProcessIdentity& process, int signal);
 /// 9".
 std::map<pid_t, std::string> reap_children();
 
+/// The program and arguments a process was started with; empty when it has gone.
+std::vector<std::string> command_line(std::int64_t pid);
+
 /// The identity of a running process, or nullopt.
 std::optional<ProcessIdentity> identify(pid_t pid);
 

@@ -7,6 +7,7 @@ namespace flotilla::cli {
 /// Flags that say which fleet is meant.
 struct FleetOptions {
     std::string data = ".flotilla";
+    bool data_given = false; ///< by a flag: then the commands we suggest need it too
     std::string file = "flotilla.yaml";
     int port_offset = 0;
     std::string binary_folder; ///< where the programs of the fleet are

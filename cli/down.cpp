@@ -45,6 +45,8 @@ int down(const FleetOptions& options) {
         return 0;
     }
     const auto& fleet = **state;
+    std::printf("Stopping the fleet on %s ...\n", folder.root.c_str());
+    std::fflush(stdout);
     // The supervisor stops its members in order; whatever is left (it was killed, say) is stopped here.
     if (is_alive(fleet.supervisor)) end_all({fleet.supervisor}, SIGTERM, 40s);
     std::vector<ProcessIdentity> members;

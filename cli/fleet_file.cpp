@@ -90,10 +90,11 @@ private:
 };
 
 FleetFile read_document(const YAML::Node& root, const std::filesystem::path& path) {
-    require_keys(root, path.filename().string(), {"name", "hub", "gateway", "services"});
+    require_keys(root, path.filename().string(), {"name", "hub", "gateway", "services", "try"});
     FleetFile fleet{.path = path.string()};
     UniqueValues ports("port"), databases("database");
     if (root["name"]) fleet.name = read<std::string>(root["name"], "name", "a name");
+    if (root["try"]) fleet.try_it = read<std::string>(root["try"], "try", "a command");
     if (const auto hub = root["hub"]) {
         require_keys(hub, "hub", {"http", "bus", "smtp"});
         if (hub["http"]) fleet.hub_http = read_port(hub["http"], "hub.http");

@@ -28,6 +28,7 @@ struct FleetFile {
     std::uint16_t gateway_port = 3000;
     std::string gateway_config; ///< absolute; empty: no gateway
     int gateway_loops = 1;
+    std::string try_it; ///< a command to show once the fleet stands; {gateway} is the gateway's URL
     std::vector<ServiceEntry> services;
 };
 

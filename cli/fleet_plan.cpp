@@ -19,6 +19,7 @@ std::string binary_of(const ServiceEntry& service, const FleetFile& file, const 
 PlannedMember plan_hub(const FleetFile& file, const DataFolder& folder, int offset, const std::string& binary_folder) {
     return {.name = "hub",
             .port = file.hub_http + offset,
+            .other_ports = {{"bus", file.hub_bus + offset}, {"SMTP", file.hub_smtp + offset}},
             .command = {.binary = binary_folder + "/flotilla-hub",
                         .arguments = {"--data", folder.member_folder("hub"), "--http-port",
                                       std::to_string(file.hub_http + offset), "--redis-port",
@@ -66,8 +67,9 @@ Result<std::vector<PlannedMember>> plan_fleet(const FleetFile& file, const DataF
         members.push_back(plan_service(service, file, folder, port_offset, binary_folder));
     if (!file.gateway_config.empty()) members.push_back(plan_gateway(file, folder, port_offset, binary_folder));
     for (auto& member : members) {
-        if (member.port < 1 || member.port > 65535) {
-            return Error(Kind::invalid, member.name + ": port " + std::to_string(member.port) +
+        for (const auto& [role, port] : member.ports()) {
+            if (port >= 1 && port <= 65535) continue;
+            return Error(Kind::invalid, member.name + ": " + role + " port " + std::to_string(port) +
                                             " (with --port-offset " + std::to_string(port_offset) +
                                             ") is not within 1..65535");
         }

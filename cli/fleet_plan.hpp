@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/child_process.hpp"
@@ -12,8 +13,15 @@ namespace flotilla::cli {
 /// A process that should run: how, and where it answers.
 struct PlannedMember {
     std::string name;
-    int port = 0; ///< HTTP, with offset; /readyz answers there
+    int port = 0;                                              ///< HTTP, with offset; /readyz answers there
+    std::vector<std::pair<std::string, int>> other_ports = {}; ///< what they are for, with offset
     Command command;
+
+    std::vector<std::pair<std::string, int>> ports() const {
+        std::vector<std::pair<std::string, int>> all{{"HTTP", port}};
+        all.insert(all.end(), other_ports.begin(), other_ports.end());
+        return all;
+    }
     bool operator==(const PlannedMember& other) const {
         return name == other.name && port == other.port && command.binary == other.command.binary &&
                command.arguments == other.command.arguments && command.environment == other.command.environment;

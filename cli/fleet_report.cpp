@@ -1,7 +1,6 @@
 #include "cli/fleet_report.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/base/json.hpp>
@@ -76,24 +75,28 @@ bool all_serving(const FleetReport& report) {
                                [](const auto& member) { return member.state == "ok" || member.state == "degraded"; });
 }
 
-void print_report(const FleetReport& report) {
-    std::vector<std::vector<Cell>> rows;
+std::string describe(const FleetReport& report) {
+    std::vector<Row> rows;
     for (const auto& member : report.members) {
         const auto colour = member.state == "ok" ? green() : member.state == "degraded" ? yellow() : red();
-        rows.push_back({{member.name, bold()},
-                        {member.address},
-                        {member.state, colour},
-                        {member.pid ? std::to_string(member.pid) : "-"},
-                        {member.pid ? duration_text(member.uptime_seconds) : "-"},
-                        {std::to_string(member.restarts), member.restarts ? yellow() : std::string_view()},
-                        {member.detail.value_or("")}});
+        rows.push_back({{{member.name, bold()},
+                         {member.state, colour},
+                         {member.address},
+                         {member.pid ? std::to_string(member.pid) : "-"},
+                         {member.pid ? duration_text(member.uptime_seconds) : "-"},
+                         {member.restarts ? std::to_string(member.restarts) : "-",
+                          member.restarts ? yellow() : std::string_view()}},
+                        member.detail.value_or("")});
     }
-    std::printf("\n");
-    print_table({"SERVICE", "ADDRESS", "HEALTH", "PID", "UPTIME", "RESTARTS", ""}, rows);
+    std::string text = "\n  ";
+    text.append(bold()).append(report.fleet).append(plain()).append("  ");
+    text.append(dim()).append(report.data).append(plain()).append("\n\n");
+    text += table({"SERVICE", "HEALTH", "ADDRESS", "PID", "UPTIME", "RESTARTS"}, rows);
     if (!report.supervised) {
-        std::printf("\n  Nobody supervises this fleet: what dies stays down. `./flotilla up` takes it over.\n");
+        text.append("\n  ").append(yellow()).append("Nobody supervises this fleet: what dies stays down.");
+        text.append(plain()).append(" `./flotilla up` takes it over.\n");
     }
-    std::printf("\n");
+    return text += '\n';
 }
 
 } // namespace flotilla::cli

@@ -34,6 +34,7 @@ task<Result<FleetReport>> report_fleet(Context& context, DataFolder folder, Flee
 /// True when every member is "ok" or "degraded".
 bool all_serving(const FleetReport& report);
 
-void print_report(const FleetReport& report);
+/// The report as a table for people.
+std::string describe(const FleetReport& report);
 
 } // namespace flotilla::cli

@@ -28,8 +28,10 @@ Result<std::optional<FleetState>> read_state(const DataFolder& folder) {
     std::ostringstream text;
     text << file.rdbuf();
     auto state = json::parse<FleetState>(text.str());
-    if (!state) return std::move(state.error()).with_context(folder.state_file() + " is damaged");
-    return std::optional(std::move(*state));
+    if (state) return std::optional(std::move(*state));
+    return Error(Kind::invalid, folder.state_file() + " is damaged (" + state.error().message() +
+                                    "). When no process of that fleet runs any more, remove it and start again: the "
+                                    "data is elsewhere and stays.");
 }
 
 Result<void> write_state(const DataFolder& folder, const FleetState& state) {

@@ -33,6 +33,8 @@ struct FleetState {
     ProcessIdentity supervisor;
     int port_offset = 0;
     std::vector<MemberState> members;
+    std::optional<int> reloads;              ///< how often the supervisor has taken a new plan, by SIGHUP
+    std::optional<std::string> reload_error; ///< why the last time failed
 };
 
 /// Where things lie below a data folder.
@@ -50,7 +52,7 @@ struct DataFolder {
 DataFolder data_folder(const std::string& path);
 void create_folders(const DataFolder& folder);
 
-/// nullopt when no fleet has been started there. Errors: internal when the file is damaged.
+/// nullopt when no fleet has been started there. Errors: invalid when the file is damaged, with what to do.
 Result<std::optional<FleetState>> read_state(const DataFolder& folder);
 /// Replaces the file atomically.
 Result<void> write_state(const DataFolder& folder, const FleetState& state);

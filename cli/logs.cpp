@@ -10,6 +10,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/fleet_state.hpp"
+#include "cli/log_line.hpp"
 #include "cli/terminal.hpp"
 
 namespace flotilla::cli {
@@ -25,9 +26,10 @@ std::map<std::string, std::string> log_files(const DataFolder& folder) {
     return files;
 }
 
-void print_line(const std::string& member, const std::string& line, std::size_t width) {
-    std::printf("%s%-*s%s  %s\n", std::string(dim()).c_str(), static_cast<int>(width), member.c_str(),
-                std::string(plain()).c_str(), line.c_str());
+/// Pretty on a terminal; otherwise the line as it is, behind its member.
+void print_line(const LogLine& line, std::size_t width) {
+    const auto text = coloured() ? pretty(line) : padded(line.member, width) + "  " + line.text;
+    std::printf("%s\n", text.c_str());
 }
 
 /// Reads on from where the last look ended; starts again when the file was rotated.
@@ -58,13 +60,10 @@ private:
     std::uintmax_t offset_;
 };
 
-task<Result<void>> follow(Context& context, std::map<std::string, std::string> files, std::size_t width) {
-    std::map<std::string, Follower> followers;
-    for (const auto& [member, file] : files)
-        followers.emplace(member, Follower(file));
+task<Result<void>> follow(Context& context, std::map<std::string, Follower> followers, std::size_t width) {
     while (true) {
         for (auto& [member, follower] : followers) {
-            follower.look([&](const std::string& line) { print_line(member, line, width); });
+            follower.look([&](std::string& line) { print_line(read_log_line(member, std::move(line)), width); });
         }
         std::fflush(stdout);
         co_await must(sleep_for(context, std::chrono::milliseconds(100)));
@@ -93,16 +92,21 @@ int logs(const LogsOptions& options) {
         return 1;
     }
     std::size_t width = 0;
-    for (const auto& [member, file] : files)
-        width = std::max(width, member.size());
+    std::map<std::string, Follower> followers; // from here on: a line written meanwhile comes late rather than never
+    std::vector<std::vector<LogLine>> lines;
     for (const auto& [member, file] : files) {
-        for (const auto& line : last_lines(file, static_cast<std::size_t>(options.lines)))
-            print_line(member, line, width);
+        width = std::max(width, member.size());
+        followers.emplace(member, Follower(file));
+        auto& last = lines.emplace_back();
+        for (auto& line : last_lines(file, static_cast<std::size_t>(options.lines)))
+            last.push_back(read_log_line(member, std::move(line)));
     }
+    for (const auto& line : merge(std::move(lines)))
+        print_line(line, width);
     if (!options.follow) return 0;
     Loop loop;
     Context context(loop.world());
-    auto ended = loop.run_until_done(follow(context, std::move(files), width));
+    auto ended = loop.run_until_done(follow(context, std::move(followers), width));
     return ended ? 0 : 1;
 }
 

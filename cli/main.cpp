@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
+    up_options.fleet.data_given = up_command->count("--data") > 0;
     if (*up_command) return up(up_options);
     if (*down_command) return down(down_options);
     if (*status_command) return status(status_options, json);

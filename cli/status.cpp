@@ -33,7 +33,7 @@ int status(const FleetOptions& options, bool json) {
     if (json) {
         std::printf("%s\n", json::write(*report).c_str());
     } else {
-        print_report(*report);
+        std::fputs(describe(*report).c_str(), stdout);
     }
     return all_serving(*report) ? 0 : 1;
 }

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cli/log_line.hpp"
+#include "cli/port_owner.hpp"
+
 namespace flotilla::cli {
 namespace {
 
@@ -22,6 +25,13 @@ std::int64_t modification_time(const std::string& file) {
     std::error_code missing;
     const auto time = std::filesystem::last_write_time(file, missing);
     return missing ? 0 : time.time_since_epoch().count();
+}
+
+bool runs_as_planned(const MemberState& known, const PlannedMember& planned) {
+    std::vector<std::string> wanted{planned.command.binary};
+    wanted.insert(wanted.end(), planned.command.arguments.begin(), planned.command.arguments.end());
+    return known.binary_changed == modification_time(planned.command.binary) &&
+           command_line(known.process.pid) == wanted;
 }
 
 } // namespace
@@ -68,18 +78,41 @@ Result<void> Supervisor::launch(Member& member) {
     return {};
 }
 
-task<Result<void>> Supervisor::start(Context& context, std::vector<PlannedMember> plan) {
-    const auto known = state_.members;
-    for (auto& planned : plan) {
-        Member member{.plan = std::move(planned), .state = {}};
-        const auto earlier = std::ranges::find(known, member.plan.name, &MemberState::name);
-        if (earlier != known.end() && is_alive(earlier->process)) {
-            member.state = *earlier;
-            member.started = world_.monotonic();
-            log_.info("took over", {{"member", member.plan.name}, {"pid", member.state.process.pid}});
+/// What an earlier supervisor left running: kept where it is what is planned, stopped otherwise.
+task<Result<void>> Supervisor::take_over(Context& context, const std::vector<PlannedMember>& plan) {
+    const auto left_behind = std::exchange(state_.members, {});
+    for (const auto& planned : plan)
+        members_.push_back({.plan = planned, .state = {.name = planned.name}});
+    std::vector<Member> strays;
+    for (const auto& known : left_behind) {
+        if (!is_alive(known.process)) continue;
+        auto* member = find(known.name);
+        if (member && runs_as_planned(known, member->plan)) {
+            member->state = known;
+            member->started = world_.monotonic();
+            log_.info("took over", {{"member", known.name}, {"pid", known.process.pid}});
+        } else {
+            log_.info("stops what is not as planned", {{"member", known.name}, {"pid", known.process.pid}});
+            send_signal(known.process, SIGTERM);
+            strays.push_back({.plan = {.name = known.name, .command = {}}, .state = known});
         }
-        members_.push_back(std::move(member));
     }
+    for (auto& stray : strays)
+        co_await must(stop_member(context, stray));
+    co_return Result<void>();
+}
+
+Result<void> Supervisor::check_ports() const {
+    std::vector<const PlannedMember*> to_start;
+    for (const auto& member : members_) {
+        if (!is_alive(member.state.process)) to_start.push_back(&member.plan);
+    }
+    return check_ports_free(to_start);
+}
+
+task<Result<void>> Supervisor::start(Context& context, std::vector<PlannedMember> plan) {
+    co_await must(take_over(context, plan));
+    co_await must(check_ports());
     save();
     // The hub first: services find each other there. The rest starts together.
     for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -108,8 +141,8 @@ task<Result<void>> Supervisor::wait_ready(Context& context, std::vector<std::str
                 if (exit != ended.end()) text += " (" + exit->second + ")";
                 if (!dead && !ready) text += ": " + ready.error().message();
                 text += "; the last lines of " + member->state.log_file + ":";
-                for (const auto& line : last_lines(member->state.log_file, kLogLines))
-                    text += "\n  " + line;
+                for (auto& line : last_lines(member->state.log_file, kLogLines))
+                    text += "\n  " + pretty(read_log_line(name, std::move(line)));
                 co_return Error(Kind::unavailable, text);
             }
             co_await must(sleep_for(context, 20ms));
@@ -152,9 +185,11 @@ task<Result<void>> Supervisor::stop_member(Context& context, Member& member) {
     member.held = true;
     const auto process = member.state.process;
     const auto end = world_.monotonic() + kStopTimeout;
+    bool killed = false;
     send_signal(process, SIGTERM);
     while (is_alive(process)) {
-        if (world_.monotonic() > end) {
+        if (!killed && world_.monotonic() > end) {
+            killed = true;
             log_.warning("does not stop; killing it", {{"member", member.plan.name}});
             send_signal(process, SIGKILL);
         }
@@ -182,18 +217,26 @@ task<Result<void>> Supervisor::apply(Context& context, std::vector<PlannedMember
         }
         Member* member = find(name);
         member->plan = *wanted;
+        member->held = false; // from here on a failing start is tried again like any other
         co_await must(launch(*member));
-        member->held = false;
         log_.info("restarted", {{"member", name}});
     }
     for (auto& planned : plan) {
         if (find(planned.name)) continue;
+        co_await must(check_ports_free({&planned}));
         changed.push_back(planned.name);
         members_.push_back({.plan = std::move(planned), .state = {}});
         co_await must(launch(members_.back()));
     }
     std::erase_if(changed, [&](const std::string& name) { return !find(name); });
     co_return co_await wait_ready(context, changed);
+}
+
+void Supervisor::note_reload(const Result<void>& outcome) {
+    if (!outcome) log_.error("could not apply the changed fleet", {{"error", outcome.error().message()}});
+    state_.reloads = state_.reloads.value_or(0) + 1;
+    state_.reload_error = outcome ? std::nullopt : std::optional(outcome.error().message());
+    save();
 }
 
 task<void> Supervisor::stop(Context& context) {

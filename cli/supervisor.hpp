@@ -15,7 +15,8 @@
 namespace flotilla::cli {
 
 /// Keeps the processes of a fleet running: starts them in order, restarts what dies with a growing pause, restarts what
-/// was rebuilt, stops all. Takes over the living processes of a supervisor that was killed.
+/// was rebuilt, stops all. Takes over the living processes of a supervisor that was killed, as far as they run what is
+/// planned now.
 /// Thread-safety: none; lives on one loop.
 class Supervisor {
 public:
@@ -28,6 +29,8 @@ public:
     task<void> watch(Context& context);
     /// Takes a new plan while watching: stops what is gone, restarts what changed or was rebuilt, starts what is new.
     task<Result<void>> apply(Context& context, std::vector<PlannedMember> plan);
+    /// Notes how taking the new plan went, for whoever asked for it.
+    void note_reload(const Result<void>& outcome);
     /// Stops everything, gateway first, hub last; whoever does not end in time is killed. Forgets the fleet.
     task<void> stop(Context& context);
 
@@ -43,6 +46,8 @@ private:
         bool held = false;                   ///< being stopped on purpose
     };
 
+    task<Result<void>> take_over(Context& context, const std::vector<PlannedMember>& plan);
+    Result<void> check_ports() const;
     Result<void> launch(Member& member);
     task<Result<void>> stop_member(Context& context, Member& member);
     task<Result<void>> wait_ready(Context& context, std::vector<std::string> names);

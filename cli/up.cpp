@@ -46,11 +46,28 @@ Result<std::vector<PlannedMember>> read_plan(const FleetOptions& options, const 
     return plan_fleet(*file, folder, options.port_offset, options.binary_folder);
 }
 
+void replace_all(std::string& text, std::string_view what, std::string_view by) {
+    for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size())
+        text.replace(at, what.size(), by);
+}
+
+/// What to do next, below the table.
 void print_welcome(const FleetReport& report, const FleetOptions& options) {
-    print_report(report);
-    std::printf("  Try:\n    curl -s http://127.0.0.1:%d/api/users -H 'content-type: application/json' \\\n"
-                "      -d '{\"email\":\"ada@example.com\",\"name\":\"Ada\"}'\n\n",
-                3000 + options.port_offset);
+    std::fputs(describe(report).c_str(), stdout);
+    const auto file = read_fleet_file(options.file);
+    if (!file) return; // changed meanwhile; the next command will tell
+    const auto url = [&](int port) { return "http://127.0.0.1:" + std::to_string(port + options.port_offset); };
+    std::string command = file->try_it;
+    replace_all(command, "{gateway}", url(file->gateway_port));
+    while (command.ends_with('\n'))
+        command.pop_back();
+    const std::string flag = options.data_given ? " --data " + report.data : "";
+    std::vector<Row> rows;
+    if (!command.empty()) rows.push_back({{{"Try", bold()}, {command}}});
+    rows.push_back({{{"Mails", bold()}, {url(file->hub_http) + "/mail/messages"}}});
+    rows.push_back({{{"Logs", bold()}, {"./flotilla logs -f" + flag}}});
+    rows.push_back({{{"Stop", bold()}, {"./flotilla down" + flag}}});
+    std::fputs((aligned(rows) + "\n").c_str(), stdout);
 }
 
 /// The supervisor's life, in the foreground or detached. `told` hears once that the fleet stands, or why not.
@@ -104,8 +121,9 @@ private:
                 applied = co_await supervisor.apply(stop, std::move(*fresh));
             else
                 applied = std::move(fresh.error());
-            if (!applied) log_.error("could not apply the changed fleet", {{"error", applied.error().message()}});
+            supervisor.note_reload(applied);
         }
+        log_.info("stopping");
         watching.cancel(Error(Kind::cancelled, "stopping"));
         co_await watching.join();
         co_await supervisor.stop(root);
@@ -209,16 +227,16 @@ int up_detached(const FleetOptions& options, const DataFolder& folder) {
     return 1;
 }
 
-/// True once every member runs the binary that lies on disk now.
-bool is_current(const DataFolder& folder) {
-    auto state = read_state(folder);
-    if (!state || !*state) return false;
-    for (const auto& member : (*state)->members) {
-        std::error_code missing;
-        const auto changed = std::filesystem::last_write_time(member.binary, missing).time_since_epoch().count();
-        if (missing || changed != member.binary_changed || !is_alive(member.process)) return false;
+/// Waits until the supervisor has taken the changed plan; why it could not, if so.
+task<Result<void>> wait_reloaded(Context& context, DataFolder folder, FleetState before) {
+    while (true) {
+        co_await must(sleep_for(context, std::chrono::milliseconds(20)));
+        auto now = co_await must(read_state(folder));
+        if (!now || !is_alive(before.supervisor)) co_return Error(Kind::unavailable, "the fleet has ended meanwhile");
+        if (now->reloads.value_or(0) <= before.reloads.value_or(0)) continue;
+        if (now->reload_error) co_return Error(Kind::invalid, *now->reload_error);
+        co_return Result<void>();
     }
-    return true;
 }
 
 /// The fleet runs already: its supervisor restarts what was rebuilt or changed in flotilla.yaml.
@@ -230,23 +248,14 @@ int refresh(const FleetOptions& options, const DataFolder& folder, const FleetSt
             state.port_offset, folder.root.c_str());
         return 1;
     }
+    std::printf("The fleet runs already; restarting what has changed ...\n");
+    std::fflush(stdout);
     send_signal(state.supervisor, SIGHUP);
     Loop loop;
-    Context waiting(loop.world());
-    Context bounded(waiting, Duration(std::chrono::seconds(40)));
-    const auto wait = [](Context& context, const DataFolder& where) -> task<Result<void>> {
-        while (true) {
-            co_await must(sleep_for(context, std::chrono::milliseconds(50)));
-            if (!is_current(where)) continue;
-            auto now = read_state(where);
-            if (!now || !*now) continue;
-            auto report = co_await report_fleet(context, where, **now);
-            if (report && all_serving(*report)) co_return Result<void>();
-        }
-    };
-    auto refreshed = loop.run_until_done(wait(bounded, folder));
-    if (!refreshed)
-        std::fprintf(stderr, "The changed fleet did not become ready; see %s\n", folder.log_file("fleet").c_str());
+    Context root(loop.world());
+    Context bounded(root, Duration(std::chrono::seconds(90)));
+    auto refreshed = loop.run_until_done(wait_reloaded(bounded, folder, state));
+    if (!refreshed) std::fprintf(stderr, "%s\n", refreshed.error().message().c_str());
     return std::max(print_state(options, folder), refreshed ? 0 : 1);
 }
 
