@@ -46,7 +46,6 @@ struct Hub::Impl {
     Event stopping = {};
     bool stop_requested = false;
     bool draining = false;
-    bool bus_lost = false;
     int exit_code = 0;
 
     // Made by serve(), in this order, and taken down in the reverse one.
@@ -86,7 +85,6 @@ Result<std::uint16_t> Hub::Impl::start_bus(const DataFolder& folder) {
     bus_options.limits = options.bus_limits;
     const auto lost = [this] {
         world().post([this] {
-            bus_lost = true;
             logger.error("the bus lost its file: the hub ends, so that it is started anew from what is on disk");
             request_stop(1);
         });
@@ -196,7 +194,7 @@ task<void> Hub::Impl::health(Context& context, http::Exchange& exchange) {
     };
     check("registry", consul->health());
     check("mail", mails->health());
-    check("bus", bus_lost ? Result<void>(Error(Kind::unavailable, "its file failed")) : Result<void>());
+    check("bus", bus->health());
     if (draining) check("hub", Error(Kind::unavailable, "shutting down"));
     co_await respond_json(context, exchange, readiness.status == "ok" ? 200 : 503, json::write(readiness));
 }

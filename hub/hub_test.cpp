@@ -94,6 +94,43 @@ TEST(HubDurability, RepeatedKillsLoseNothing) {
     }
 }
 
+/// The error code of an XADD on a full disk. Once a second the bus tries whether it may write again; who asks just then
+/// is disconnected, and asks anew.
+std::string refused_write(const HubProcess& hub) {
+    for (;;) {
+        try {
+            RedisClient client = hub.redis();
+            const std::string text = client({"XADD", "s", "*", "n", std::string(5000, 'x')}).text;
+            return text.substr(0, text.find(' '));
+        } catch (const std::runtime_error&) {
+            continue;
+        }
+    }
+}
+
+// Goal: when the disk is full the bus says so and keeps serving reads; nothing acknowledged is lost, nothing else
+// stays.
+TEST(HubDurability, FullDiskIsToldAndLosesNothing) {
+    HubProcess hub(1024); // KiB
+    std::int64_t acknowledged = 0;
+    try {
+        RedisClient client = hub.redis();
+        for (int i = 0; i < 100'000; ++i)
+            acknowledged += client({"XADD", "s", "*", "n", std::string(5000, 'x')}).is_text() ? 1 : 0;
+        ADD_FAILURE() << "the limit was never met";
+    } catch (const std::runtime_error&) {
+        EXPECT_GT(acknowledged, 10) << "then the client was disconnected, since its command did not happen";
+    }
+    EXPECT_EQ(refused_write(hub), "MISCONF");
+    EXPECT_EQ(hub.redis()({"XLEN", "s"}).integer, acknowledged);
+    EXPECT_NE(hub.http("GET /readyz").find("the last commit failed"), std::string::npos);
+    hub.kill();
+    hub.start();
+    RedisClient again = hub.redis();
+    EXPECT_EQ(again({"XLEN", "s"}).integer, acknowledged);
+    EXPECT_TRUE(again({"XADD", "s", "*", "n", "x"}).is_text());
+}
+
 // Goal: a mail answered with 250 is in the catcher after kill -9, once per Message-ID, and repeats are counted.
 TEST(HubDurability, CaughtMailSurvivesKillOncePerMessageId) {
     HubProcess hub;

@@ -33,6 +33,33 @@ class Generator {
 public:
     explicit Generator(std::uint64_t seed) : random_(seed) {}
 
+    /// For streams of many blocks: mostly new entries, trimmed and removed now and then.
+    Words next_of_many() {
+        switch (pick(40)) {
+        case 0:
+            return xtrim({"XTRIM", "s"}, 300);
+        case 1:
+            return {"XDEL", "s", recent_id(), recent_id(), recent_id()};
+        case 2:
+            return {"XINFO", "STREAM", "s", "FULL", "COUNT", "2"};
+        case 3:
+            return {"XRANGE", "s", recent_id(), recent_id()};
+        case 4:
+            return {"XREVRANGE", "s", "+", recent_id(), "COUNT", "7"};
+        case 5:
+            return {"XREADGROUP", "GROUP", "g", consumer(), "COUNT", "150", "STREAMS", "s", ">"};
+        case 6:
+            return {"XAUTOCLAIM", "s", "g", consumer(), "0", recent_id(), "COUNT", "3"};
+        case 7:
+            return {"XACK", "s", "g", recent_id(), recent_id()};
+        case 8:
+            return {"XINFO", "GROUPS", "s"};
+        case 9:
+            return pick(20) ? Words{"XLEN", "s"} : Words{"XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"};
+        default:
+            return {"XADD", "s", std::to_string(++clock_) + "-1", "f", std::to_string(pick(100))};
+        }
+    }
     Words next() {
         switch (pick(26)) {
         case 0:
@@ -116,13 +143,16 @@ private:
             command.push_back(pick(30) ? id() : "bad");
         return command;
     }
-    Words xtrim(Words command) {
+    std::string recent_id() { return std::to_string(std::max(0, clock_ - pick(400))) + "-1"; }
+    Words xtrim(Words command, int length_max = 0) {
         if (pick(10) == 0) command.insert(command.end(), {"LIMIT", number()});
         const bool by_length = pick(2) == 0;
         command.push_back(spelled(by_length ? "MAXLEN" : "MINID"));
         const int mark = pick(3);
         if (mark) command.push_back(mark == 1 ? "~" : "=");
-        command.push_back(by_length ? number() : id());
+        const std::string threshold =
+            length_max ? (by_length ? std::to_string(pick(length_max)) : recent_id()) : (by_length ? number() : id());
+        command.push_back(threshold);
         if (pick(5) == 0) command.insert(command.end(), {"LIMIT", number()});
         if (pick(30) == 0) command.insert(command.end(), {"MINID", id()});
         return command;
@@ -298,7 +328,7 @@ void normalise(const Words& command, resp::Value& value) {
     for (std::size_t i = 0; i < value.items.size(); ++i) {
         normalise(command, value.items[i]);
         const std::string name = i > 0 ? value.items[i - 1].text : "";
-        const bool named = name == "idle" || name == "radix-tree-keys" || name == "radix-tree-nodes";
+        const bool named = name == "idle" || name == "radix-tree-nodes";
         if (named && value.items[i].type == Type::integer) value.items[i].integer = 0;
     }
     const bool pending_row =
@@ -315,11 +345,11 @@ std::string spell(const Words& command) {
 }
 
 /// Runs one sequence against both; false, with the story, when a reply differs.
-bool same_replies(RedisClient& ours, RedisClient& theirs, std::uint64_t seed) {
+bool same_replies(RedisClient& ours, RedisClient& theirs, std::uint64_t seed, int length, Words (Generator::*next)()) {
     Generator generator(seed);
     std::vector<Words> commands{{"HELLO", generator.pick(2) ? "3" : "2"}, {"DEL", "s", "t", "u", "text", "n"}};
-    for (int i = 0; i < 60; ++i)
-        commands.push_back(generator.next());
+    for (int i = 0; i < length; ++i)
+        commands.push_back((generator.*next)());
     for (const Words& command : commands) {
         ours.send(command);
         theirs.send(command);
@@ -347,7 +377,19 @@ TEST(BusDifferential, RandomSequencesGiveTheRepliesOfRedis) {
     RedisClient ours = bus.connect();
     RedisClient theirs = redis.connect();
     for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
-        if (!same_replies(ours, theirs, seed)) break;
+        if (!same_replies(ours, theirs, seed, 60, &Generator::next)) break;
+    }
+}
+
+// Goal: the same holds for long streams, whose approximate trimming hangs on where Redis' blocks end.
+TEST(BusDifferential, LongStreamsGiveTheRepliesOfRedis) {
+    if (!std::filesystem::exists(kRedisServer)) GTEST_SKIP() << kRedisServer << " is not installed";
+    const BusServer bus;
+    const RealRedis redis;
+    RedisClient ours = bus.connect();
+    RedisClient theirs = redis.connect();
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        if (!same_replies(ours, theirs, seed, 2000, &Generator::next_of_many)) break;
     }
 }
 

@@ -22,6 +22,7 @@ RedisMetrics::RedisMetrics(Metrics& metrics)
           metrics.histogram("hub_bus_commit_duration_seconds", "How long a commit takes.", {}, kCommitBounds)),
       commands_per_commit(
           metrics.histogram("hub_bus_commands_per_commit", "Commands that share one commit.", {}, kGroupBounds)),
+      refusing_writes(metrics.gauge("hub_bus_refusing_writes", "1 while writes are refused because a commit failed.")),
       clients(metrics.gauge("hub_bus_clients", "Clients connected to the bus.")),
       memory_bytes(metrics.gauge("hub_bus_memory_bytes", "Memory of what the bus keeps, approximately.")) {}
 
@@ -189,6 +190,7 @@ void RedisServer::end_turn() {
     auto committed = engine_.commit();
     if (!committed) return commit_failed(committed.error(), engine_.take_touched());
     if (changed) {
+        metrics_.refusing_writes.set(0);
         metrics_.commits.add();
         metrics_.commit_duration.observe(world_.now() - started);
         metrics_.commands_per_commit.observe(static_cast<double>(commands));
@@ -223,6 +225,7 @@ void RedisServer::release(std::vector<Session*> sessions) {
 
 void RedisServer::commit_failed(const Error& error, const std::vector<Session*>& sessions) {
     metrics_.failed_commits.add();
+    metrics_.refusing_writes.set(1);
     logger_.error("the bus could not write; the clients of this turn are disconnected", {{"error", error.message()}});
     engine_.refuse_writes(error.message());
     refusing_until_ = world_.now() + options_.retry_after_failure;

@@ -23,6 +23,7 @@ struct RedisMetrics {
     Counter& failed_commits;
     Histogram& commit_duration;
     Histogram& commands_per_commit;
+    Gauge& refusing_writes;
     Gauge& clients;
     Gauge& memory_bytes;
 };

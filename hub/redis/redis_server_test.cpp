@@ -39,7 +39,8 @@ TEST(RedisServer, ProtocolErrorsEndTheSession) {
     person.send("PING\r\n\r\nEC");
     person.send("HO \"a b\"\r\n");
     EXPECT_EQ(person.line(), "+PONG\r\n");
-    EXPECT_EQ(person.line() + person.line(), "$3\r\na b\r\n");
+    EXPECT_EQ(person.line(), "$3\r\n");
+    EXPECT_EQ(person.line(), "a b\r\n");
     person.send("*1\r\n!bad\r\nPING\r\n");
     EXPECT_EQ(person.receive_all(), "-ERR Protocol error: expected '$', got '!'\r\n");
 }

@@ -126,7 +126,6 @@ RedisStream::Trimmed RedisStream::trim(const TrimRule& rule) {
         const bool whole = rule.by == TrimRule::By::length ? length_ - block.live >= rule.length : last < rule.id;
         if (!whole) {
             if (!rule.approximate) trimmed.count += trim_within_front(rule, trimmed);
-            if (block.live == 0) drop_front();
             break;
         }
         trimmed.count += block.live;

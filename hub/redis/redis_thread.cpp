@@ -97,6 +97,11 @@ Result<std::unique_ptr<RedisThread>> RedisThread::start(RedisThreadOptions optio
 
 const Address& RedisThread::address() const { return impl_->address; }
 
+Result<void> RedisThread::health() const {
+    if (impl_->bus->counted.refusing_writes.value() == 0) return {};
+    return Error(Kind::unavailable, "the last commit failed: writes are refused until the disk is well again");
+}
+
 void RedisThread::stop() {
     if (!impl_->thread.joinable()) return;
     if (impl_->bus) impl_->bus->loop.world().post([bus = impl_->bus.get()] { bus->stop(); });

@@ -33,6 +33,8 @@ public:
 
     /// With the real port.
     const Address& address() const;
+    /// ok, or that the last commit failed. Thread-safe.
+    Result<void> health() const;
     /// Commits, lets the last replies leave, ends the thread. Safe to call twice, from any thread but its own.
     void stop();
 

@@ -17,10 +17,15 @@ class HubProcess {
 public:
     HubProcess() { start(); }
 
-    void start() {
+    /// `file_blocks`: no file of it may grow beyond so many KiB, which is like a full disk; 0: no limit.
+    explicit HubProcess(int file_blocks) { start(file_blocks); }
+
+    void start(int file_blocks = 0) {
         std::filesystem::remove(folder_ / "ports.json"); // of an earlier start
-        process_ = std::make_unique<ChildProcess>(Words{program("flotilla-hub"), "--data", folder_.path().string(),
-                                                        "--http-port", "0", "--redis-port", "0", "--smtp-port", "0"});
+        const std::string command = "exec " + program("flotilla-hub") + " --data " + folder_.path().string() +
+                                    " --http-port 0 --redis-port 0 --smtp-port 0";
+        const std::string limit = file_blocks ? "trap '' XFSZ; ulimit -f " + std::to_string(file_blocks) + "; " : "";
+        process_ = std::make_unique<ChildProcess>(Words{"/bin/bash", "-c", limit + command});
         process_->wait_for_line("registry loaded");
         std::ifstream file(folder_ / "ports.json");
         const std::string text{std::istreambuf_iterator<char>(file), {}};
