@@ -38,7 +38,7 @@ function(_flotilla_test target prefix library tests)
   _flotilla_configure(${target})
   target_link_libraries(${target} PRIVATE ${library} ${ARGN} GTest::gmock GTest::gtest GTest::gtest_main)
   gtest_discover_tests(${target} TEST_PREFIX "${prefix}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 120 ENVIRONMENT "FLOTILLA_BIN=${CMAKE_BINARY_DIR}/bin;FLOTILLA_SOURCE=${CMAKE_SOURCE_DIR}")
+    PROPERTIES TIMEOUT 120 ENVIRONMENT "FLOTILLA_SOURCE=${CMAKE_SOURCE_DIR}")
 endfunction()
 
 # flotilla_layer(<name> [USES <layer>...] [LIBRARIES <target>...]): framework/flotilla/<name>

@@ -153,8 +153,8 @@ TEST(GatewayFailover, NonsenseIsBadGateway) {
 
 // Goal: nobody waits longer than the route's timeout, or than the client said it would.
 TEST(GatewayFailover, DeadlineEndsTheWaiting) {
+    int cancelled = 0; // outlives the fleet, whose shutdown may still run the handler
     TestFleet fleet;
-    int cancelled = 0;
     fleet.serve("user-service", [&](Context& context, http::Exchange& exchange) -> task<void> {
         Event never;
         auto waited = co_await never.wait(context);
