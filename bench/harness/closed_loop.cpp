@@ -1,0 +1,175 @@
+#include "bench/harness/closed_loop.hpp"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <stdexcept>
+#include <vector>
+
+#include "bench/harness/server_process.hpp"
+#include "bench/harness/socket.hpp"
+
+namespace flotilla::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kWarmUpShare = 0.1;
+constexpr auto kSilenceMax = std::chrono::seconds(10);
+constexpr int kPollMilliseconds = 200;
+
+std::size_t number(std::string_view text) {
+    std::size_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end == text.data()) throw std::runtime_error("not a number: " + std::string(text));
+    return value;
+}
+
+/// The value of Content-Length in a head.
+std::size_t content_length(std::string_view head) {
+    constexpr std::string_view kName = "\r\ncontent-length:";
+    const auto same = [](char a, char b) { return a == b || (a >= 'A' && a <= 'Z' && a + ('a' - 'A') == b); };
+    const auto found = std::search(head.begin(), head.end(), kName.begin(), kName.end(), same);
+    if (found == head.end()) throw std::runtime_error("an answer without Content-Length: " + std::string(head));
+    auto value = head.substr(static_cast<std::size_t>(found - head.begin()) + kName.size());
+    value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
+    return number(value);
+}
+
+struct Connection {
+    Socket socket;
+    Clock::time_point sent_at{};
+    std::string received = {};
+};
+
+class ClosedLoop {
+public:
+    ClosedLoop(const ServerProcess& server, const Load& load)
+        : server_(server), load_(load), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+        connections_.reserve(load.connections);
+        while (connections_.size() < load.connections)
+            open();
+    }
+
+    Measurement run() {
+        for (auto& connection : connections_)
+            send(connection);
+        run_for(load_.seconds * kWarmUpShare);
+        latencies_.clear();
+        const auto cpu = server_.cpu_time();
+        const auto seconds = run_for(load_.seconds);
+        const auto spent = server_.cpu_time() - cpu;
+        if (latencies_.empty()) throw std::runtime_error(server_.complaint("answered nothing"));
+        const auto requests = static_cast<double>(latencies_.size());
+        return {.cpu_us = std::chrono::duration<double, std::micro>(spent).count() / requests,
+                .per_second = requests / seconds.count(),
+                .p50_us = percentile(0.5),
+                .p99_us = percentile(0.99)};
+    }
+
+private:
+    void open() {
+        auto socket = Socket::connect(load_.port);
+        if (!socket) throw std::runtime_error(server_.complaint("refused a connection"));
+        ::fcntl(socket->descriptor(), F_SETFL, O_NONBLOCK);
+        epoll_event event{.events = EPOLLIN, .data = {.u64 = connections_.size()}};
+        if (::epoll_ctl(epoll_.descriptor(), EPOLL_CTL_ADD, socket->descriptor(), &event) != 0) {
+            throw std::runtime_error("epoll_ctl failed");
+        }
+        connections_.push_back({.socket = std::move(*socket)});
+    }
+
+    /// A closed loop never fills the socket's buffer: a request is written whole or something is wrong.
+    void send(Connection& connection) {
+        connection.sent_at = Clock::now();
+        const auto sent =
+            ::send(connection.socket.descriptor(), load_.request.data(), load_.request.size(), MSG_NOSIGNAL);
+        if (sent != static_cast<ssize_t>(load_.request.size())) {
+            throw std::runtime_error(server_.complaint("took no request"));
+        }
+    }
+
+    void receive(Connection& connection) {
+        const auto size = ::recv(connection.socket.descriptor(), buffer_.data(), buffer_.size(), 0);
+        if (size < 0 && errno == EAGAIN) return;
+        if (size <= 0) throw std::runtime_error(server_.complaint("closed a connection"));
+        std::string_view received(buffer_.data(), static_cast<std::size_t>(size));
+        if (!connection.received.empty()) {
+            connection.received += received;
+            received = connection.received;
+        }
+        const auto length = load_.answer_length(received);
+        if (length == 0) {
+            if (connection.received.empty()) connection.received = received;
+            return;
+        }
+        if (length != received.size()) throw std::runtime_error(server_.complaint("answered more than was asked"));
+        connection.received.clear();
+        latencies_.push_back(
+            static_cast<std::uint32_t>(std::chrono::nanoseconds(Clock::now() - connection.sent_at).count() / 100));
+        send(connection);
+    }
+
+    /// Returns how long it really was.
+    std::chrono::duration<double> run_for(std::chrono::duration<double> seconds) {
+        const auto begin = Clock::now();
+        const auto end = begin + std::chrono::duration_cast<Clock::duration>(seconds);
+        auto now = begin;
+        auto last_answer = begin;
+        while (now < end) {
+            const int ready =
+                ::epoll_wait(epoll_.descriptor(), events_.data(), static_cast<int>(events_.size()), kPollMilliseconds);
+            for (int i = 0; i < ready; ++i)
+                receive(connections_[events_[static_cast<std::size_t>(i)].data.u64]);
+            check_interrupted();
+            now = Clock::now();
+            if (ready > 0) last_answer = now;
+            if (now - last_answer > kSilenceMax) throw std::runtime_error(server_.complaint("stopped answering"));
+        }
+        return now - begin;
+    }
+
+    double percentile(double share) {
+        const auto at =
+            latencies_.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(latencies_.size() - 1) * share);
+        std::nth_element(latencies_.begin(), at, latencies_.end());
+        return *at / 10.0;
+    }
+
+    const ServerProcess& server_;
+    const Load& load_;
+    Socket epoll_;
+    std::vector<Connection> connections_;
+    std::vector<std::uint32_t> latencies_; // tenths of a microsecond
+    std::array<epoll_event, 512> events_{};
+    std::array<char, 16 * 1024> buffer_{};
+};
+
+} // namespace
+
+std::size_t http_answer_length(std::string_view received) {
+    const auto end = received.find("\r\n\r\n");
+    if (end == std::string_view::npos) return 0;
+    if (!received.starts_with("HTTP/1.1 2")) throw std::runtime_error("answered: " + std::string(received));
+    const auto length = end + 4 + content_length(received.substr(0, end + 2));
+    return received.size() < length ? 0 : length;
+}
+
+std::size_t resp_answer_length(std::string_view received) {
+    const auto line = received.find("\r\n");
+    if (line == std::string_view::npos) return 0;
+    if (received.front() == '+' || received.front() == ':') return line + 2;
+    if (received.front() != '$') throw std::runtime_error("answered: " + std::string(received.substr(0, line)));
+    const auto length = line + 2 + number(received.substr(1, line - 1)) + 2;
+    return received.size() < length ? 0 : length;
+}
+
+Measurement measure(const ServerProcess& server, const Load& load) { return ClosedLoop(server, load).run(); }
+
+} // namespace flotilla::bench

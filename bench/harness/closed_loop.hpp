@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace flotilla::bench {
+
+class ServerProcess;
+
+/// How many bytes the first whole answer in `received` takes; 0: not whole yet.
+/// Throws std::runtime_error for an answer that says the request failed: failures are never counted as work.
+using AnswerLength = std::size_t (*)(std::string_view received);
+
+/// HTTP/1.1 with Content-Length and a status of 2xx.
+std::size_t http_answer_length(std::string_view received);
+/// A RESP simple string, integer or bulk string.
+std::size_t resp_answer_length(std::string_view received);
+
+/// Load on one port: each connection stays open and has exactly one request under way.
+struct Load {
+    std::uint16_t port = 0;
+    std::size_t connections = 64;
+    std::string request; ///< sent as it is
+    AnswerLength answer_length = http_answer_length;
+    std::chrono::duration<double> seconds{2}; ///< measured, after a tenth of it to get warm
+};
+
+/// What a load has seen.
+struct Measurement {
+    double cpu_us = 0;     ///< CPU time of the server per request, user and system, all threads
+    double per_second = 0; ///< requests
+    double p50_us = 0, p99_us = 0;
+};
+
+/// Runs the load from this thread and measures the server. Throws std::runtime_error when the server refuses, answers
+/// wrongly or closes a connection.
+Measurement measure(const ServerProcess& server, const Load& load);
+
+} // namespace flotilla::bench

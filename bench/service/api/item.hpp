@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include <flotilla/contract/endpoint.hpp>
+
+/// The smallest service worth measuring: one endpoint, one small struct. Its peers in bench/peers answer the same.
+namespace item {
+
+struct ItemId {
+    std::string id;
+};
+struct Item {
+    std::string id, name;
+    int quantity = 0;
+    bool in_stock = false;
+};
+
+inline constexpr flotilla::Service service{"item-service"};
+inline constexpr flotilla::Endpoint<ItemId, Item> get{flotilla::Method::get, "/items/{id}", {.summary = "Get an item"}};
+
+} // namespace item

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/harness/contest.hpp"
+#include "bench/harness/report.hpp"
+#include "bench/harness/server_process.hpp"
+
+namespace flotilla::bench {
+
+/// What every benchmark is given.
+struct Setting {
+    int rounds = 5;
+    std::chrono::duration<double> seconds{2}; ///< of each measurement
+    std::filesystem::path programs;           ///< our binaries
+    std::filesystem::path peers;              ///< sources of the peers: bench/peers
+    std::filesystem::path built_peers;        ///< where they are built and installed
+    std::filesystem::path data;               ///< temporary folders go below it: a real disk
+};
+
+struct Suite {
+    std::string_view name, summary;
+    /// Throws std::runtime_error when something of ours, or a peer that is there, does not work.
+    std::vector<Row> (*run)(const Setting& setting);
+};
+
+std::vector<Row> bench_service(const Setting& setting);
+std::vector<Row> bench_gateway(const Setting& setting);
+std::vector<Row> bench_hub(const Setting& setting);
+std::vector<Row> bench_store(const Setting& setting);
+
+/// Where PATH has a program; nullopt when it has not.
+std::optional<std::string> find_program(const std::string& name);
+
+/// Writes a file. Throws std::runtime_error when it cannot.
+void write_file(const std::filesystem::path& file, std::string_view text);
+
+/// Says on stderr that a peer is missing, and why.
+void note_skipped(std::string_view peer, std::string_view why);
+
+} // namespace flotilla::bench
