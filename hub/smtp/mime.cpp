@@ -80,7 +80,9 @@ ParsedMail parse_mail(std::string_view text) {
         const bool folded = line.front() == ' ' || line.front() == '\t';
         const std::size_t colon = line.find(':');
         if (folded && !mail.fields.empty()) {
-            mail.fields.back().second += ' ' + std::string(trimmed(line));
+            std::string& value = mail.fields.back().second;
+            if (!value.empty()) value += ' ';
+            value += trimmed(line);
         } else if (colon != std::string_view::npos && colon > 0) {
             mail.fields.emplace_back(trimmed(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
         } else {
@@ -188,6 +190,13 @@ std::string_view media_type(std::string_view content_type) {
     return trimmed(content_type.substr(0, content_type.find(';')));
 }
 
+/// The line end before a boundary belongs to the boundary (RFC 2046, section 5.1.1).
+std::string_view without_last_line_end(std::string_view part) {
+    if (part.ends_with('\n')) part.remove_suffix(1);
+    if (part.ends_with('\r')) part.remove_suffix(1);
+    return part;
+}
+
 std::vector<std::string_view> parts_of(std::string_view body, std::string_view boundary) {
     std::vector<std::string_view> parts;
     const std::string marker = "--" + std::string(boundary);
@@ -196,7 +205,7 @@ std::vector<std::string_view> parts_of(std::string_view body, std::string_view b
         const char* start = rest.data();
         const std::string_view line = take_line(rest);
         if (!line.starts_with(marker)) continue;
-        if (begin) parts.emplace_back(begin, static_cast<std::size_t>(start - begin));
+        if (begin) parts.push_back(without_last_line_end({begin, static_cast<std::size_t>(start - begin)}));
         if (line.substr(marker.size()).starts_with("--")) break;
         begin = rest.data();
     }

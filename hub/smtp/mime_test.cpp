@@ -25,6 +25,7 @@ TEST(Mime, FieldsAreUnfolded) {
     EXPECT_EQ(mail.field("none"), "");
     EXPECT_EQ(mail.fields.size(), 3u);
     EXPECT_EQ(mail.body, "body: not a field\r\n");
+    EXPECT_EQ(parse_mail("Message-ID:\r\n <long@b>\r\n\r\n").field("Message-ID"), "<long@b>");
     EXPECT_EQ(parse_mail("no header at all\r\n").body, "no header at all\r\n");
     EXPECT_EQ(parse_mail("").fields.size(), 0u);
 }
@@ -41,7 +42,10 @@ TEST(Mime, ReadableTextUndoesEncodingsAndParts) {
                                   "--BB\r\nContent-Type: text/html\r\n\r\n<p>html</p>\r\n"
                                   "--BB\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nplain\r\n--BB--\r\n"
                                   "--AA--\r\n";
-    EXPECT_EQ(readable_text(parse_mail(multipart)), "plain\n");
+    EXPECT_EQ(readable_text(parse_mail(multipart)), "plain") << "the line end before a boundary is the boundary's";
+    EXPECT_EQ(
+        readable_text(parse_mail("Content-Type: multipart/mixed; boundary=A\r\n\r\n--A\r\n\r\none\r\n\r\n--A--\r\n")),
+        "one\n");
 }
 
 // Goal: nesting that never ends does not recurse without end.
