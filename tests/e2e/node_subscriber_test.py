@@ -1,34 +1,23 @@
 #!/usr/bin/env python3
 """A plain Redis subscriber in Node hears the fleet's events on the channel named as the topic."""
 
+import pathlib
 import queue
-import shutil
 import subprocess
+import sys
 import threading
 import unittest
 
 import fleet as f
 
-
-def install_packages():
-    """The npm packages of tests/e2e/node, beside the build; installed once."""
-    source = f.SOURCE / "tests/e2e/node"
-    target = f.PROGRAMS.parent / "e2e-node"
-    target.mkdir(parents=True, exist_ok=True)
-    stamp = target / "installed.json"
-    lock = (source / "package-lock.json").read_text()
-    for file in source.iterdir():
-        shutil.copy(file, target)
-    if not stamp.exists() or stamp.read_text() != lock:
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=target, check=True, timeout=300)
-        stamp.write_text(lock)
-    return target
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+import npm_packages  # noqa: E402
 
 
 class NodeSubscriber(unittest.TestCase):
     # Goal: the requirements' consumer, unchanged, hears user.created and order.confirmed.
     def test_subscriber_hears_events(self):
-        folder = install_packages()
+        folder = npm_packages.install(f.SOURCE / "tests/e2e/node", f.PROGRAMS.parent)
         with f.Fleet() as fleet:
             node = subprocess.Popen(["node", "notification.js", f"redis://127.0.0.1:{fleet.port('bus')}"], cwd=folder,
                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
