@@ -38,8 +38,13 @@ Competitor go_service(const Setting& setting, const std::filesystem::path& folde
     }
     const auto built = setting.built_peers / "go-service";
     std::filesystem::create_directories(built);
-    run_tool("go-build", {*compiler, "build", "-o", built / "go-service", setting.peers / "go-service/main.go"}, built,
-             {{"GOTOOLCHAIN", "local"}, {"GOFLAGS", "-mod=mod"}, {"GOPROXY", "off"}});
+    try {
+        run_tool("go-build", {*compiler, "build", "-o", built / "go-service", setting.peers / "go-service/main.go"},
+                 built, {{"GOTOOLCHAIN", "local"}, {"GOFLAGS", "-mod=mod"}, {"GOPROXY", "off"}});
+    } catch (const std::runtime_error& failure) {
+        note_skipped("go", failure.what());
+        return go;
+    }
     start(go, {built / "go-service", std::to_string(go.port)}, folder, {{"GOMAXPROCS", "1"}});
     return go;
 }
@@ -69,7 +74,12 @@ Competitor fastify_service(const Setting& setting, const std::filesystem::path& 
         return fastify;
     }
     const auto built = setting.built_peers / "fastify-service";
-    install_fastify(*npm, setting.peers / "fastify-service", built);
+    try {
+        install_fastify(*npm, setting.peers / "fastify-service", built);
+    } catch (const std::runtime_error& failure) { // no way to the registry, for one
+        note_skipped("fastify", failure.what());
+        return fastify;
+    }
     start(fastify, {*node, built / "server.js", std::to_string(fastify.port)}, folder, {{"NODE_ENV", "production"}});
     return fastify;
 }

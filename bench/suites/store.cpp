@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstdio>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "bench/suites/suites.hpp"
 
@@ -41,20 +43,22 @@ Measurement measure_disk(const Setting& setting) {
     const int file = ::open(name.c_str(), O_WRONLY | O_CLOEXEC);
     if (file < 0 || ::fdatasync(file) != 0) throw std::runtime_error("cannot write " + name.string());
     const std::array<char, kDiskBlockBytes> block{};
-    std::size_t written = 0;
+    std::vector<double> times_us;
     const auto begin = std::chrono::steady_clock::now();
-    std::chrono::duration<double> elapsed{};
+    auto now = begin;
     bool failed = false;
-    while (elapsed < setting.seconds && !failed) {
-        const auto at = static_cast<off_t>(written++ % kDiskFileBlocks * kDiskBlockBytes);
+    while (now - begin < setting.seconds && !failed) {
+        const auto at = static_cast<off_t>(times_us.size() % kDiskFileBlocks * kDiskBlockBytes);
         failed = ::pwrite(file, block.data(), block.size(), at) != static_cast<ssize_t>(block.size()) ||
                  ::fdatasync(file) != 0;
-        elapsed = std::chrono::steady_clock::now() - begin;
+        const auto before = std::exchange(now, std::chrono::steady_clock::now());
+        times_us.push_back(std::chrono::duration<double, std::micro>(now - before).count());
     }
     ::close(file);
     if (failed) throw std::runtime_error("cannot write " + name.string());
-    const double us = elapsed.count() * 1e6 / static_cast<double>(written);
-    return {.per_second = 1e6 / us, .p50_us = us};
+    const std::chrono::duration<double> elapsed = now - begin;
+    return {.per_second = static_cast<double>(times_us.size()) / elapsed.count(),
+            .p50_us = median(std::move(times_us))};
 }
 
 } // namespace
