@@ -42,10 +42,7 @@ void Gateway::watch_upstreams() {
 
 Result<Address> Gateway::listen() {
     auto address = server_.listen(Address::tcp(options_.host, options_.port), {.reuse_port = options_.reuse_port});
-    if (!address) {
-        return std::move(address.error())
-            .with_context("cannot listen on " + options_.host + ":" + std::to_string(options_.port));
-    }
+    if (!address) return address;
     address_ = *address;
     own_.set_identity("gateway-" + std::to_string(address_.port), options_.version);
     return address_;

@@ -7,7 +7,7 @@ import fleet as f
 
 
 class WalkingShop(unittest.TestCase):
-    # Goal: the whole story of the requirements, in their JSON and status codes; after down and up all of it is there.
+    # Goal: the whole story, in the API's JSON and status codes; after down and up all of it is there.
     def test_order_from_user_to_mail(self):
         with f.Fleet() as fleet:
             made = fleet.post("/api/users", {"email": "ada@example.com", "name": "Ada"})
@@ -55,7 +55,7 @@ class WalkingShop(unittest.TestCase):
             expect_everything()
             self.assertEqual(400, fleet.post("/api/users", {"email": "ada@example.com", "name": "Ada"}).status)
 
-    # Goal: the requirements' other paths lead to the same services.
+    # Goal: the other public paths lead to the same services.
     def test_paths_without_api(self):
         with f.Fleet() as fleet:
             user = fleet.post("/users", {"email": "b@example.com", "name": "B"})

@@ -23,7 +23,7 @@ struct HostOptions {
     std::string version = "0.1.0";
     std::size_t loops = 1;                     ///< event loops (threads)
     Duration drain = std::chrono::seconds(10); ///< how long a shutdown waits for requests in flight
-    int access_log_sample = 100; ///< one of this many successful requests is logged; failed and slow ones always are
+    int access_log_sample = 100; ///< one of this many requests is logged; slow ones and those from 500 on always are
     Duration slow_request = std::chrono::milliseconds(500); ///< slower requests are logged
     LogLevel log_level = LogLevel::info;
     Logger::Format log_format = Logger::Format::automatic;

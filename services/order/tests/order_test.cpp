@@ -62,7 +62,7 @@ TEST(OrderPlace, CataloguePricesCount) {
                                  R"({"productId":"rope","quantity":1,"price":5}],"total":44.98})");
 }
 
-// Goal: the requirements' messages, word for word.
+// Goal: the API's messages, word for word.
 TEST(OrderPlace, UnknownsAreRefusedWithTheirMessages) {
     TestService orders{install, {.fakes = shop()}};
     const auto refused = [&](const boost::json::value& body) {
@@ -119,8 +119,8 @@ TEST(OrderConfirm, ConfirmedOncePublishedOnce) {
     EXPECT_EQ(next.sequence, 2U);
 }
 
-// Goal: as in the requirements, reading an unknown order is 404, confirming one 400.
-TEST(OrderConfirm, UnknownOrderHasTheRequirementsStatus) {
+// Goal: as clients know it, reading an unknown order is 404, confirming one 400.
+TEST(OrderConfirm, UnknownOrderHasItsOwnStatusPerMethod) {
     TestService orders{install, {.fakes = shop()}};
     const auto read = orders.get("/orders/1");
     EXPECT_EQ(read.status, 404);

@@ -42,7 +42,7 @@ TEST(ProductList, BadLimitIsRefused) {
     EXPECT_TRUE(refused.body.contains("1..100")) << refused.body;
 }
 
-// Goal: a product has the requirements' members; some are out of stock.
+// Goal: a product has the API's members; some are out of stock.
 TEST(ProductGet, SeededProductHasPriceAndStock) {
     TestService products{install};
     const auto first = products.get("/products/p-0001");

@@ -15,7 +15,7 @@ using namespace flotilla;
 namespace user {
 namespace {
 
-// Goal: the answer has exactly the requirements' members, and the event tells the same.
+// Goal: the answer has exactly the API's members, and the event tells the same.
 TEST(UserCreate, NewUserIsAnsweredStoredAndPublished) {
     TestService users{install};
     const auto made = users.post("/users", {{"email", "ada@example.com"}, {"name", "Ada"}});
@@ -35,7 +35,7 @@ TEST(UserCreate, NewUserIsAnsweredStoredAndPublished) {
     EXPECT_EQ(event.sequence, 1U);
 }
 
-// Goal: an address makes one user, whatever its case; the message is the requirements'.
+// Goal: an address makes one user, whatever its case; the message is the one clients know.
 TEST(UserCreate, SameEmailIsRefused) {
     TestService users{install};
     ASSERT_EQ(users.post("/users", {{"email", "ada@example.com"}, {"name", "Ada"}}).status, 201);

@@ -1,4 +1,4 @@
-// The event consumer of the requirements' notification service, as a program: it subscribes and prints what it hears.
+// An event consumer as people write them with npm's redis: it subscribes to channels and prints what it hears.
 // Usage: node notification.js redis://127.0.0.1:6380
 import { createClient } from 'redis';
 

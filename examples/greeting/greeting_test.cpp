@@ -1,0 +1,23 @@
+#include "examples/greeting/greeting.hpp"
+
+#include <gtest/gtest.h>
+
+#include <flotilla/testing/test_service.hpp>
+
+using namespace flotilla;
+
+namespace greeting {
+namespace {
+
+// Goal: the smallest service answers over real HTTP, and refuses what its contract does not allow.
+TEST(ExampleGreeting, NamedIsGreeted) {
+    TestService greetings{install};
+    const auto answer = greetings.get("/greetings/Ada%20L.");
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    EXPECT_EQ(answer.json().at("text"), "Hello, Ada L.!");
+    EXPECT_EQ(greetings.get("/greetings/" + std::string(101, 'x')).status, 400);
+    EXPECT_EQ(greetings.get("/greetings").status, 404);
+}
+
+} // namespace
+} // namespace greeting
