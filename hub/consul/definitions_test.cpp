@@ -96,5 +96,16 @@ TEST(ConsulDefinitions, ParseCheckNamesItself) {
     EXPECT_FALSE(check(R"({"TTL":"1s"})"));
 }
 
+// Goal: a duration that no clock can add is refused, however it is written.
+TEST(ConsulDefinitions, ParseCheckWithAnEndlessDurationIsRefused) {
+    for (const auto* ttl : {R"("2000000h")", "9223372036854775807", "-9223372036854775808"}) {
+        const auto parsed = check(R"({"Name":"x","TTL":)" + std::string(ttl) + "}");
+        ASSERT_FALSE(parsed) << ttl;
+        EXPECT_EQ(parsed.error().kind(), Kind::invalid);
+        EXPECT_NE(parsed.error().message().find("at most 100 years"), std::string::npos) << parsed.error().message();
+    }
+    EXPECT_TRUE(check(R"({"Name":"x","TTL":"876000h"})"));
+}
+
 } // namespace
 } // namespace flotilla::hub::consul

@@ -5,6 +5,9 @@
 namespace flotilla::hub::consul {
 namespace {
 
+/// Clocks can still add twice as much.
+constexpr Duration kDurationMax = std::chrono::hours(24 * 365 * 100);
+
 std::string normal(std::string_view name) {
     std::string result;
     for (const char c : name) {
@@ -65,13 +68,21 @@ std::optional<std::int64_t> JsonFields::number(std::string_view name) {
 Duration JsonFields::duration(std::string_view name) {
     const auto* value = find(name);
     if (!value) return {};
+    Duration duration{};
     if (const auto* text = value->if_string()) {
         if (text->empty()) return {};
-        if (const auto parsed = parse_go_duration(view(*text))) return *parsed;
-        fail(name, "a duration such as \"10s\", found \"" + std::string(view(*text)) + "\"");
-        return {};
+        const auto parsed = parse_go_duration(view(*text));
+        if (!parsed) {
+            fail(name, "a duration such as \"10s\", found \"" + std::string(view(*text)) + "\"");
+            return {};
+        }
+        duration = *parsed;
+    } else {
+        duration = Duration(number(name).value_or(0));
     }
-    return Duration(number(name).value_or(0));
+    if (duration <= kDurationMax && duration >= -kDurationMax) return duration;
+    fail(name, "a duration of at most 100 years");
+    return {};
 }
 
 std::vector<std::string> JsonFields::texts(std::string_view name) {

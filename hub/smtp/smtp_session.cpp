@@ -82,7 +82,9 @@ SmtpSession::Step SmtpSession::fatal(std::string_view reply, std::string& replie
 SmtpSession::Step SmtpSession::command_line(std::string& replies) {
     const std::size_t end = buffer_.find("\r\n", scanned_ ? scanned_ - 1 : 0);
     const std::string_view line = std::string_view(buffer_).substr(0, end);
-    if (line.size() + 2 > limits_.line_bytes_max) return fatal("500 5.5.2 Line too long\r\n", replies);
+    // Of an incomplete line the CR may have come already.
+    const std::size_t line_end = end == std::string::npos && line.ends_with('\r') ? 1 : 2;
+    if (line.size() + line_end > limits_.line_bytes_max) return fatal("500 5.5.2 Line too long\r\n", replies);
     if (end == std::string::npos) {
         if (line.find('\n') != std::string_view::npos)
             return fatal("521 5.5.2 Bare LF received: lines end with CRLF\r\n", replies);

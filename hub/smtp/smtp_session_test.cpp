@@ -131,5 +131,18 @@ TEST(SmtpSession, BoundsAreKept) {
     EXPECT_TRUE(wrong.closed);
 }
 
+// Goal: the longest line is taken also when its CR comes before its LF, and one byte more is not.
+TEST(SmtpSession, LongestLineIsTakenHoweverItIsCut) {
+    for (const std::size_t extra : {0, 1}) {
+        SmtpSession session({.line_bytes_max = 64});
+        std::string replies;
+        for (const char byte : "NOOP " + std::string(57 + extra, 'x') + "\r\n") {
+            session.feed(std::string_view(&byte, 1));
+            if (session.advance(replies) == SmtpSession::Need::close) break;
+        }
+        EXPECT_EQ(replies.substr(0, 3), extra == 0 ? "250" : "500");
+    }
+}
+
 } // namespace
 } // namespace flotilla::hub

@@ -37,6 +37,8 @@ Progress HeadParser::feed(std::string_view data, std::size_t& consumed) {
 }
 
 bool HeadParser::line(std::string_view text, bool& finished) {
+    // As if the line had come without its end first: how the bytes are cut does not change the verdict.
+    if (!partial(text.size())) return false;
     if (text.empty() || text.back() != '\r') return bad("a line ends with LF alone");
     text.remove_suffix(1);
     if (stage_ == Stage::start_line) {

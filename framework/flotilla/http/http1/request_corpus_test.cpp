@@ -81,6 +81,7 @@ const std::vector<Case>& corpus() {
         {"request line of the longest length", line("GET /" + std::string(86, 'x') + " HTTP/1.1"), 0,
          "GET /" + std::string(86, 'x') + " a.example []"},
         {"request line too long", line("GET /" + std::string(87, 'x') + " HTTP/1.1"), 414, ""},
+        {"request line too long that ends with LF alone", "GET /" + std::string(200, 'x') + "\n", 414, ""},
         {"request line without end", "GET /" + std::string(1000, 'x'), 414, ""},
         {"method without end", std::string(1000, 'G'), 414, ""},
         // Target forms
@@ -145,6 +146,7 @@ const std::vector<Case>& corpus() {
         {"bare LF as the last line", "GET / HTTP/1.1\r\n" + kHost + "\n", 400, ""},
         {"fields of the largest size", get("X: " + std::string(378, 'y') + "\r\n"), 0, "GET / a.example []"},
         {"fields too large", get("X: " + std::string(379, 'y') + "\r\n"), 431, ""},
+        {"a field too large that ends with LF alone", "GET / HTTP/1.1\r\nX: " + std::string(500, 'y') + "\n", 431, ""},
         {"a field without end", "GET / HTTP/1.1\r\nX: " + std::string(2000, 'y'), 431, ""},
         {"ten fields", get("A:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\nG:\r\nH:\r\nI:\r\n"), 0, "GET / a.example []"},
         {"eleven fields", get("A:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\nG:\r\nH:\r\nI:\r\nJ:\r\n"), 431, ""},
