@@ -126,6 +126,10 @@ bool send_signal(const ProcessIdentity& process, int signal) {
     return is_alive(process) && kill(static_cast<pid_t>(process.pid), signal) == 0;
 }
 
+bool may_signal(const ProcessIdentity& process) {
+    return !is_alive(process) || kill(static_cast<pid_t>(process.pid), 0) == 0 || errno != EPERM;
+}
+
 std::map<pid_t, std::string> reap_children() {
     std::map<pid_t, std::string> ended;
     int status = 0;

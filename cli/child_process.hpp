@@ -37,6 +37,9 @@ bool is_alive(const ProcessIdentity& process);
 /// Sends a signal to that very process; false when it has gone.
 bool send_signal(const ProcessIdentity& process, int signal);
 
+/// False when that process runs but belongs to somebody else, so that we cannot send it anything.
+bool may_signal(const ProcessIdentity& process);
+
 /// Collects ended children, so that they do not stay as zombies: pid to a text like "exit code 1", "killed by signal
 /// 9".
 std::map<pid_t, std::string> reap_children();

@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include <flotilla/aio/context.hpp>
@@ -45,13 +46,18 @@ int down(const FleetOptions& options) {
         return 0;
     }
     const auto& fleet = **state;
+    std::vector<ProcessIdentity> members;
+    for (std::size_t i = fleet.members.size(); i-- > 0;)
+        members.push_back(fleet.members[i].process);
+    if (!may_signal(fleet.supervisor) || !std::ranges::all_of(members, may_signal)) {
+        std::fprintf(stderr, "The fleet on %s belongs to another user; only that user or root can stop it.\n",
+                     folder.root.c_str());
+        return 1;
+    }
     std::printf("Stopping the fleet on %s ...\n", folder.root.c_str());
     std::fflush(stdout);
     // The supervisor stops its members in order; whatever is left (it was killed, say) is stopped here.
     if (is_alive(fleet.supervisor)) end_all({fleet.supervisor}, SIGTERM, 40s);
-    std::vector<ProcessIdentity> members;
-    for (std::size_t i = fleet.members.size(); i-- > 0;)
-        members.push_back(fleet.members[i].process);
     bool gone = end_all(members, SIGTERM, 15s);
     if (!gone) gone = end_all(members, SIGKILL, 5s);
     if (!gone) {

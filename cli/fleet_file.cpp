@@ -138,7 +138,12 @@ Result<FleetFile> read_fleet_file(const std::string& path) {
         return path + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1) + ": ";
     };
     try {
-        return read_document(YAML::LoadFile(absolute.string()), absolute);
+        const auto root = YAML::LoadFile(absolute.string());
+        // An empty document has no place to name.
+        if (root.IsNull())
+            return Error(Kind::invalid,
+                         path + ": the file is empty; it describes a fleet: name, hub, gateway, services");
+        return read_document(root, absolute);
     } catch (const Mistake& mistake) {
         return Error(Kind::invalid, place(mistake.mark) + mistake.message);
     } catch (const YAML::BadFile&) {

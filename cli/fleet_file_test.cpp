@@ -73,6 +73,12 @@ TEST_F(FleetFileTest, SharedPortsAndDatabasesAreRefused) {
               "2:6: a and hub.http are both given port 8500; each needs its own");
 }
 
+// Goal: an empty file is called empty.
+TEST_F(FleetFileTest, EmptyFileIsCalledEmpty) {
+    for (const char* text : {"", "# nothing but a comment\n"})
+        EXPECT_TRUE(mistake(text).starts_with(" the file is empty")) << mistake(text);
+}
+
 // Goal: a missing file says what it should be.
 TEST_F(FleetFileTest, MissingFileIsExplained) {
     auto file = read_fleet_file((folder_ / "none.yaml").string());

@@ -31,6 +31,7 @@ PlannedMember plan_gateway(const FleetFile& file, const DataFolder& folder, int 
                            const std::string& binary_folder) {
     return {.name = "gateway",
             .port = file.gateway_port + offset,
+            .config_file = file.gateway_config,
             .command = {
                 .binary = binary_folder + "/flotilla-gateway",
                 .arguments = {"--config", file.gateway_config, "--port", std::to_string(file.gateway_port + offset),
@@ -79,7 +80,12 @@ Result<std::vector<PlannedMember>> plan_fleet(const FleetFile& file, const DataF
         }
         member.command.log_file = folder.log_file(member.name);
         member.command.environment["FLOTILLA_LOG_FORMAT"] = "json";
-        std::filesystem::create_directories(folder.member_folder(member.name));
+        std::error_code failed;
+        std::filesystem::create_directories(folder.member_folder(member.name), failed);
+        if (failed) {
+            return Error(Kind::unavailable,
+                         "cannot make the folder " + folder.member_folder(member.name) + ": " + failed.message());
+        }
     }
     return members;
 }

@@ -15,6 +15,7 @@ struct PlannedMember {
     std::string name;
     int port = 0;                                              ///< HTTP, with offset; /readyz answers there
     std::vector<std::pair<std::string, int>> other_ports = {}; ///< what they are for, with offset
+    std::string config_file = {};                              ///< read when it starts; empty: none
     Command command;
 
     std::vector<std::pair<std::string, int>> ports() const {
@@ -29,7 +30,8 @@ struct PlannedMember {
 };
 
 /// The processes of a fleet in the order in which they start: the hub, the services, the gateway.
-/// Errors: invalid when a port leaves 1..65535; not_found when a binary has not been built.
+/// Makes their folders. Errors: invalid when a port leaves 1..65535; not_found when a binary has not been built;
+/// unavailable when a folder cannot be made.
 Result<std::vector<PlannedMember>> plan_fleet(const FleetFile& file, const DataFolder& folder, int port_offset,
                                               const std::string& binary_folder);
 

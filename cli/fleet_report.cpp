@@ -70,6 +70,17 @@ task<Result<FleetReport>> report_fleet(Context& context, DataFolder folder, Flee
     co_return FleetReport{state.fleet, folder.root, is_alive(state.supervisor), std::move(members)};
 }
 
+task<Result<FleetReport>> report_settled_fleet(Context& context, DataFolder folder, FleetState state) {
+    const auto end = context.world().monotonic() + Duration(std::chrono::seconds(3));
+    while (true) {
+        auto report = co_await must(report_fleet(context, folder, state));
+        const bool settled =
+            std::ranges::all_of(report.members, [](const auto& member) { return member.state == "ok"; });
+        if (settled || context.world().monotonic() > end) co_return report;
+        co_await must(sleep_for(context, std::chrono::milliseconds(50)));
+    }
+}
+
 bool all_serving(const FleetReport& report) {
     return std::ranges::all_of(report.members,
                                [](const auto& member) { return member.state == "ok" || member.state == "degraded"; });

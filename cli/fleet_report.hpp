@@ -31,6 +31,10 @@ struct FleetReport {
 /// Asks every member how it is, all at once; two seconds at most.
 task<Result<FleetReport>> report_fleet(Context& context, DataFolder folder, FleetState state);
 
+/// As report_fleet, but first gives members that have just started a moment to find each other: up to three seconds
+/// until every member is "ok".
+task<Result<FleetReport>> report_settled_fleet(Context& context, DataFolder folder, FleetState state);
+
 /// True when every member is "ok" or "degraded".
 bool all_serving(const FleetReport& report);
 

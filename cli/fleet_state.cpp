@@ -2,29 +2,38 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 
 #include <flotilla/base/json.hpp>
 
 namespace flotilla::cli {
 
 DataFolder data_folder(const std::string& path) {
+    if (path.empty()) throw std::invalid_argument("the data folder's name is empty; give one, as in --data .flotilla");
     DataFolder folder{std::filesystem::absolute(path).lexically_normal().string()};
     if (folder.root.ends_with('/')) folder.root.pop_back();
     return folder;
 }
 
 void create_folders(const DataFolder& folder) {
-    for (const char* part : {"/logs", "/run", "/data"})
-        std::filesystem::create_directories(folder.root + part);
+    for (const char* part : {"/logs", "/run", "/data"}) {
+        std::error_code failed;
+        std::filesystem::create_directories(folder.root + part, failed);
+        if (failed) throw std::runtime_error("cannot make the folder " + folder.root + part + ": " + failed.message());
+    }
 }
 
 Result<std::optional<FleetState>> read_state(const DataFolder& folder) {
+    errno = 0;
     std::ifstream file(folder.state_file());
-    if (!file) return std::optional<FleetState>();
+    if (!file && (errno == ENOENT || errno == ENOTDIR)) return std::optional<FleetState>();
+    if (!file) return Error(Kind::unavailable, "cannot read " + folder.state_file() + ": " + std::strerror(errno));
     std::ostringstream text;
     text << file.rdbuf();
     auto state = json::parse<FleetState>(text.str());

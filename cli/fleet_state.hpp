@@ -19,7 +19,8 @@ struct MemberState {
     int port = 0; ///< HTTP, with offset
     std::string log_file;
     std::string binary;
-    std::int64_t binary_changed = 0; ///< modification time of the binary when it was started, nanoseconds
+    std::int64_t binary_changed = 0;            ///< modification time of the binary when it was started, nanoseconds
+    std::optional<std::int64_t> config_changed; ///< likewise of its configuration file
     int restarts = 0;
     std::optional<std::string> last_exit; ///< how the run before ended
     std::optional<Timestamp> started_at;
@@ -33,7 +34,7 @@ struct FleetState {
     ProcessIdentity supervisor;
     int port_offset = 0;
     std::vector<MemberState> members;
-    std::optional<int> reloads;              ///< how often the supervisor has taken a new plan, by SIGHUP
+    std::optional<int> reloads;              ///< how often the supervisor has taken a new plan, on request
     std::optional<std::string> reload_error; ///< why the last time failed
 };
 
@@ -48,11 +49,13 @@ struct DataFolder {
     std::string member_folder(const std::string& member) const { return root + "/data/" + member; }
 };
 
-/// The path may be relative.
+/// The path may be relative. Throws std::invalid_argument when it is empty.
 DataFolder data_folder(const std::string& path);
+/// Throws std::runtime_error that names the folder which cannot be made, and why.
 void create_folders(const DataFolder& folder);
 
-/// nullopt when no fleet has been started there. Errors: invalid when the file is damaged, with what to do.
+/// nullopt when no fleet has been started there. Errors: invalid when the file is damaged, with what to do; unavailable
+/// when it cannot be read.
 Result<std::optional<FleetState>> read_state(const DataFolder& folder);
 /// Replaces the file atomically.
 Result<void> write_state(const DataFolder& folder, const FleetState& state);

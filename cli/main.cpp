@@ -1,4 +1,6 @@
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 
 #include <CLI/CLI.hpp>
@@ -61,8 +63,13 @@ int main(int argc, char** argv) {
         return app.exit(error) == 0 ? 0 : 2;
     }
     up_options.fleet.data_given = up_command->count("--data") > 0;
-    if (*up_command) return up(up_options);
-    if (*down_command) return down(down_options);
-    if (*status_command) return status(status_options, json);
-    return logs(logs_options);
+    try {
+        if (*up_command) return up(up_options);
+        if (*down_command) return down(down_options);
+        if (*status_command) return status(status_options, json);
+        return logs(logs_options);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "flotilla: %s\n", error.what());
+        return 1;
+    }
 }

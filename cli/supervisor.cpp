@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "cli/log_line.hpp"
 #include "cli/port_owner.hpp"
@@ -27,11 +28,16 @@ std::int64_t modification_time(const std::string& file) {
     return missing ? 0 : time.time_since_epoch().count();
 }
 
+/// Whether the files it was started from are still the same.
+bool is_current(const MemberState& known, const PlannedMember& planned) {
+    return known.binary_changed == modification_time(planned.command.binary) &&
+           known.config_changed.value_or(0) == modification_time(planned.config_file);
+}
+
 bool runs_as_planned(const MemberState& known, const PlannedMember& planned) {
     std::vector<std::string> wanted{planned.command.binary};
     wanted.insert(wanted.end(), planned.command.arguments.begin(), planned.command.arguments.end());
-    return known.binary_changed == modification_time(planned.command.binary) &&
-           command_line(known.process.pid) == wanted;
+    return is_current(known, planned) && command_line(known.process.pid) == wanted;
 }
 
 } // namespace
@@ -68,9 +74,11 @@ Result<void> Supervisor::launch(Member& member) {
     member.state.log_file = member.plan.command.log_file;
     member.state.binary = member.plan.command.binary;
     member.state.binary_changed = modification_time(member.plan.command.binary);
+    member.state.config_changed = modification_time(member.plan.config_file);
     member.state.started_at = world_.now();
     member.started = world_.monotonic();
     member.restart_at = Instant::max();
+    member.exit.clear();
     auto process = start_process(member.plan.command);
     member.state.process = process ? *process : ProcessIdentity{};
     save();
@@ -125,38 +133,54 @@ task<Result<void>> Supervisor::start(Context& context, std::vector<PlannedMember
     co_return co_await wait_ready(context, std::move(names));
 }
 
+Error Supervisor::not_ready(const Member& member, const std::string& why) const {
+    std::string text = member.plan.name + " " + why + "; the last lines of " + member.state.log_file + ":";
+    for (auto& line : last_lines(member.state.log_file, kLogLines))
+        text += "\n  " + pretty(read_log_line(member.plan.name, std::move(line)));
+    return Error(Kind::unavailable, text);
+}
+
 task<Result<void>> Supervisor::wait_ready(Context& context, std::vector<std::string> names) {
     const auto end = world_.monotonic() + kReadyTimeout;
-    for (const auto& name : names) {
-        while (true) {
-            Member* member = find(name);
-            auto ready = co_await check_ready(context, http_, member->plan.port);
-            if (ready && is_alive(member->state.process)) break;
-            co_await must(context.check());
-            const auto ended = reap_children();
-            const auto exit = ended.find(static_cast<pid_t>(member->state.process.pid));
-            const bool dead = !is_alive(member->state.process);
-            if (dead || world_.monotonic() > end) {
-                std::string text = name + (dead ? " ended while starting" : " did not become ready");
-                if (exit != ended.end()) text += " (" + exit->second + ")";
-                if (!dead && !ready) text += ": " + ready.error().message();
-                text += "; the last lines of " + member->state.log_file + ":";
-                for (auto& line : last_lines(member->state.log_file, kLogLines))
-                    text += "\n  " + pretty(read_log_line(name, std::move(line)));
-                co_return Error(Kind::unavailable, text);
-            }
-            co_await must(sleep_for(context, 20ms));
+    std::map<std::string, ProcessIdentity> waiting;
+    for (const auto& name : names)
+        waiting[name] = find(name)->state.process;
+    while (!waiting.empty()) {
+        reap();
+        for (const auto& [name, process] : waiting) {
+            if (is_alive(process)) continue;
+            // Whoever watches may have started it again already, and then keeps how it ended in its state.
+            const auto& member = *find(name);
+            const auto exit = member.state.process == process ? member.exit : member.state.last_exit.value_or("");
+            co_return not_ready(member, "ended while starting" + (exit.empty() ? "" : " (" + exit + ")"));
         }
+        const auto name = waiting.begin()->first;
+        auto ready = co_await check_ready(context, http_, find(name)->plan.port);
+        if (ready && is_alive(waiting[name])) {
+            waiting.erase(name);
+            continue;
+        }
+        co_await must(context.check());
+        if (!ready && world_.monotonic() > end)
+            co_return not_ready(*find(name), "did not become ready: " + ready.error().message());
+        co_await must(sleep_for(context, 20ms));
     }
     co_return Result<void>();
 }
 
-void Supervisor::look_after(Member& member, const std::map<pid_t, std::string>& ended) {
+void Supervisor::reap() {
+    for (auto& [pid, how] : reap_children()) {
+        const auto ended =
+            std::ranges::find(members_, pid, [](const Member& member) { return member.state.process.pid; });
+        if (ended != members_.end()) ended->exit = how;
+    }
+}
+
+void Supervisor::look_after(Member& member) {
     if (member.held || is_alive(member.state.process)) return;
     const auto now = world_.monotonic();
     if (member.restart_at == Instant::max()) {
-        const auto exit = ended.find(static_cast<pid_t>(member.state.process.pid));
-        member.state.last_exit = exit != ended.end() ? exit->second : "ended";
+        member.state.last_exit = member.exit.empty() ? "ended" : member.exit;
         if (now - member.started > kStableAfter) member.pause = Duration::zero();
         member.restart_at = now + member.pause;
         log_.warning("a process ended",
@@ -174,9 +198,9 @@ void Supervisor::look_after(Member& member, const std::map<pid_t, std::string>& 
 
 task<void> Supervisor::watch(Context& context) {
     while (!context.cancelled()) {
-        const auto ended = reap_children();
+        reap();
         for (auto& member : members_)
-            look_after(member, ended);
+            look_after(member);
         (void)co_await sleep_for(context, kLookEvery); // a cancelled sleep ends the loop above
     }
 }
@@ -194,7 +218,7 @@ task<Result<void>> Supervisor::stop_member(Context& context, Member& member) {
             send_signal(process, SIGKILL);
         }
         co_await must(sleep_for(context, 10ms));
-        reap_children();
+        reap();
     }
     co_return Result<void>();
 }
@@ -203,8 +227,7 @@ task<Result<void>> Supervisor::apply(Context& context, std::vector<PlannedMember
     std::vector<std::string> changed;
     for (auto& member : members_) {
         const auto wanted = std::ranges::find(plan, member.plan.name, &PlannedMember::name);
-        const bool same = wanted != plan.end() && *wanted == member.plan &&
-                          modification_time(member.plan.command.binary) == member.state.binary_changed;
+        const bool same = wanted != plan.end() && *wanted == member.plan && is_current(member.state, member.plan);
         if (!same) changed.push_back(member.plan.name);
     }
     for (const auto& name : changed) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -15,9 +14,8 @@
 namespace flotilla::cli {
 
 /// Keeps the processes of a fleet running: starts them in order, restarts what dies with a growing pause, restarts what
-/// was rebuilt, stops all. Takes over the living processes of a supervisor that was killed, as far as they run what is
-/// planned now.
-/// Thread-safety: none; lives on one loop.
+/// was rebuilt or has a changed configuration file, stops all. Takes over the living processes of a supervisor that was
+/// killed, as far as they run what is planned now. Thread-safety: none; lives on one loop.
 class Supervisor {
 public:
     Supervisor(World& world, DataFolder folder, FleetState state, Logger log);
@@ -27,7 +25,9 @@ public:
     task<Result<void>> start(Context& context, std::vector<PlannedMember> plan);
     /// Watches until the context is cancelled.
     task<void> watch(Context& context);
-    /// Takes a new plan while watching: stops what is gone, restarts what changed or was rebuilt, starts what is new.
+    /// Takes a new plan while watching: stops what is gone, restarts what changed, was rebuilt or has a changed
+    /// configuration file, starts what is new, and waits until all those are ready.
+    /// Errors: unavailable naming the first member that did not become ready, with its last log lines.
     task<Result<void>> apply(Context& context, std::vector<PlannedMember> plan);
     /// Notes how taking the new plan went, for whoever asked for it.
     void note_reload(const Result<void>& outcome);
@@ -43,6 +43,7 @@ private:
         Instant started{};
         Instant restart_at = Instant::max(); ///< while it is down
         Duration pause{};                    ///< before the next restart
+        std::string exit = {};               ///< how its process ended, once it has
         bool held = false;                   ///< being stopped on purpose
     };
 
@@ -51,7 +52,9 @@ private:
     Result<void> launch(Member& member);
     task<Result<void>> stop_member(Context& context, Member& member);
     task<Result<void>> wait_ready(Context& context, std::vector<std::string> names);
-    void look_after(Member& member, const std::map<pid_t, std::string>& ended);
+    Error not_ready(const Member& member, const std::string& why) const;
+    void reap();
+    void look_after(Member& member);
     Member* find(std::string_view name);
     void save();
 

@@ -6,8 +6,10 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include <flotilla/aio/loop.hpp>
+#include <flotilla/aio/scope.hpp>
 
 namespace flotilla::cli {
 namespace {
@@ -94,6 +96,46 @@ TEST_F(SupervisorTest, StopsWhatIsPlannedNoMore) {
     EXPECT_FALSE(is_alive(left_behind_));
     EXPECT_TRUE(message_.starts_with("hub ended while starting")) << message_;
     EXPECT_TRUE(message_.contains("no luck")) << message_;
+}
+
+// Goal: one whose configuration file has changed since is replaced.
+TEST_F(SupervisorTest, ReplacesWhatReadAnOlderConfiguration) {
+    auto planned = sleeper("1000");
+    planned.config_file = folder_.root + "/gateway.yaml";
+    std::ofstream(planned.config_file) << "routes: []";
+    const auto state = start(leave_behind(planned), planned, 200ms);
+    EXPECT_FALSE(is_alive(left_behind_));
+    ASSERT_EQ(state.members.size(), 1U);
+    const auto changed = std::filesystem::last_write_time(planned.config_file).time_since_epoch().count();
+    EXPECT_EQ(state.members[0].config_changed, changed);
+    EXPECT_TRUE(send_signal(state.members[0].process, SIGKILL));
+}
+
+// Goal: a member of a changed plan that ends while starting is told at once, though it is being started again.
+TEST_F(SupervisorTest, ChangedPlanThatFailsIsToldAtOnce) {
+    Loop loop;
+    Context root(loop.world());
+    Supervisor supervisor(loop.world(), folder_, {},
+                          Logger("fleet", LogLevel::error, Logger::Format::json, [](auto) {}));
+    auto failing = sleeper("");
+    failing.command.binary = "/bin/sh";
+    failing.command.arguments = {"-c", "echo no luck; exit 3"};
+    auto work = [](Context& context, Supervisor& watched, PlannedMember planned) -> task<Result<void>> {
+        Scope watching(context);
+        watching.spawn(watched.watch(watching.context()));
+        Context bounded(context, Duration(10s));
+        std::vector<PlannedMember> plan{std::move(planned)};
+        auto applied = co_await watched.apply(bounded, std::move(plan));
+        watching.cancel(Error(Kind::cancelled, "seen enough"));
+        co_await watching.join();
+        co_await watched.stop(context);
+        co_return applied;
+    };
+    auto applied = loop.run_until_done(work(root, supervisor, std::move(failing)));
+    ASSERT_FALSE(applied);
+    EXPECT_TRUE(applied.error().message().starts_with("hub ended while starting (exit code 3)"))
+        << applied.error().message();
+    EXPECT_TRUE(applied.error().message().contains("no luck")) << applied.error().message();
 }
 
 // Goal: how taking a new plan went is on disk for whoever asked for it.

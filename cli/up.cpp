@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/loop.hpp>
@@ -16,6 +17,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/fleet_report.hpp"
+#include "cli/log_line.hpp"
 #include "cli/supervisor.hpp"
 #include "cli/terminal.hpp"
 
@@ -26,16 +28,26 @@ namespace {
 class FleetLock {
 public:
     explicit FleetLock(const DataFolder& folder)
-        : file_(open(folder.lock_file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640)) {}
+        : path_(folder.lock_file()), file_(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640)),
+          open_error_(file_ < 0 ? errno : 0) {}
     FleetLock(const FleetLock&) = delete;
     FleetLock& operator=(const FleetLock&) = delete;
     ~FleetLock() {
         if (file_ >= 0) close(file_);
     }
-    bool take() { return file_ >= 0 && flock(file_, LOCK_EX | LOCK_NB) == 0; }
+    /// Errors: conflict when another supervisor has it; unavailable when the file cannot be opened or locked.
+    Result<void> take() {
+        if (file_ < 0) return Error(Kind::unavailable, "cannot open " + path_ + ": " + std::strerror(open_error_));
+        if (flock(file_, LOCK_EX | LOCK_NB) == 0) return {};
+        if (errno == EWOULDBLOCK)
+            return Error(Kind::conflict, "another supervisor has just started the fleet of " + path_);
+        return Error(Kind::unavailable, "cannot lock " + path_ + ": " + std::strerror(errno));
+    }
 
 private:
+    std::string path_;
     int file_;
+    int open_error_;
 };
 
 Result<std::vector<PlannedMember>> read_plan(const FleetOptions& options, const DataFolder& folder, FleetState& state) {
@@ -70,12 +82,36 @@ void print_welcome(const FleetReport& report, const FleetOptions& options) {
     std::fputs((aligned(rows) + "\n").c_str(), stdout);
 }
 
+/// What a supervisor in the foreground tells goes to its stdout and, as JSON, to <data>/logs/fleet.log.
+Result<Logger> foreground_log(const DataFolder& folder) {
+    const auto path = folder.log_file("fleet");
+    const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (file < 0) return Error(Kind::unavailable, "cannot write " + path + ": " + std::strerror(errno));
+    const std::shared_ptr<const int> owned(new int(file), [](const int* number) {
+        close(*number);
+        delete number;
+    });
+    const bool terminal = isatty(STDOUT_FILENO) == 1;
+    return Logger("fleet", LogLevel::info, Logger::Format::json, [owned, terminal](std::string_view line) {
+        (void)!write(*owned, line.data(), line.size()); // a full disk must not end the fleet
+        while (line.ends_with('\n'))
+            line.remove_suffix(1);
+        const auto shown = terminal ? pretty(read_log_line("fleet", std::string(line))) : std::string(line);
+        std::printf("%s\n", shown.c_str());
+        std::fflush(stdout);
+    });
+}
+
+enum class Mode : unsigned char { foreground, detached };
+
 /// The supervisor's life, in the foreground or detached. `told` hears once that the fleet stands, or why not.
+/// SIGUSR1 asks it to take what has changed. SIGHUP does, too, when it is detached; in the foreground it means that the
+/// terminal has gone, and stops the fleet like Ctrl-C.
 class Supervision {
 public:
-    Supervision(const FleetOptions& options, DataFolder folder, Logger log,
+    Supervision(Mode mode, const FleetOptions& options, DataFolder folder, Logger log,
                 std::function<void(const Result<FleetReport>&)> told)
-        : options_(options), folder_(std::move(folder)), log_(std::move(log)), told_(std::move(told)) {}
+        : mode_(mode), options_(options), folder_(std::move(folder)), log_(std::move(log)), told_(std::move(told)) {}
 
     int run() {
         FleetState state;
@@ -90,7 +126,11 @@ public:
         Context stop(loop.world());
         Event reload;
         loop.on_signals({SIGTERM, SIGINT}, [&](int) { stop.cancel(Error(Kind::cancelled, "asked to stop")); });
-        loop.on_signals({SIGHUP}, [&](int) { reload.notify(); });
+        loop.on_signals({SIGUSR1}, [&](int) { reload.notify(); });
+        loop.on_signals({SIGHUP}, [&](int) {
+            if (mode_ == Mode::detached) return reload.notify();
+            stop.cancel(Error(Kind::cancelled, "the terminal has gone"));
+        });
         Supervisor supervisor(loop.world(), folder_, std::move(state), log_);
         return loop.run_until_done(supervise(loop.world(), stop, reload, supervisor, std::move(*plan)));
     }
@@ -103,13 +143,17 @@ private:
 
     task<int> supervise(World& world, Context& stop, Event& reload, Supervisor& supervisor,
                         std::vector<PlannedMember> plan) {
+        log_.info("starting", {{"file", supervisor.state().file}, {"pid", supervisor.state().supervisor.pid}});
         auto started = co_await supervisor.start(stop, std::move(plan));
         Context root(world);
         if (!started) {
             co_await supervisor.stop(root);
             if (stop.cancelled()) co_return 0;
+            const auto& why = started.error().message();
+            log_.error("the fleet did not start", {{"error", why.substr(0, why.find('\n'))}});
             co_return fail(started.error());
         }
+        log_.info("every member is ready", {{"members", supervisor.state().members.size()}});
         told_(co_await report_fleet(stop, folder_, supervisor.state()));
         Scope watching(root);
         watching.spawn(supervisor.watch(watching.context()));
@@ -130,6 +174,7 @@ private:
         co_return 0;
     }
 
+    Mode mode_;
     FleetOptions options_;
     DataFolder folder_;
     Logger log_;
@@ -139,13 +184,18 @@ private:
 Result<FleetReport> ask_fleet(const DataFolder& folder, const FleetState& state) {
     Loop loop;
     Context context(loop.world());
-    return loop.run_until_done(report_fleet(context, folder, state));
+    return loop.run_until_done(report_settled_fleet(context, folder, state));
 }
 
 int up_in_foreground(const FleetOptions& options, const DataFolder& folder) {
+    auto log = foreground_log(folder);
+    if (!log) {
+        std::fprintf(stderr, "%s\n", log.error().message().c_str());
+        return 1;
+    }
     std::printf("Starting the fleet of %s ...\n", options.file.c_str());
     std::fflush(stdout);
-    Supervision supervision(options, folder, Logger("fleet"), [&](const Result<FleetReport>& outcome) {
+    Supervision supervision(Mode::foreground, options, folder, *log, [&](const Result<FleetReport>& outcome) {
         if (!outcome) {
             std::fprintf(stderr, "%s\n", outcome.error().message().c_str());
             return;
@@ -175,12 +225,12 @@ int supervise_detached(const FleetOptions& options, const DataFolder& folder, in
         (void)!write(report, text.data(), text.size());
         close(report);
     };
-    if (!lock.take()) {
-        tell("another supervisor has just started this fleet");
+    if (auto taken = lock.take(); !taken) {
+        tell(taken.error().message());
         return 1;
     }
     leave_terminal(folder);
-    Supervision supervision(options, folder, Logger("fleet"), [&](const Result<FleetReport>& outcome) {
+    Supervision supervision(Mode::detached, options, folder, Logger("fleet"), [&](const Result<FleetReport>& outcome) {
         tell(outcome ? std::string("ready") : outcome.error().message());
     });
     return supervision.run();
@@ -248,9 +298,22 @@ int refresh(const FleetOptions& options, const DataFolder& folder, const FleetSt
             state.port_offset, folder.root.c_str());
         return 1;
     }
+    const auto file = std::filesystem::absolute(options.file);
+    if (std::filesystem::weakly_canonical(file) != std::filesystem::weakly_canonical(state.file)) {
+        std::fprintf(stderr,
+                     "The fleet on %s was started from %s, not from %s; stop it first (./flotilla down), or choose "
+                     "another --data.\n",
+                     folder.root.c_str(), state.file.c_str(), file.c_str());
+        return 1;
+    }
+    if (!may_signal(state.supervisor)) {
+        std::fprintf(stderr, "The fleet on %s belongs to another user; only that user or root can refresh it.\n",
+                     folder.root.c_str());
+        return 1;
+    }
     std::printf("The fleet runs already; restarting what has changed ...\n");
     std::fflush(stdout);
-    send_signal(state.supervisor, SIGHUP);
+    send_signal(state.supervisor, SIGUSR1);
     Loop loop;
     Context root(loop.world());
     Context bounded(root, Duration(std::chrono::seconds(90)));
@@ -279,8 +342,8 @@ int up(const UpOptions& options) {
     }
     if (options.detach) return up_detached(options.fleet, folder);
     FleetLock lock(folder);
-    if (!lock.take()) {
-        std::fprintf(stderr, "another supervisor has just started the fleet on %s\n", folder.root.c_str());
+    if (auto taken = lock.take(); !taken) {
+        std::fprintf(stderr, "%s\n", taken.error().message().c_str());
         return 1;
     }
     return up_in_foreground(options.fleet, folder);

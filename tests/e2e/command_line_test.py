@@ -2,9 +2,12 @@
 """What the command line promises: two fleets, a killed supervisor, a failing service, a foreground fleet."""
 
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 import yaml_text
@@ -34,6 +37,7 @@ class CommandLine(unittest.TestCase):
             status = fleet.status()
             self.assertFalse(status["supervised"])
             self.assertEqual(["ok"] * 6, [m["state"] for m in status["members"]])
+            self.assertIn("every member is ready", fleet.cli("logs", "fleet").stdout)
             fleet.down()
             self.assertTrue(all(f.is_free(fleet.port(name)) for name in f.PORTS))
         finally:
@@ -41,6 +45,13 @@ class CommandLine(unittest.TestCase):
 
     # Goal: Ctrl-C on a foreground fleet stops everything and exits 0.
     def test_interrupt_stops_everything(self):
+        self.stops_everything(signal.SIGINT)
+
+    # Goal: closing the terminal of a foreground fleet stops everything, too.
+    def test_closed_terminal_stops_everything(self):
+        self.stops_everything(signal.SIGHUP)
+
+    def stops_everything(self, stop):
         fleet = f.Fleet()
         try:
             supervisor = subprocess.Popen(fleet.command("up"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -48,7 +59,7 @@ class CommandLine(unittest.TestCase):
             for line in supervisor.stdout:
                 if "Ctrl-C" in line:
                     break
-            supervisor.send_signal(signal.SIGINT)
+            supervisor.send_signal(stop)
             self.assertEqual(0, supervisor.wait(timeout=60))
             supervisor.stdout.close()
             self.assertTrue(all(f.is_free(fleet.port(name)) for name in f.PORTS))
@@ -109,6 +120,82 @@ class CommandLine(unittest.TestCase):
             f.eventually(lambda: fleet.members()["product-service"]["restarts"] == 1 and
                          fleet.members()["product-service"]["state"] == "ok", what="restarted")
             self.assertIn("killed by signal 9", fleet.cli("logs", "fleet").stdout)
+
+    # Goal: `up --detach` on a running fleet restarts the gateway for a changed gateway.yaml, nothing else, and shows
+    # it settled; a fleet file that is not the running one's is refused; what a bad setting breaks is told at once.
+    def test_refresh_takes_what_has_changed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            for name in ("flotilla.yaml", "gateway.yaml"):
+                shutil.copy(f.SOURCE / name, folder / name)
+            with f.Fleet(file=folder / "flotilla.yaml") as fleet:
+                before = fleet.members()
+                routes = folder / "gateway.yaml"
+                routes.write_text(routes.read_text() + "\n# changed\n")
+                table = fleet.up().stdout
+                after = fleet.members()
+                self.assertEqual(["gateway"], [name for name in after if after[name]["pid"] != before[name]["pid"]])
+                self.assertNotIn("degraded", table)
+
+                other = folder / "other.yaml"
+                shutil.copy(folder / "flotilla.yaml", other)
+                refused = subprocess.run([str(f.PROGRAMS / "flotilla"), "up", "-d", "--data", str(fleet.data), "-f", str(other),
+                                          "--port-offset", str(fleet.offset)], capture_output=True, text=True, timeout=30)
+                self.assertEqual(1, refused.returncode)
+                self.assertIn(f"was started from {fleet.file}, not from {other}", refused.stderr)
+
+                text = fleet.file.read_text()
+                fleet.file.write_text(text.replace("port: 3001\n", "port: 3001\n    settings: {nonsense: 1}\n"))
+                started = time.monotonic()
+                failed = fleet.cli("up", "--detach", check=False)
+                self.assertEqual(1, failed.returncode)
+                self.assertLess(time.monotonic() - started, 20)
+                self.assertIn("user-service ended while starting (exit code 1)", failed.stderr)
+                self.assertIn("--set nonsense: there is no such setting", failed.stderr)
+
+    # Goal: a data folder that cannot be used is one clear message, whatever is wrong with it.
+    def test_unusable_data_folder_is_explained(self):
+        for data, message in (("", "the data folder's name is empty"),
+                              ("/etc/hostname", "cannot make the folder /etc/hostname/logs: Not a directory")):
+            for verb in (["up"], ["up", "--detach"]):
+                failed = subprocess.run([str(f.PROGRAMS / "flotilla"), *verb, "--data", data], capture_output=True, text=True,
+                                        timeout=30)
+                self.assertEqual(1, failed.returncode)
+                self.assertIn(message, failed.stderr)
+                self.assertEqual(1, failed.stderr.count("\n"))
+
+    # Goal: who may not write the data folder, or not stop the fleet, is told so at once.
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "needs root, to become somebody else")
+    def test_another_user_is_told_at_once(self):
+        somebody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        with f.Fleet() as fleet:
+            fleet.data.chmod(0o755)
+            started = time.monotonic()
+            for verb, message in (("down", "belongs to another user"), ("up", "belongs to another user")):
+                command = fleet.command(verb, *(["--detach"] if verb == "up" else []))
+                failed = subprocess.run(somebody + command, capture_output=True, text=True, timeout=120)
+                self.assertEqual(1, failed.returncode)
+                self.assertIn(message, failed.stderr)
+            self.assertLess(time.monotonic() - started, 5)
+            self.assertTrue(fleet.status()["supervised"])
+            fleet.down()
+            failed = subprocess.run(somebody + fleet.command("up", "--detach"), capture_output=True, text=True, timeout=30)
+            self.assertEqual(1, failed.returncode)
+            self.assertEqual(f"cannot open {fleet.data}/fleet.lock: Permission denied\n", failed.stderr)
+
+    # Goal: the script refuses what it does not know before it installs or builds anything.
+    def test_script_refuses_unknown_arguments(self):
+        for arguments, message in ((["build", "--presett", "dev"], "build: unknown argument '--presett'"),
+                                   (["build", "--preset", "nonsense"], "build: unknown preset 'nonsense'"),
+                                   (["up", "--bogus"], "up: unknown argument '--bogus'"),
+                                   (["up", "--data"], "up: --data needs a value")):
+            refused = subprocess.run([str(f.SOURCE / "flotilla"), *arguments], capture_output=True, text=True, timeout=30)
+            self.assertEqual(1, refused.returncode)
+            self.assertIn(message, refused.stderr)
+            self.assertEqual("", refused.stdout)
+        for verb in ("build", "test", "up"):
+            shown = subprocess.run([str(f.SOURCE / "flotilla"), verb, "--help"], capture_output=True, text=True, timeout=30)
+            self.assertEqual(0, shown.returncode, shown.stderr)
 
 
 if __name__ == "__main__":
