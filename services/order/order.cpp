@@ -86,6 +86,8 @@ void install(Host& host) {
     host.serve(get, &Orders::get, orders);
     host.serve(list, &Orders::list, orders);
     host.serve(confirm, &Orders::confirm, orders);
+    host.publishes(placed);
+    host.publishes(confirmed);
 }
 
 } // namespace order

@@ -42,6 +42,7 @@ void install(Host& host) {
     auto& users = host.own<Users>(host.database(migrations));
     host.serve(create, &Users::create, users);
     host.serve(get, &Users::get, users);
+    host.publishes(created);
 }
 
 } // namespace user

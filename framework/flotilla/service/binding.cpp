@@ -93,6 +93,15 @@ bool has_body(const EndpointInfo& endpoint) {
     return endpoint.method == Method::post || endpoint.method == Method::put || endpoint.method == Method::patch;
 }
 
+bool has_content(const EndpointInfo& endpoint) {
+    return endpoint.response->kind != TypeKind::structure || !endpoint.response->fields.empty();
+}
+
+int success_status(const EndpointInfo& endpoint) {
+    const int declared = endpoint.options.success;
+    return declared == 200 && !has_content(endpoint) ? 204 : declared;
+}
+
 Result<void> bind_request(const EndpointInfo& endpoint, const http::PathParameters& parameters,
                           const http::RequestHead& head, std::string_view body, void* request) {
     const auto& type = *endpoint.request;

@@ -13,6 +13,12 @@ namespace flotilla {
 /// True when the endpoint's request travels as a JSON body (POST, PUT, PATCH); otherwise it is the query.
 bool has_body(const EndpointInfo& endpoint);
 
+/// False when the response type has no fields.
+bool has_content(const EndpointInfo& endpoint);
+
+/// The status of a successful answer: as declared, but 204 for a 200 without content.
+int success_status(const EndpointInfo& endpoint);
+
 /// Fills a fresh request object by name: path parameters first, then the query or the JSON body.
 /// Errors: invalid `invalid_request` listing every bad field; invalid `invalid_json`; unsupported for another media
 /// type.

@@ -51,6 +51,7 @@ struct Host::Impl {
     std::unique_ptr<JobRunner> jobs;
     std::unique_ptr<OutboxRelay> relay;
     std::vector<Subscribed> subscriptions;
+    std::vector<TopicUse> topics;
     std::vector<std::unique_ptr<Consumer>> consumers;
     std::map<std::string, std::unique_ptr<Client>, std::less<>> clients;
     std::set<std::string, std::less<>> known_settings;
@@ -135,6 +136,8 @@ void Host::subscribe(std::string_view topic, std::uint32_t partitions, EventHand
     impl_->subscriptions.push_back({std::string(topic), partitions, std::move(handler)});
 }
 
+void Host::use_topic(TopicUse use) { impl_->topics.push_back(use); }
+
 void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
     if (!impl_->database) throw std::logic_error("host.perform() needs host.database() first");
     if (!impl_->jobs) {
@@ -176,6 +179,7 @@ task<Result<void>> Host::prepare(Context& context) {
         co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
     }
+    impl_->pipeline.write_contracts(impl_->topics);
     co_await must(impl_->listen());
     impl_->make_background();
     co_return Result<void>();

@@ -15,6 +15,7 @@
 #include <flotilla/contract/endpoint.hpp>
 #include <flotilla/contract/topic.hpp>
 #include <flotilla/http/router.hpp>
+#include <flotilla/service/asyncapi.hpp>
 #include <flotilla/service/binding.hpp>
 #include <flotilla/service/client.hpp>
 #include <flotilla/service/options.hpp>
@@ -128,6 +129,7 @@ public:
     /// It runs on the database's writer thread; of its context it uses trace and event_id. One handler per topic.
     template <class Event, class T>
     void on(const Topic<Event>& topic, Result<void> (T::*method)(Context&, Transaction&, const Event&), T& object) {
+        use_topic({TopicUse::Action::receive, topic.name, topic.options.partitions, &descriptor_of<Event>});
         subscribe(topic.name, topic.options.partitions,
                   [this, method, &object](Transaction& transaction, const Message& message) -> Result<void> {
                       auto event = json::parse<Event>(message.payload);
@@ -136,6 +138,12 @@ public:
                       context.event_id = message.id;
                       return (object.*method)(context, transaction, *event);
                   });
+    }
+
+    /// Says that the service publishes a topic: its AsyncAPI document shows it.
+    template <class Event>
+    void publishes(const Topic<Event>& topic) {
+        use_topic({TopicUse::Action::send, topic.name, topic.options.partitions, &descriptor_of<Event>});
     }
 
     /// Executes a durable job: an effect on the outside world, at least once, with retry.
@@ -185,6 +193,7 @@ private:
     }
     void add(std::unique_ptr<detail::EndpointHandler> handler);
     void subscribe(std::string_view topic, std::uint32_t partitions, EventHandler handler);
+    void use_topic(TopicUse use);
     void add_job(std::string_view kind, JobRunner::Handler handler);
     void read_settings(const TypeDescriptor& type, void* settings);
 

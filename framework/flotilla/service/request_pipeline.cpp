@@ -7,6 +7,7 @@
 
 #include <flotilla/http/problem.hpp>
 #include <flotilla/service/binding.hpp>
+#include <flotilla/service/openapi.hpp>
 #include <flotilla/service/requests_in_flight.hpp>
 
 namespace flotilla {
@@ -37,7 +38,8 @@ constexpr std::string_view kOwnPageMethods = "GET, HEAD";
 
 /// Pages that every service has.
 bool is_own_page(std::string_view path) {
-    return path == "/livez" || path == "/readyz" || path == "/healthz" || path == "/metrics";
+    return path == "/livez" || path == "/readyz" || path == "/healthz" || path == "/metrics" ||
+           path == "/openapi.json" || path == "/asyncapi.json";
 }
 
 /// Counts a request while it is handled.
@@ -83,9 +85,17 @@ void RequestPipeline::add(std::unique_ptr<detail::EndpointHandler> handler) {
     routes_.push_back({std::move(handler), std::move(pattern), {}});
 }
 
+void RequestPipeline::write_contracts(std::span<const TopicUse> topics) {
+    std::vector<const EndpointInfo*> endpoints;
+    for (const auto& route : routes_)
+        endpoints.push_back(&route.handler->info);
+    openapi_ = openapi_document(options_.service, options_.version, endpoints);
+    asyncapi_ = asyncapi_document(options_.service, options_.version, topics);
+}
+
 // The order in which a request passes:
 //  1. server      (http/server.cpp) limits, deadline and trace context: nothing below runs without them
-//  2. own pages   /livez, /readyz, /healthz, /metrics answer whatever the state of the rest, and do not count
+//  2. own pages   health, /metrics and the contracts answer whatever the state of the rest, and do not count
 //  3. measuring   sees every outcome, also those of the steps that refuse
 //  4. routing     404 and 405 before a body is read
 //  5. idempotency a repeated request is answered from the record, before validation could change its mind
@@ -153,10 +163,7 @@ task<Result<int>> RequestPipeline::serve(Context& context, http::Exchange& excha
 
 /// A response type without fields has no content, whether it was made now or is read from the record.
 RequestPipeline::Answer RequestPipeline::answer_of(const EndpointInfo& info, std::string json, bool replayed) {
-    const bool empty = info.response->kind == TypeKind::structure && info.response->fields.empty();
-    const int status = info.options.success;
-    if (empty) return {status == 200 ? 204 : status, {}, replayed};
-    return {status, std::move(json), replayed};
+    return {success_status(info), has_content(info) ? std::move(json) : std::string(), replayed};
 }
 
 task<Result<RequestPipeline::Answer>> RequestPipeline::call(Context& context, http::Exchange& exchange,
@@ -244,6 +251,9 @@ task<void> RequestPipeline::answer_own_page(Context& context, http::Exchange& ex
     if (path == "/metrics") {
         head.headers.add("content-type", "text/plain; version=0.0.4; charset=utf-8");
         body = process_.metrics.prometheus_text();
+    } else if (path == "/openapi.json" || path == "/asyncapi.json") {
+        head.headers.add("content-type", "application/json");
+        body = path == "/openapi.json" ? openapi_ : asyncapi_;
     } else {
         head.headers.add("content-type", "application/json");
         HealthReport report{.status = "ok"};

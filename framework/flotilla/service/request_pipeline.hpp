@@ -2,11 +2,13 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <flotilla/http/router.hpp>
 #include <flotilla/http/server.hpp>
+#include <flotilla/service/asyncapi.hpp>
 #include <flotilla/service/health.hpp>
 #include <flotilla/service/host.hpp>
 
@@ -21,6 +23,8 @@ public:
 
     /// Throws std::logic_error when method and path are taken, by another endpoint or by the framework's own pages.
     void add(std::unique_ptr<detail::EndpointHandler> handler);
+    /// Writes /openapi.json and /asyncapi.json. Requires: after the last add().
+    void write_contracts(std::span<const TopicUse> topics);
     /// Requires: before a request with an Idempotency-Key, if an endpoint declares it.
     void use_database(Database& database) { database_ = &database; }
     void set_instance(std::string instance) { instance_ = std::move(instance); }
@@ -68,6 +72,7 @@ private:
     Database* database_ = nullptr;
     std::string instance_;
     bool draining_ = false;
+    std::string openapi_, asyncapi_;
 
     http::Router router_;
     std::vector<Route> routes_;
