@@ -102,11 +102,17 @@ Result<Logger> foreground_log(const DataFolder& folder) {
     });
 }
 
+/// As nohup leaves SIGHUP to what it starts.
+bool is_ignored(int signal) {
+    struct sigaction action{};
+    return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 enum class Mode : unsigned char { foreground, detached };
 
 /// The supervisor's life, in the foreground or detached. `told` hears once that the fleet stands, or why not.
 /// SIGUSR1 asks it to take what has changed. SIGHUP does, too, when it is detached; in the foreground it means that the
-/// terminal has gone, and stops the fleet like Ctrl-C.
+/// terminal has gone, and stops the fleet like Ctrl-C (not under nohup).
 class Supervision {
 public:
     Supervision(Mode mode, const FleetOptions& options, DataFolder folder, Logger log,
@@ -127,10 +133,11 @@ public:
         Event reload;
         loop.on_signals({SIGTERM, SIGINT}, [&](int) { stop.cancel(Error(Kind::cancelled, "asked to stop")); });
         loop.on_signals({SIGUSR1}, [&](int) { reload.notify(); });
-        loop.on_signals({SIGHUP}, [&](int) {
-            if (mode_ == Mode::detached) return reload.notify();
-            stop.cancel(Error(Kind::cancelled, "the terminal has gone"));
-        });
+        if (mode_ == Mode::detached) {
+            loop.on_signals({SIGHUP}, [&](int) { reload.notify(); });
+        } else if (!is_ignored(SIGHUP)) {
+            loop.on_signals({SIGHUP}, [&](int) { stop.cancel(Error(Kind::cancelled, "the terminal has gone")); });
+        }
         Supervisor supervisor(loop.world(), folder_, std::move(state), log_);
         return loop.run_until_done(supervise(loop.world(), stop, reload, supervisor, std::move(*plan)));
     }

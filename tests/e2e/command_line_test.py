@@ -51,6 +51,23 @@ class CommandLine(unittest.TestCase):
     def test_closed_terminal_stops_everything(self):
         self.stops_everything(signal.SIGHUP)
 
+    # Goal: under nohup it stays; the fleet can still be refreshed from elsewhere.
+    def test_nohup_keeps_a_foreground_fleet(self):
+        fleet = f.Fleet()
+        try:
+            supervisor = subprocess.Popen(["nohup", *fleet.command("up")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                          stdin=subprocess.DEVNULL, text=True)
+            for line in supervisor.stdout:
+                if "Ctrl-C" in line:
+                    break
+            supervisor.send_signal(signal.SIGHUP)
+            fleet.up()
+            fleet.down()
+            self.assertEqual(0, supervisor.wait(timeout=60))
+            supervisor.stdout.close()
+        finally:
+            fleet.__exit__(None, None, None)
+
     def stops_everything(self, stop):
         fleet = f.Fleet()
         try:
