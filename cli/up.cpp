@@ -161,9 +161,12 @@ private:
             co_return fail(started.error());
         }
         log_.info("every member is ready", {{"members", supervisor.state().members.size()}});
-        told_(co_await report_fleet(stop, folder_, supervisor.state()));
         Scope watching(root);
         watching.spawn(supervisor.watch(watching.context()));
+        // Whoever called a detached supervisor asks for a settled report itself.
+        const bool detached = mode_ == Mode::detached;
+        auto report = co_await (detached ? report_fleet : report_settled_fleet)(stop, folder_, supervisor.state());
+        if (report || detached || !stop.cancelled()) told_(report);
         while (co_await reload.wait(stop)) {
             FleetState names;
             auto fresh = read_plan(options_, folder_, names);

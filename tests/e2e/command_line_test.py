@@ -74,6 +74,7 @@ class CommandLine(unittest.TestCase):
             supervisor = subprocess.Popen(fleet.command("up"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                           stdin=subprocess.DEVNULL, text=True)
             for line in supervisor.stdout:
+                self.assertNotIn("degraded", line)
                 if "Ctrl-C" in line:
                     break
             supervisor.send_signal(stop)
