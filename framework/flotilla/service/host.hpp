@@ -125,6 +125,14 @@ public:
         add(std::make_unique<detail::TypedEndpointHandler<Request, Response, Function>>(endpoint, std::move(function)));
     }
 
+    /// Catches handlers of another shape, to say which one is meant.
+    template <class Request, class Response, class Method, class T>
+    void serve(const Endpoint<Request, Response>&, Method, T&) {
+        static_assert(
+            std::is_void_v<Method>,
+            "a handler of Endpoint<Request, Response> is task<Result<Response>> T::method(Context&, Request)");
+    }
+
     /// Handles each event of a topic once: a plain function in the transaction that also moves the consumer's mark.
     /// It runs on the database's writer thread; of its context it uses trace and event_id. One handler per topic.
     template <class Event, class T>
