@@ -2,8 +2,6 @@
 #include <cstdio>
 #include <exception>
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 
 #include "hub/hub.hpp"
@@ -11,7 +9,6 @@
 int main(int argc, char** argv) {
     using namespace flotilla;
     hub::HubOptions options;
-    bool independent = false;
     CLI::App app("The hub of a fleet: registry (Consul API), event bus (Redis protocol), mail catcher (SMTP).",
                  "flotilla-hub");
     app.add_option("--data", options.data, "Folder of everything the hub keeps")->capture_default_str();
@@ -20,14 +17,9 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--redis-port", options.redis_port, "Event bus; 0 picks a free port")->capture_default_str();
     app.add_option("--smtp-port", options.smtp_port, "Mail catcher; 0 picks a free port")->capture_default_str();
-    app.add_flag("--parent-independent", independent, "Outlive the terminal and the process that started it");
     CLI11_PARSE(app, argc, argv);
 
     std::signal(SIGPIPE, SIG_IGN); // a closed log pipe ends nothing
-    if (independent) {
-        std::signal(SIGHUP, SIG_IGN);
-        ::setsid(); // fails only when it leads a session already
-    }
     try {
         return hub::Hub(std::move(options), Logger("flotilla-hub")).run();
     } catch (const std::exception& bug) {
