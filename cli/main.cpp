@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
         fleet->data = prefix + ".flotilla";
         fleet->file = prefix + "flotilla.yaml";
     }
-    up_options.fleet.binary_folder = std::filesystem::canonical("/proc/self/exe").parent_path().string();
+    up_options.fleet.binary_folder = std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
 
     auto* up_command = app.add_subcommand("up", "Start the fleet of flotilla.yaml; refresh it when it runs");
     add_fleet_flags(*up_command, up_options.fleet);
