@@ -30,7 +30,7 @@ add_compile_options(
   -Wno-undefined-var-template
   # GNU's ", ##__VA_ARGS__" in gtest and spdlog.
   -Wno-gnu-zero-variadic-macro-arguments)
-add_compile_definitions(SPDLOG_FMT_EXTERNAL BOOST_ASIO_SEPARATE_COMPILATION BOOST_ALL_NO_LIB)
+add_compile_definitions(SPDLOG_FMT_EXTERNAL BOOST_ALL_NO_LIB)
 
 set(FLOTILLA_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined or thread")
 if(FLOTILLA_SANITIZE)

@@ -24,7 +24,7 @@ LAYERS = [
 RANK = {layer: rank for rank, row in enumerate(LAYERS) for layer in row}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]')
-# Asio stays below World: in aio's own files only.
+# The loop stands on epoll (docs/adr/0003-epoll.md): one event loop, not two.
 ASIO = re.compile(r"^boost/asio")
 
 
@@ -95,8 +95,8 @@ def verdict(file, included):
     if own is None:
         return None
     test = is_test(file)
-    if ASIO.match(included) and own != ("framework", "aio"):
-        return "Asio stays below World: only aio/ includes it"
+    if ASIO.match(included):
+        return "there is one event loop, aio/reactor: Boost.Asio brings a second one"
     target = place_of(included)
     if target is None:
         return None

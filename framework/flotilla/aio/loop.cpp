@@ -44,7 +44,7 @@ private:
         used_ = 0;
     }
 
-    std::array<std::uint64_t, 32> block_{};
+    std::array<std::uint64_t, 512> block_{}; // a request takes about six
     std::size_t used_ = block_.size();
 };
 

@@ -12,7 +12,7 @@
 
 namespace flotilla {
 
-/// The real World: one event loop (Boost.Asio's io_context under it, which stays out of every header).
+/// The real World: one event loop, on edge-triggered epoll.
 /// Thread-safety: none, except stop(). Requires: outlives everything that uses its world.
 class Loop {
 public:

@@ -1,217 +1,284 @@
 #include <flotilla/aio/reactor.hpp>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
+#include <cassert>
+#include <cerrno>
 #include <chrono>
-#include <cstddef>
-#include <new>
-#include <utility>
+#include <optional>
+#include <system_error>
+#include <thread>
 #include <vector>
 
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <boost/asio/posix/descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <flotilla/aio/signal_watch.hpp>
 
 namespace flotilla::detail {
 
-namespace asio = boost::asio;
-using ErrorCode = boost::system::error_code;
-using Executor = asio::io_context::executor_type;
-using SteadyTimer =
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
-using SignalSet = asio::basic_signal_set<Executor>;
-using StreamDescriptor = asio::posix::basic_stream_descriptor<Executor>;
-
 namespace {
 
-/// Memory for the one handler of a direction, so that waiting allocates nothing.
-struct HandlerMemory {
-    alignas(std::max_align_t) std::array<std::byte, 192> bytes;
-    bool used = false;
+constexpr std::size_t kEventsMax = 256; // per turn
+constexpr int kForever = -1;
+constexpr int kLookOnly = 0;
+
+int checked(int result, const char* what) {
+    if (result < 0) throw std::system_error(errno, std::generic_category(), what);
+    return result;
+}
+
+/// A file descriptor that is closed at the end.
+struct OwnedFd {
+    explicit OwnedFd(int number) : fd(number) {}
+    OwnedFd(const OwnedFd&) = delete;
+    OwnedFd& operator=(const OwnedFd&) = delete;
+    ~OwnedFd() { ::close(fd); }
+    int fd;
 };
 
-template <class T>
-struct HandlerAllocator {
-    using value_type = T;
-    HandlerMemory* memory;
+Instant read_clock() { return Instant(std::chrono::steady_clock::now().time_since_epoch()); }
 
-    explicit HandlerAllocator(HandlerMemory* handler_memory) : memory(handler_memory) {}
-    template <class U>
-    HandlerAllocator(const HandlerAllocator<U>& other) : memory(other.memory) {}
-
-    T* allocate(std::size_t count) {
-        if (memory->used || count * sizeof(T) > memory->bytes.size()) {
-            return static_cast<T*>(::operator new(count * sizeof(T)));
-        }
-        memory->used = true;
-        return reinterpret_cast<T*>(memory->bytes.data());
-    }
-    void deallocate(T* block, std::size_t) {
-        if (reinterpret_cast<std::byte*>(block) == memory->bytes.data()) {
-            memory->used = false;
-        } else {
-            ::operator delete(block);
-        }
-    }
-    template <class U>
-    bool operator==(const HandlerAllocator<U>& other) const {
-        return memory == other.memory;
-    }
-};
+/// How long epoll may sleep: never past the alarm by less than it can count, which is a millisecond.
+int sleep_ms(Instant alarm) {
+    if (alarm == Instant::max()) return kForever;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(alarm - read_clock());
+    return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000'000));
+}
 
 } // namespace
 
-struct Reactor::Impl {
-    asio::io_context context{1};
-    asio::executor_work_guard<Executor> work{context.get_executor()};
-    SteadyTimer alarm{context};
-    Callback on_kick;
-    Callback on_alarm;
-    void* argument;
-    struct Signals {
-        Signals(asio::io_context& owner, std::move_only_function<void(int)> on_signal)
-            : set(owner), handler(std::move(on_signal)) {}
-        SignalSet set;
-        std::move_only_function<void(int)> handler;
-    };
-    std::vector<std::unique_ptr<Signals>> signals;
-
-    static void wait_signal(Reactor& reactor, Signals& waiting) {
-        waiting.set.async_wait([&reactor, &waiting](const ErrorCode& error, int number) {
-            if (error) return;
-            reactor.begin_turn();
-            waiting.handler(number);
-            wait_signal(reactor, waiting);
-        });
-    }
-};
-
-Reactor::Reactor(Callback on_kick, Callback on_alarm, void* argument) : impl_(std::make_unique<Impl>()) {
-    impl_->on_kick = on_kick;
-    impl_->on_alarm = on_alarm;
-    impl_->argument = argument;
-}
-Reactor::~Reactor() = default;
-
-void Reactor::run() {
-    begin_turn();
-    impl_->context.run();
-    // Not before running: a stop() that came first must end this run.
-    impl_->context.restart();
-}
-void Reactor::stop() { impl_->context.stop(); }
-
-void Reactor::kick() {
-    asio::post(impl_->context, [this] {
-        begin_turn();
-        impl_->on_kick(impl_->argument);
-    });
-}
-
-void Reactor::set_alarm(Instant at) {
-    impl_->alarm.expires_at(std::chrono::steady_clock::time_point(at.time_since_epoch()));
-    impl_->alarm.async_wait([this](const ErrorCode& error) {
-        if (error) return; // moved
-        begin_turn();
-        impl_->on_alarm(impl_->argument);
-    });
-}
-
-void Reactor::on_signals(std::initializer_list<int> signals, std::move_only_function<void(int)> handler) {
-    auto& waiting = *impl_->signals.emplace_back(std::make_unique<Impl::Signals>(impl_->context, std::move(handler)));
-    for (const int number : signals)
-        waiting.set.add(number);
-    Impl::wait_signal(*this, waiting);
-}
-
-Instant Reactor::monotonic() {
-    if (!std::exchange(now_fresh_, true)) now_ = Instant(std::chrono::steady_clock::now().time_since_epoch());
-    return now_;
-}
-
-bool Reactor::may_complete_at_once() { return at_once_left_ > 0 && at_once_left_-- > 0; }
-
-void Reactor::begin_turn() {
-    now_fresh_ = false;
-    at_once_left_ = kAtOnceMax;
-}
-
-/// Outlives its Descriptor while Asio still holds a handler for it.
+/// Outlives its Descriptor until the turn ends: an event of this turn may still name it.
 struct Descriptor::Core {
     struct Wait {
-        Callback callback = nullptr; ///< null: nobody waits (any more)
+        Callback callback = nullptr; ///< null: nobody waits
         void* argument = nullptr;
-        bool pending = false; ///< Asio holds a handler
-        HandlerMemory memory{};
     };
 
     Reactor& reactor;
-    StreamDescriptor stream;
-    std::array<Wait, 2> waits;
-    int references = 1;
+    int fd;
+    std::array<bool, 2> ready{}; ///< since the last exhausted()
+    std::array<Wait, 2> waits{};
+    bool watched = false;
+    bool hung_up = false;          ///< the other side has closed: reading will not come to an end of its own
+    Core** previous_due = nullptr; ///< linked in Impl::due or calling: to be called though no event comes
+    Core* next_due = nullptr;
 
-    Core(Reactor& owner, int fd) : reactor(owner), stream(owner.impl_->context, fd) {}
-    void release() {
-        if (--references == 0) delete this;
-    }
-    void close() {
-        for (Wait& wait : waits)
-            wait.callback = nullptr;
-        ErrorCode ignored; // close() of a socket reports only what no one can act on any more
-        stream.close(ignored);
-    }
-
-    class Handler {
-    public:
-        using allocator_type = HandlerAllocator<void*>;
-
-        Handler(Core& core, Direction direction) : core_(&core), direction_(direction) { ++core.references; }
-        Handler(Handler&& other) noexcept : core_(std::exchange(other.core_, nullptr)), direction_(other.direction_) {}
-        Handler& operator=(Handler&&) = delete;
-        ~Handler() {
-            if (core_ != nullptr) core_->release();
-        }
-        allocator_type get_allocator() const { return allocator_type(&core_->waits[direction_].memory); }
-
-        void operator()(const ErrorCode&) {
-            Wait& wait = core_->waits[direction_];
-            wait.pending = false;
-            if (auto* callback = std::exchange(wait.callback, nullptr)) {
-                core_->reactor.begin_turn();
-                callback(wait.argument);
-            }
-        }
-
-    private:
-        Core* core_;
-        Direction direction_;
-    };
+    Core(Reactor& owner, int number) : reactor(owner), fd(number) {}
+    void watch();
+    void on_events(std::uint32_t events);
+    void call_ready();
+    void make_due();
+    void unlink_due();
+    void close();
 };
+
+struct Reactor::Signals {
+    Signals(Reactor& reactor, std::initializer_list<int> signals, std::move_only_function<void(int)> on_signal)
+        : watch(signals), handler(std::move(on_signal)),
+          pipe(reactor, checked(::fcntl(watch.fd(), F_DUPFD_CLOEXEC, 0), "fcntl")) {
+        pipe.wait(Descriptor::reading, &Signals::on_readable, this);
+    }
+    static void on_readable(void* self) {
+        auto& signals = *static_cast<Signals*>(self);
+        // One a turn: the handler may stop the loop, or raise the next signal.
+        if (const int number = signals.watch.next()) {
+            signals.handler(number);
+        } else {
+            signals.pipe.exhausted(Descriptor::reading);
+        }
+        signals.pipe.wait(Descriptor::reading, &Signals::on_readable, self);
+    }
+    SignalWatch watch;
+    std::move_only_function<void(int)> handler;
+    Descriptor pipe;
+};
+
+struct Reactor::Impl {
+    OwnedFd epoll{checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")};
+    OwnedFd wake_up{checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")};
+    Callback on_kick;
+    Callback on_alarm;
+    void* argument;
+    std::atomic<std::thread::id> thread; ///< the one in run()
+    std::atomic<bool> kicked{false};
+    std::atomic<bool> stopped{false};
+    Descriptor::Core* due = nullptr;
+    Descriptor::Core* calling = nullptr;                   ///< what of `due` this turn has still to call
+    std::vector<std::unique_ptr<Descriptor::Core>> closed; ///< until the turn ends
+    std::vector<std::unique_ptr<Signals>> signals;
+
+    Impl(Callback kick, Callback alarm, void* callback_argument)
+        : on_kick(kick), on_alarm(alarm), argument(callback_argument) {
+        epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
+        checked(::epoll_ctl(epoll.fd, EPOLL_CTL_ADD, wake_up.fd, &event), "epoll_ctl");
+    }
+    bool on_loop() const { return thread.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+    /// Makes epoll_wait return; an edge each time, so nothing need be read back.
+    void interrupt() const {
+        const std::uint64_t one = 1;
+        // Fails only at 2^64 - 2 of them, when an edge is pending anyway.
+        [[maybe_unused]] const ssize_t written = ::write(wake_up.fd, &one, sizeof one);
+    }
+    void call_due();
+};
+
+Reactor::Reactor(Callback on_kick, Callback on_alarm, void* argument)
+    : impl_(std::make_unique<Impl>(on_kick, on_alarm, argument)) {}
+Reactor::~Reactor() { impl_->signals.clear(); }
+
+void Reactor::run() {
+    impl_->thread = std::this_thread::get_id();
+    now_fresh_ = false;
+    while (!impl_->stopped.exchange(false))
+        turn();
+    impl_->thread = std::thread::id();
+}
+
+void Reactor::stop() {
+    impl_->stopped = true;
+    impl_->interrupt();
+}
+
+void Reactor::kick() {
+    if (!impl_->kicked.exchange(true) && !impl_->on_loop()) impl_->interrupt();
+}
+
+/// Events first, then what was posted, then timers: work that is ready is not delayed by its own deadline.
+void Reactor::turn() {
+    std::array<epoll_event, kEventsMax> events; // not cleared: 3 KiB, filled by the kernel
+    const bool work_waits = impl_->due != nullptr || impl_->kicked.load();
+    const int count =
+        ::epoll_wait(impl_->epoll.fd, events.data(), kEventsMax, work_waits ? kLookOnly : sleep_ms(alarm_));
+    if (count < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "epoll_wait");
+    now_fresh_ = false;
+    impl_->call_due();
+    for (int i = 0; i < count; ++i) {
+        if (auto* core = static_cast<Descriptor::Core*>(events[static_cast<std::size_t>(i)].data.ptr)) {
+            core->on_events(events[static_cast<std::size_t>(i)].events);
+        }
+    }
+    if (!impl_->stopped && impl_->kicked.exchange(false)) call(impl_->on_kick, impl_->argument);
+    if (!impl_->stopped) ring_if_due();
+    impl_->closed.clear();
+}
+
+void Reactor::ring_if_due() {
+    if (alarm_ == Instant::max() || monotonic() < alarm_) return;
+    alarm_ = Instant::max();
+    call(impl_->on_alarm, impl_->argument);
+}
+
+void Reactor::call(Callback callback, void* argument) {
+    at_once_left_ = kAtOnceMax;
+    callback(argument);
+}
+
+/// What became due until now; what becomes due meanwhile waits for the next turn, so that events are looked at between.
+void Reactor::Impl::call_due() {
+    calling = std::exchange(due, nullptr);
+    if (calling != nullptr) calling->previous_due = &calling;
+    while (calling != nullptr) {
+        Descriptor::Core& core = *calling;
+        core.unlink_due();
+        core.call_ready();
+    }
+}
+
+void Reactor::on_signals(std::initializer_list<int> signals, std::move_only_function<void(int)> handler) {
+    impl_->signals.push_back(std::make_unique<Signals>(*this, signals, std::move(handler)));
+}
+
+Instant Reactor::monotonic() {
+    if (!std::exchange(now_fresh_, true)) now_ = read_clock();
+    return now_;
+}
+
+void Descriptor::Core::watch() {
+    // Not before the first wait: a socket that is not connected yet counts as hung up.
+    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.ptr = this}};
+    checked(::epoll_ctl(reactor.impl_->epoll.fd, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+    watched = true;
+}
+
+void Descriptor::Core::on_events(std::uint32_t events) {
+    if (fd < 0) return; // closed by an earlier callback of this turn
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up = true;
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) ready[reading] = true;
+    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) ready[writing] = true;
+    call_ready();
+}
+
+void Descriptor::Core::call_ready() {
+    if (reactor.impl_->stopped.load(std::memory_order_relaxed)) return make_due(); // for the next run()
+    for (const Direction direction : {reading, writing}) {
+        if (!ready[direction]) continue;
+        if (auto* callback = std::exchange(waits[direction].callback, nullptr)) {
+            reactor.call(callback, waits[direction].argument);
+        }
+    }
+}
+
+void Descriptor::Core::make_due() {
+    if (previous_due != nullptr) return;
+    previous_due = &reactor.impl_->due;
+    next_due = std::exchange(reactor.impl_->due, this);
+    if (next_due != nullptr) next_due->previous_due = &next_due;
+}
+
+void Descriptor::Core::unlink_due() {
+    if (previous_due == nullptr) return;
+    *previous_due = next_due;
+    if (next_due != nullptr) next_due->previous_due = previous_due;
+    previous_due = nullptr;
+    next_due = nullptr;
+}
+
+void Descriptor::Core::close() {
+    if (fd < 0) return;
+    waits = {};
+    unlink_due();
+    // Explicitly: while a child process that is being started still has a copy, closing alone would not end the watch.
+    if (watched) ::epoll_ctl(reactor.impl_->epoll.fd, EPOLL_CTL_DEL, fd, nullptr);
+    ::close(std::exchange(fd, -1)); // reports only what no one can act on any more
+}
 
 Descriptor::Descriptor(Reactor& reactor, int fd) : core_(new Core(reactor, fd)) {}
 Descriptor::~Descriptor() {
     if (core_ == nullptr) return; // moved from
     core_->close();
-    core_->release();
+    core_->reactor.impl_->closed.emplace_back(core_);
 }
 
-int Descriptor::fd() const { return core_->stream.is_open() ? core_->stream.native_handle() : -1; }
+int Descriptor::fd() const { return core_->fd; }
 
 void Descriptor::wait(Direction direction, Callback callback, void* argument) {
-    auto& wait = core_->waits[direction];
-    wait.callback = callback;
-    wait.argument = argument;
-    // A wait that was taken back is still there, and as good.
-    if (std::exchange(wait.pending, true)) return;
-    core_->stream.async_wait(direction == reading ? asio::posix::descriptor_base::wait_read
-                                                  : asio::posix::descriptor_base::wait_write,
-                             Core::Handler(*core_, direction));
+    core_->waits[direction] = {callback, argument};
+    if (!core_->watched) {
+        core_->watch();
+    } else if (core_->ready[direction]) {
+        core_->make_due();
+    }
 }
 
 void Descriptor::forget(Direction direction) { core_->waits[direction].callback = nullptr; }
+
+bool Descriptor::is_watched() const { return core_->watched; }
+
+bool Descriptor::is_ready(Direction direction) const { return core_->ready[direction]; }
+
+void Descriptor::exhausted(Direction direction) {
+    core_->ready[direction] = false;
+    // Reading that would block has not ended, whatever was said before.
+    if (direction == reading) core_->hung_up = false;
+}
+
+void Descriptor::exhausted_by_short_read() {
+    if (!core_->hung_up) core_->ready[reading] = false;
+}
 
 void Descriptor::close() { core_->close(); }
 

@@ -10,13 +10,14 @@
 
 namespace flotilla::detail {
 
-/// The operating system's side of a Loop: which descriptors are ready, one alarm clock, signals. Boost.Asio does the
-/// waiting and is visible in reactor.cpp only. Thread-safety: none, except stop() and kick().
+/// The operating system's side of a Loop: which descriptors are ready (edge-triggered epoll), one alarm clock, signals.
+/// Thread-safety: none, except stop() and kick(). Requires: outlives its descriptors. Source: docs/adr/0003-epoll.md.
 class Reactor {
 public:
     using Callback = void (*)(void* argument);
 
     /// on_kick runs on the loop after kick(), on_alarm at the instant given to set_alarm().
+    /// Throws std::system_error when the process has no descriptors left.
     Reactor(Callback on_kick, Callback on_alarm, void* argument);
     Reactor(const Reactor&) = delete;
     Reactor& operator=(const Reactor&) = delete;
@@ -25,32 +26,41 @@ public:
     /// Runs until stop(); returns at once when that came before.
     void run();
     void stop();
-    /// Calls on_kick once, from the loop. Several kicks make several calls.
+    /// Calls on_kick soon, from the loop and never inline; kicks that come before it runs are one.
     void kick();
-    /// Moves the alarm; a system call, so set it rarely.
-    void set_alarm(Instant at);
+    /// Moves the alarm, which rings once. No system call.
+    void set_alarm(Instant at) { alarm_ = at; }
+    /// Calls the handler on the loop for each of these signals that arrives, as long as the reactor lives.
     void on_signals(std::initializer_list<int> signals, std::move_only_function<void(int)> handler);
 
     /// The monotonic clock, read at most once per turn of the loop.
     Instant monotonic();
-    /// Whether an operation may complete without going through the loop: a few times per turn, so that a stream that is
-    /// always ready cannot starve the others.
-    bool may_complete_at_once();
+    /// Whether an operation may complete without going through the loop: a few times per callback, so that a stream
+    /// that is always ready cannot starve the others.
+    bool may_complete_at_once() { return at_once_left_ > 0 && at_once_left_-- > 0; }
 
 private:
     friend class Descriptor;
     struct Impl;
-    void begin_turn();
+    struct Signals;
+    void turn();
+    void call(Callback callback, void* argument);
+    void ring_if_due();
 
-    static constexpr int kAtOnceMax = 32; // completions per turn
+    static constexpr int kAtOnceMax = 32; // completions per callback
     Instant now_{};
     bool now_fresh_ = false;
     int at_once_left_ = kAtOnceMax;
+    Instant alarm_ = Instant::max();
     std::unique_ptr<Impl> impl_;
 };
 
-/// A non-blocking file descriptor that the reactor watches. Closes it when destroyed. Movable, also
-/// while it waits.
+/// A non-blocking file descriptor that the reactor watches from the first wait() on. Closes it when destroyed. Movable,
+/// also while it waits.
+///
+/// Readiness is an edge: the kernel says once that a direction became ready, and the descriptor remembers that until
+/// the owner has found nothing more to do there and says so with exhausted(). A forgotten exhausted() costs time (the
+/// next wait ends at once, for nothing); one too many loses the edge and hangs.
 class Descriptor {
 public:
     using Callback = void (*)(void* argument);
@@ -65,13 +75,25 @@ public:
     int fd() const; ///< -1 once closed
     /// Calls back once, from the loop and never inline, when the direction is ready or has failed (try, and wait again
     /// when it was for nothing). The callback may destroy this descriptor. One wait per direction.
+    /// Throws std::system_error when the kernel will not watch the descriptor.
     void wait(Direction direction, Callback callback, void* argument);
     /// Takes a wait back.
     void forget(Direction direction);
+
+    /// Whether wait() was called before: without that nothing is known of its readiness.
+    bool is_watched() const;
+    /// Whether the kernel said that the direction is ready, or has failed, and nobody has exhausted it since. What
+    /// came in since the loop's last turn is not known yet.
+    bool is_ready(Direction direction) const;
+    /// The last attempt said EAGAIN.
+    void exhausted(Direction direction);
+    /// The last read got less than it asked for: nothing is left, unless the other side has closed.
+    void exhausted_by_short_read();
     /// Takes both waits back and closes.
     void close();
 
 private:
+    friend class Reactor;
     struct Core;
     Core* core_;
 };

@@ -45,7 +45,7 @@ public:
 
 private:
     enum class Next { accepted, wait, pause, again, failed };
-    Next try_accept(std::unique_ptr<Stream>& into) const;
+    Next try_accept(std::unique_ptr<Stream>& into);
 
     Reactor& reactor_;
     Descriptor socket_;
@@ -54,7 +54,7 @@ private:
     IoOperation* waiting_ = nullptr;
 };
 
-SocketListener::Next SocketListener::try_accept(std::unique_ptr<Stream>& into) const {
+SocketListener::Next SocketListener::try_accept(std::unique_ptr<Stream>& into) {
     SocketAddress peer;
     const int fd = ::accept4(socket_.fd(), peer.data(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
@@ -64,6 +64,7 @@ SocketListener::Next SocketListener::try_accept(std::unique_ptr<Stream>& into) c
     }
     switch (errno) {
     case EAGAIN:
+        socket_.exhausted(Descriptor::reading);
         return Next::wait;
     case EMFILE:
     case ENFILE:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -35,6 +36,7 @@ void SocketStream::reset() {
 
 bool SocketStream::is_quiet() const {
     if (!is_open()) return false;
+    if (socket_.is_watched() && !socket_.is_ready(Descriptor::reading)) return true;
     char byte = 0;
     return ::recv(socket_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
@@ -45,7 +47,8 @@ void SocketStream::start_read(std::span<char> buffer, IoOperation& operation) {
     if (!is_open()) return operation.complete(Error(Kind::unavailable, "the stream is closed"), 0);
     operation.attach(read_);
     buffer_ = buffer;
-    if (more_likely_ && reactor_.may_complete_at_once() && try_read() == Progress::done) return;
+    const bool likely = std::exchange(fresh_, false) || socket_.is_ready(Descriptor::reading);
+    if (likely && reactor_.may_complete_at_once() && try_read() == Progress::done) return;
     socket_.wait(Descriptor::reading, &SocketStream::on_readable, this);
 }
 
@@ -60,11 +63,15 @@ void SocketStream::on_readable(void* self) {
 SocketStream::Progress SocketStream::try_read() {
     const ssize_t count = ::recv(socket_.fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (count < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return Progress::waiting;
+        if (errno == EINTR) return Progress::waiting;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            socket_.exhausted(Descriptor::reading);
+            return Progress::waiting;
+        }
         fail(read_, "reading from", errno);
         return Progress::done;
     }
-    more_likely_ = static_cast<std::size_t>(count) == buffer_.size();
+    if (count > 0 && static_cast<std::size_t>(count) < buffer_.size()) socket_.exhausted_by_short_read();
     read_->complete(std::nullopt, static_cast<std::size_t>(count));
     return Progress::done;
 }
@@ -88,6 +95,16 @@ void SocketStream::on_writable(void* self) {
     stream.socket_.wait(Descriptor::writing, &SocketStream::on_writable, self);
 }
 
+ssize_t SocketStream::send_pieces(iovec* pieces) const {
+    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    // The usual case, and cheaper: nothing but the bytes themselves is copied from user space.
+    if (pieces_left_ == 1) return ::send(socket_.fd(), pieces->iov_base, pieces->iov_len, kFlags);
+    msghdr message{};
+    message.msg_iov = pieces;
+    message.msg_iovlen = pieces_left_;
+    return ::sendmsg(socket_.fd(), &message, kFlags);
+}
+
 /// Once this has said done the stream may be gone.
 SocketStream::Progress SocketStream::try_write() {
     while (true) {
@@ -98,13 +115,13 @@ SocketStream::Progress SocketStream::try_write() {
             return Progress::done;
         }
         iovec* piece = &pieces_[kPiecesMax - pieces_left_];
-        msghdr message{};
-        message.msg_iov = piece;
-        message.msg_iovlen = pieces_left_;
-        const ssize_t sent = ::sendmsg(socket_.fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent = send_pieces(piece);
         if (sent < 0) {
             if (errno == EINTR) continue;
-            if (errno == EAGAIN || errno == EWOULDBLOCK) return Progress::waiting;
+            if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                socket_.exhausted(Descriptor::writing);
+                return Progress::waiting;
+            }
             fail(write_, "writing to", errno);
             return Progress::done;
         }

@@ -37,6 +37,7 @@ private:
     static void on_writable(void* self);
     Progress try_read();
     Progress try_write();
+    ssize_t send_pieces(iovec* pieces) const;
     void fail(IoOperation*& operation, std::string_view doing, int error_number);
     void end_operations(bool only_cancelled, const char* why);
 
@@ -46,7 +47,7 @@ private:
 
     IoOperation* read_ = nullptr;
     std::span<char> buffer_;
-    bool more_likely_ = true; ///< the last read filled its buffer, or there was none yet
+    bool fresh_ = true; ///< nothing was read yet: who connects usually speaks at once
 
     IoOperation* write_ = nullptr;
     std::array<iovec, kPiecesMax> pieces_{};

@@ -88,7 +88,7 @@ public:
     /// (TCP: RST). Safe to call twice.
     virtual void reset() { close(); }
     virtual bool is_open() const = 0;
-    /// True while idle in a pool: no byte or FIN has arrived. One non-blocking look at the socket.
+    /// True while idle in a pool: no byte or FIN had arrived when the loop last looked.
     virtual bool is_quiet() const = 0;
     /// The other side, e.g. "127.0.0.1:53122" or "unix:".
     virtual const Address& peer() const = 0;

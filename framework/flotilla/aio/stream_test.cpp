@@ -302,10 +302,12 @@ TEST_P(StreamTest, IsQuietSeesBytesAndEnd) {
     run([](Context& ctx, StreamPair pair) -> task<void> {
         EXPECT_TRUE(pair.client->is_quiet());
         EXPECT_TRUE(co_await write_text(ctx, *pair.server, "x"));
+        co_await several_turns(ctx.world());
         EXPECT_FALSE(pair.client->is_quiet());
         EXPECT_EQ((co_await read_text(ctx, *pair.client, 1)).value(), "x");
         EXPECT_TRUE(pair.client->is_quiet());
         pair.server->close();
+        co_await several_turns(ctx.world());
         EXPECT_FALSE(pair.client->is_quiet());
     });
 }
