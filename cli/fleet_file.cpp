@@ -1,7 +1,9 @@
 #include "cli/fleet_file.hpp"
 
 #include <filesystem>
+#include <fstream>
 #include <set>
+#include <iterator>
 
 #include <yaml-cpp/yaml.h>
 
@@ -12,7 +14,7 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-/// Where and what; thrown inside this file only and turned into an Error by read_fleet_file.
+/// Where and what; thrown inside this file only and turned into an Error by parse_fleet_file.
 struct Mistake {
     YAML::Mark mark;
     std::string message;
@@ -132,13 +134,13 @@ FleetFile read_document(const YAML::Node& root, const std::filesystem::path& pat
 
 } // namespace
 
-Result<FleetFile> read_fleet_file(const std::string& path) {
+Result<FleetFile> parse_fleet_file(const std::string& text, const std::string& path) {
     const auto absolute = std::filesystem::absolute(path);
     const auto place = [&](const YAML::Mark& mark) {
         return path + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1) + ": ";
     };
     try {
-        const auto root = YAML::LoadFile(absolute.string());
+        const auto root = YAML::Load(text);
         // An empty document has no place to name.
         if (root.IsNull())
             return Error(Kind::invalid,
@@ -146,11 +148,18 @@ Result<FleetFile> read_fleet_file(const std::string& path) {
         return read_document(root, absolute);
     } catch (const Mistake& mistake) {
         return Error(Kind::invalid, place(mistake.mark) + mistake.message);
-    } catch (const YAML::BadFile&) {
-        return Error(Kind::not_found, path + ": there is no such file; a fleet is described by flotilla.yaml");
     } catch (const YAML::Exception& broken) {
         return Error(Kind::invalid, place(broken.mark) + broken.msg);
     }
+}
+
+Result<FleetFile> read_fleet_file(const std::string& path) {
+    std::ifstream file(path);
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    if (!file) {
+        return Error(Kind::not_found, path + ": there is no such file; a fleet is described by flotilla.yaml");
+    }
+    return parse_fleet_file(text, path);
 }
 
 } // namespace flotilla::cli

@@ -32,8 +32,11 @@ struct FleetFile {
     std::vector<ServiceEntry> services;
 };
 
-/// Reads and checks a fleet file: unknown keys, bad values, ports used twice and databases used twice are errors that
-/// name file, line and (for names) the nearest valid one.
+/// Reads and checks the text of a fleet file; `path` is for errors and what is relative to it. Unknown keys, bad
+/// values, ports used twice and databases used twice are errors that name file, line and (for names) the nearest valid
+/// one.
+Result<FleetFile> parse_fleet_file(const std::string& text, const std::string& path);
+/// The same of a file. Errors: also not_found.
 Result<FleetFile> read_fleet_file(const std::string& path);
 
 } // namespace flotilla::cli

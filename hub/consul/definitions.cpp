@@ -112,8 +112,9 @@ void parse_tagged_addresses(JsonFields& fields, ServiceDefinition& service) {
         JsonFields address(*each);
         auto& entry = service.tagged_addresses[std::string(key.data(), key.size())];
         entry.address = address.text("Address");
-        entry.port = static_cast<std::uint16_t>(address.number("Port").value_or(0));
-        if (address.error()) fields.fail("TaggedAddresses", "an object of {Address, Port}");
+        const auto port = address.number("Port").value_or(0);
+        entry.port = static_cast<std::uint16_t>(port);
+        if (address.error() || port < 0 || port > 65535) fields.fail("TaggedAddresses", "an object of {Address, Port}");
     }
 }
 

@@ -65,6 +65,7 @@ TEST(ConsulDefinitions, ParseGarbageIsInvalidWithText) {
                              R"({"Name":5})",
                              R"({"Name":"a","Port":"80"})",
                              R"({"Name":"a","Port":70000})",
+                             R"({"Name":"a","TaggedAddresses":{"lan":{"Address":"a","Port":65536}}})",
                              R"({"Name":"a","Tags":"x"})",
                              R"({"Name":"a","Tags":[1]})",
                              R"({"Name":"a","Meta":{"k":1}})",

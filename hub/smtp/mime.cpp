@@ -83,7 +83,7 @@ ParsedMail parse_mail(std::string_view text) {
             std::string& value = mail.fields.back().second;
             if (!value.empty()) value += ' ';
             value += trimmed(line);
-        } else if (colon != std::string_view::npos && colon > 0) {
+        } else if (colon != std::string_view::npos && !trimmed(line.substr(0, colon)).empty()) {
             mail.fields.emplace_back(trimmed(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
         } else {
             text = before; // not a field: the body began without an empty line
@@ -205,8 +205,12 @@ std::vector<std::string_view> parts_of(std::string_view body, std::string_view b
         const char* start = rest.data();
         const std::string_view line = take_line(rest);
         if (!line.starts_with(marker)) continue;
+        std::string_view after = line.substr(marker.size());
+        const bool last = after.starts_with("--");
+        if (last) after.remove_prefix(2);
+        if (!trimmed(after).empty()) continue; // a longer boundary, of an inner part
         if (begin) parts.push_back(without_last_line_end({begin, static_cast<std::size_t>(start - begin)}));
-        if (line.substr(marker.size()).starts_with("--")) break;
+        if (last) break;
         begin = rest.data();
     }
     return parts;

@@ -28,6 +28,7 @@ TEST(Mime, FieldsAreUnfolded) {
     EXPECT_EQ(parse_mail("Message-ID:\r\n <long@b>\r\n\r\n").field("Message-ID"), "<long@b>");
     EXPECT_EQ(parse_mail("no header at all\r\n").body, "no header at all\r\n");
     EXPECT_EQ(parse_mail("").fields.size(), 0u);
+    EXPECT_EQ(parse_mail(" : no name\r\n").fields.size(), 0u);
 }
 
 // Goal: the readable text is the decoded body, or the first plain part of a multipart one.
@@ -46,6 +47,10 @@ TEST(Mime, ReadableTextUndoesEncodingsAndParts) {
     EXPECT_EQ(
         readable_text(parse_mail("Content-Type: multipart/mixed; boundary=A\r\n\r\n--A\r\n\r\none\r\n\r\n--A--\r\n")),
         "one\n");
+    EXPECT_EQ(readable_text(parse_mail(
+                  "Content-Type: multipart/mixed; boundary=A\r\n\r\n--A \r\n\r\n--AB\r\ntext\r\n--A-- \r\nrest")),
+              "--AB\ntext")
+        << "a boundary that only begins like this one is text";
 }
 
 // Goal: nesting that never ends does not recurse without end.

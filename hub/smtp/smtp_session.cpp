@@ -59,6 +59,7 @@ Parameters check_mail_parameters(const std::vector<std::string>& parameters, std
     return Parameters::fine;
 }
 
+constexpr std::string_view kBareLineEnd = "521 5.5.2 Bare CR or LF received: lines end with CRLF\r\n";
 constexpr std::string_view kTooLarge = "552 5.3.4 The message is larger than 10 MiB\r\n";
 
 } // namespace
@@ -91,7 +92,7 @@ SmtpSession::Step SmtpSession::command_line(std::string& replies) {
         scanned_ = buffer_.size();
         return Need::bytes;
     }
-    if (has_bare_line_end(line)) return fatal("521 5.5.2 Bare CR or LF received: lines end with CRLF\r\n", replies);
+    if (has_bare_line_end(line)) return fatal(kBareLineEnd, replies);
     const std::string command(line);
     buffer_.erase(0, end + 2);
     scanned_ = 0;
@@ -189,7 +190,7 @@ SmtpSession::Step SmtpSession::data_lines(std::string& replies) {
         if (end == std::string::npos) break;
         scanned_ = 0;
         std::string_view line = std::string_view(buffer_).substr(taken, end - taken);
-        if (has_bare_line_end(line)) return fatal("521 5.5.2 Bare CR or LF received: lines end with CRLF\r\n", replies);
+        if (has_bare_line_end(line)) return fatal(kBareLineEnd, replies);
         taken = end + 2;
         if (line == ".") {
             buffer_.erase(0, taken);
@@ -200,8 +201,15 @@ SmtpSession::Step SmtpSession::data_lines(std::string& replies) {
         if (!too_large_) mail_.data.append(line).append("\r\n");
     }
     buffer_.erase(0, taken);
+    // Not only once the line is whole: what is left of it after the next step would not show it any more.
+    std::string_view unseen = std::string_view(buffer_).substr(scanned_ ? scanned_ - 1 : 0);
+    if (unseen.ends_with('\r')) unseen.remove_suffix(1);
+    if (has_bare_line_end(unseen)) return fatal(kBareLineEnd, replies);
+    if (buffer_.size() > limits_.message_bytes_max) {
+        too_large_ = true;
+        buffer_ = buffer_.ends_with('\r') ? "x\r" : "x"; // of the line, only its end matters now
+    }
     scanned_ = buffer_.size();
-    if (buffer_.size() > limits_.message_bytes_max) return fatal("500 5.5.2 Line too long\r\n", replies);
     return Need::bytes;
 }
 

@@ -102,6 +102,19 @@ TEST(SmtpSession, TooLargeMailIsRefusedAndTheSessionGoesOn) {
     EXPECT_EQ(smtp.mails.size(), 1u);
 }
 
+// Goal: a line longer than a whole mail may be gets the verdict of any large mail, however it is cut.
+TEST(SmtpSession, EndlessLineIsATooLargeMail) {
+    for (const std::size_t piece : {1, 7, 100, 10'000}) {
+        Dialogue smtp({.message_bytes_max = 100});
+        EXPECT_EQ(smtp.codes(kStart), "250 250 250 354");
+        EXPECT_EQ(smtp.codes(std::string(1000, 'x') + "\r\n.\r\nNOOP\r\n", piece), "552 250") << piece;
+        EXPECT_TRUE(smtp.mails.empty());
+    }
+    Dialogue smuggling({.message_bytes_max = 100});
+    EXPECT_EQ(smuggling.codes(kStart), "250 250 250 354");
+    EXPECT_EQ(smuggling.codes(std::string(1000, 'x') + "\n.\r\nNOOP\r\n", 7), "521");
+}
+
 // Goal: no line end but CRLF is taken for one, so a second message cannot be smuggled in.
 TEST(SmtpSession, BareLineEndsEndTheSession) {
     for (const std::string_view smuggled :

@@ -52,6 +52,8 @@ inline void require_unambiguous(std::string_view message) {
         auto value = line.substr(colon + 1);
         value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
         value = value.substr(0, value.find_last_not_of(" \t") + 1);
+        // The codec compares numbers, and sends on what it has understood.
+        value.remove_prefix(std::min(value.find_first_not_of('0'), value.size()));
         require(!length || *length == value || value.contains(',') || length->contains(','),
                 "two different lengths were accepted");
         length = value;

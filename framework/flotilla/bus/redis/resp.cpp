@@ -1,5 +1,6 @@
 #include <flotilla/bus/redis/resp.hpp>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -72,10 +73,10 @@ Result<std::optional<Value>> Parser::next() {
 Result<bool> Parser::step(std::optional<Value>& done) {
     if (position_ == buffer_.size()) return false;
     const std::size_t found = buffer_.find("\r\n", position_);
-    if (found == std::string::npos || found - position_ > limits_.line_bytes_max) {
-        if (pending() > limits_.line_bytes_max) return Error(Kind::too_large, "reply line over the size limit");
-        return false;
-    }
+    // A CR that came last may be half of the line's end: it does not count.
+    const std::size_t line_end = found != std::string::npos ? found : buffer_.size() - (buffer_.back() == '\r' ? 1 : 0);
+    if (line_end - position_ > limits_.line_bytes_max) return Error(Kind::too_large, "reply line over the size limit");
+    if (found == std::string::npos) return false;
     const char marker = buffer_[position_];
     const std::string_view line = std::string_view(buffer_).substr(position_ + 1, found - position_ - 1);
     switch (marker) {
@@ -201,6 +202,22 @@ void Parser::close(Value value, std::optional<Value>& done) {
 
 // ---- commands ----
 
+namespace {
+
+/// Where the line that begins at `at` ends (its CR); nullopt when it has not all arrived. Redis bounds a line only
+/// while it is incomplete and does not look at the byte after the CR: then the verdict depends on how the bytes are
+/// cut.
+Result<std::optional<std::size_t>> find_line_end(std::string_view buffer, std::size_t at, std::size_t bytes_max,
+                                                 std::string_view too_long) {
+    const std::size_t end = std::min(buffer.find('\r', at), buffer.size());
+    if (end - at > bytes_max) return protocol_error(too_long);
+    if (end + 1 >= buffer.size()) return std::optional<std::size_t>();
+    if (buffer[end + 1] != '\n') return protocol_error("expected LF after CR");
+    return std::optional(end);
+}
+
+} // namespace
+
 void CommandParser::feed(std::string_view bytes) {
     compact(buffer_, begin_);
     buffer_.append(bytes);
@@ -236,11 +253,10 @@ std::span<const std::string_view> CommandParser::finish_array() {
 
 Result<bool> CommandParser::array_step() {
     if (arguments_missing_ == 0) {
-        const std::size_t end = buffer_.find('\r', begin_);
-        if (end == std::string::npos || end + 1 >= buffer_.size()) {
-            if (pending() > limits_.line_bytes_max) return protocol_error("too big mbulk count string");
-            return false;
-        }
+        const auto found = find_line_end(buffer_, begin_, limits_.line_bytes_max, "too big mbulk count string");
+        if (!found) return found.error();
+        if (!*found) return false;
+        const std::size_t end = **found;
         const auto count = parse_integer(std::string_view(buffer_).substr(begin_ + 1, end - begin_ - 1));
         if (!count || *count > static_cast<std::int64_t>(limits_.items_max))
             return protocol_error("invalid multibulk length");
@@ -264,11 +280,10 @@ Result<bool> CommandParser::array_step() {
 Result<bool> CommandParser::argument_step() {
     const std::size_t at = begin_ + position_;
     if (at >= buffer_.size()) return false;
-    const std::size_t end = buffer_.find('\r', at);
-    if (end == std::string::npos || end + 1 >= buffer_.size()) {
-        if (buffer_.size() - at > limits_.line_bytes_max) return protocol_error("too big bulk count string");
-        return false;
-    }
+    const auto found = find_line_end(buffer_, at, limits_.line_bytes_max, "too big bulk count string");
+    if (!found) return found.error();
+    if (!*found) return false;
+    const std::size_t end = **found;
     if (buffer_[at] != '$') return protocol_error(std::string("expected '$', got '") + buffer_[at] + "'");
     const auto size = parse_integer(std::string_view(buffer_).substr(at + 1, end - at - 1));
     if (!size || *size < 0 || *size > static_cast<std::int64_t>(limits_.bulk_bytes_max)) {
@@ -289,10 +304,9 @@ Result<bool> CommandParser::argument_step() {
 
 Result<bool> CommandParser::inline_command() {
     const std::size_t end = buffer_.find('\n', begin_);
-    if (end == std::string::npos) {
-        if (pending() > limits_.line_bytes_max) return protocol_error("too big inline request");
-        return false;
-    }
+    const std::size_t line_end = std::min(end, buffer_.size());
+    if (line_end - begin_ > limits_.line_bytes_max) return protocol_error("too big inline request");
+    if (end == std::string::npos) return false;
     std::string_view line = std::string_view(buffer_).substr(begin_, end - begin_);
     if (line.ends_with('\r')) line.remove_suffix(1);
     auto words = split_words(line);

@@ -97,6 +97,46 @@ TEST(RespParser, BadOrHugeRepliesAreRefused) {
     EXPECT_NE(reply_error("*2\r\n$6\r\n123456\r\n$6\r\n123456\r\n", {.message_bytes_max = 20}), "");
 }
 
+// Goal: the longest line is taken and one more byte is refused, however the bytes are cut.
+TEST(RespParser, LineBoundDoesNotDependOnCuts) {
+    const Limits limits{.line_bytes_max = 10};
+    for (const std::size_t size : {9, 10, 11}) { // with its marker
+        const std::string bytes = "+" + std::string(size - 1, 'x') + "\r\n";
+        for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+            Parser parser(limits);
+            bool refused = false;
+            for (std::size_t at = 0; at < bytes.size() && !refused; at += piece) {
+                parser.feed(std::string_view(bytes).substr(at, piece));
+                refused = !parser.next();
+            }
+            EXPECT_EQ(refused, size > 10) << size << " in pieces of " << piece;
+        }
+    }
+}
+
+// Goal: the same of commands, where Redis bounds only what is incomplete.
+TEST(RespCommandParser, LineBoundDoesNotDependOnCuts) {
+    const Limits limits{.line_bytes_max = 10};
+    for (const std::string line : {"*0000000001", "*000000001"}) {
+        for (const std::string& bytes :
+             {line + "\r\n$4\r\nPING\r\n", "*1\r\n$" + line.substr(1) + "\r\nx\r\n", "PING " + line.substr(5) + "\n"}) {
+            for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+                CommandParser parser(limits);
+                std::size_t commands = 0;
+                bool refused = false;
+                for (std::size_t at = 0; at < bytes.size() && !refused; at += piece) {
+                    parser.feed(std::string_view(bytes).substr(at, piece));
+                    auto next = parser.next();
+                    refused = !next;
+                    commands += next && *next ? 1 : 0;
+                }
+                EXPECT_EQ(refused, line.size() > 10) << bytes << " in pieces of " << piece;
+                EXPECT_EQ(commands, refused ? 0u : 1u) << bytes;
+            }
+        }
+    }
+}
+
 // Goal: pipelined arrays and inline commands are told apart, however the bytes are cut.
 TEST(RespCommandParser, PipelinedCommandsCutAnywhereAreTheSame) {
     const std::string bytes = "*2\r\n$4\r\nECHO\r\n$4\r\n\r\n\r\n\r\nPING\r\n\r\n*0\r\n*-1\r\n"
@@ -116,6 +156,8 @@ TEST(RespCommandParser, BadFramingIsRefusedInRedisWords) {
     EXPECT_EQ(command_error("SET \"a\r\n"), "Protocol error: unbalanced quotes in request");
     EXPECT_EQ(command_error(std::string(70000, 'a')), "Protocol error: too big inline request");
     EXPECT_EQ(command_error("*" + std::string(70000, '1')), "Protocol error: too big mbulk count string");
+    EXPECT_EQ(command_error("*1\rx$4\r\nPING\r\n"), "Protocol error: expected LF after CR");
+    EXPECT_EQ(command_error("*1\r\n$4\rxPING\r\n"), "Protocol error: expected LF after CR");
     EXPECT_NE(command_error("*2\r\n$6\r\n123456\r\n$6\r\n123456\r\n", {.message_bytes_max = 20}), "");
 }
 

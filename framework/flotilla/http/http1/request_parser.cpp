@@ -63,9 +63,12 @@ bool RequestParser::target(std::string_view text) {
         head_->target.assign(text);
         return true;
     }
-    const auto scheme = text.substr(0, text.find("://"));
-    if (!same_text(scheme, "http") && !same_text(scheme, "https")) return bad("the request target is malformed");
-    auto rest = text.substr(scheme.size() + 3);
+    const auto scheme_end = text.find("://");
+    const auto scheme = text.substr(0, scheme_end);
+    if (scheme_end == std::string_view::npos || (!same_text(scheme, "http") && !same_text(scheme, "https"))) {
+        return bad("the request target is malformed");
+    }
+    auto rest = text.substr(scheme_end + 3);
     const auto authority = rest.substr(0, rest.find_first_of("/?"));
     if (!is_authority(authority)) return bad("the request target's authority is malformed");
     rest.remove_prefix(authority.size());
