@@ -106,7 +106,7 @@ void copy_request_fields(const http::Headers& from, http::Headers& out, bool rep
             continue;
         }
         if (has_connection && from.lists("connection", field.name)) continue;
-        out.add(field.name, field.value);
+        out.add(from, i);
     }
 }
 
@@ -177,7 +177,7 @@ void fill_client_head(const http::ResponseHead& upstream, std::string_view reque
             break;
         }
         if (has_connection && upstream.headers.lists("connection", field.name)) continue;
-        out.headers.add(field.name, field.value);
+        out.headers.add(upstream.headers, i);
     }
     out.headers.add("x-request-id", request_id);
 }
@@ -185,7 +185,7 @@ void fill_client_head(const http::ResponseHead& upstream, std::string_view reque
 void copy_trailers(const http::Headers& from, http::Headers& out) {
     for (std::size_t i = 0; i < from.size(); ++i) {
         const auto role = role_of(from[i].name);
-        if (role == Role::end_to_end || role == Role::representation) out.add(from[i].name, from[i].value);
+        if (role == Role::end_to_end || role == Role::representation) out.add(from, i);
     }
 }
 

@@ -26,7 +26,7 @@ void ClientConnection::start(bool reused) {
     response_started_ = false;
     request_ = response_side_ = Side::idle;
     buffer_.consume(std::exchange(held_, 0));
-    out_.clear();
+    sender_.buffer().clear();
     trailers_.clear();
     response_body_size_ = {};
     buffer_.shrink();
@@ -61,7 +61,7 @@ Result<void> ClientConnection::begin_request(const RequestHead& head, const Addr
     const auto fallback =
         head.authority.empty() ? (address.is_unix() ? "localhost" : address.to_string()) : std::string();
     const std::string_view authority = head.authority.empty() ? std::string_view(fallback) : head.authority;
-    if (!encode_request_head(out_, head, authority, framing)) {
+    if (!encode_request_head(sender_.buffer(), head, authority, framing)) {
         request_ = Side::broken;
         return Error(Kind::invalid, "the request's method, target or authority is malformed");
     }
@@ -90,7 +90,7 @@ task<Result<void>> ClientConnection::write(Context& context, std::string_view pi
     if (request_ != Side::open) return ready(misuse("write() comes between send() and finish()"));
     if (piece.empty()) return ready({});
     if (chunked_) {
-        encode_chunk_line(out_, piece.size());
+        encode_chunk_line(sender_.buffer(), piece.size());
         return transmit(context, piece, "\r\n");
     }
     if (piece.size() > unwritten_) {
@@ -109,25 +109,12 @@ task<Result<void>> ClientConnection::finish(Context& context, const Headers& tra
         return ready(misuse("less was written than announced"));
     }
     request_ = Side::done;
-    if (chunked_) encode_last_chunk(out_, trailers);
+    if (chunked_) encode_last_chunk(sender_.buffer(), trailers);
     return transmit(context, {}, {});
 }
 
 task<Result<void>> ClientConnection::transmit(Context& context, std::string_view body, std::string_view tail) {
-    while (transmitting_)
-        co_await must(transmitted_.wait(context)); // receive() may be sending a head that waited
-    sending_.swap(out_);                           // a receive() beside this write must not send it too
-    out_.clear();
-    std::array<std::string_view, 3> pieces;
-    std::size_t count = 0;
-    for (const auto piece : {std::string_view(sending_), body, tail}) {
-        if (!piece.empty()) pieces[count++] = piece;
-    }
-    if (count == 0) co_return {};
-    transmitting_ = true;
-    auto written = co_await stream_->write(context, std::span(pieces).first(count));
-    transmitting_ = false;
-    transmitted_.notify();
+    auto written = co_await sender_.send(context, *stream_, body, tail);
     if (written) co_return {};
     // The response may have come before the server stopped reading: the stream stays open for receive().
     request_ = Side::broken;
@@ -160,7 +147,7 @@ Error ClientConnection::bad_response(const ProtocolError& error) {
 
 task<Result<const ResponseHead*>> ClientConnection::receive(Context& context) {
     if (response_side_ != Side::idle) co_return misuse("an exchange has one response");
-    if (!out_.empty() && !transmitting_) co_await must(transmit(context, {}, {}));
+    if (sender_.has_unsent()) co_await must(transmit(context, {}, {}));
     const HeadLimits limits{options_.header_bytes_max, options_.header_bytes_max, options_.header_count_max};
     for (int interim = 0; interim <= kInterimResponsesMax; ++interim) {
         parser_.start(response_, limits);

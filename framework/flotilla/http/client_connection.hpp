@@ -8,6 +8,7 @@
 #include <flotilla/http/http1/body_decoder.hpp>
 #include <flotilla/http/http1/encoder.hpp>
 #include <flotilla/http/http1/read_buffer.hpp>
+#include <flotilla/http/http1/sender.hpp>
 
 namespace flotilla::http {
 
@@ -56,10 +57,7 @@ private:
     std::unique_ptr<Stream> stream_;
     ReadBuffer buffer_;
     std::size_t held_ = 0;
-    std::string out_;     // encoded, not yet written
-    std::string sending_; // being written
-    bool transmitting_ = false;
-    Event transmitted_;
+    Sender sender_;
 
     Side request_ = Side::idle;
     bool to_head_ = false;

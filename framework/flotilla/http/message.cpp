@@ -15,6 +15,14 @@ void Headers::add(std::string_view name, std::string_view value) {
     append(name, trim(value));
 }
 
+void Headers::add(const Headers& from, std::size_t index) {
+    const Entry& entry = from.entries_[index];
+    const auto at = static_cast<std::uint32_t>(text_.size());
+    // Name and value stand side by side: append() put them there.
+    text_.append(from.text_, entry.name_at, entry.name_size + entry.value_size);
+    entries_.push_back({at, entry.name_size, at + entry.name_size, entry.value_size});
+}
+
 void Headers::append(std::string_view name, std::string_view value) {
     const auto at = static_cast<std::uint32_t>(text_.size());
     const auto name_size = static_cast<std::uint32_t>(name.size());

@@ -23,6 +23,8 @@ public:
 
     /// Appends. Requires: name is a token, value has no CR, LF or NUL (checked; a violation throws: it is a bug).
     void add(std::string_view name, std::string_view value);
+    /// Appends a field of other headers, which is known to be valid.
+    void add(const Headers& from, std::size_t index);
     /// Replaces every field of that name by one.
     void set(std::string_view name, std::string_view value);
     void remove(std::string_view name);

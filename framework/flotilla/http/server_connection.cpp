@@ -63,7 +63,7 @@ task<bool> ServerConnection::read_head(bool first) {
     const auto& options = server_.options;
     parser_.start(request_, limits_of(options));
     answer_ = Answer::none;
-    out_.clear();
+    sender_.buffer().clear();
     buffer_.shrink();
     // A new connection that says nothing gets no more time than a slow head does.
     Instant deadline = server_.world.monotonic() + (first ? options.header_timeout : options.idle_timeout);
@@ -194,7 +194,7 @@ task<void> ServerConnection::refuse(Error error) {
     add_problem_headers(head.headers, error);
     const auto body = problem_json(error, {});
     const HeadFraming framing{HeadFraming::Length::bytes, body.size(), HeadFraming::Connection::close};
-    encode_response_head(out_, head, framing, server_.date());
+    encode_response_head(sender_.buffer(), head, framing, server_.date());
     answer_ = Answer::finished;
     if (co_await transmit(context_, body, {})) co_await linger();
 }

@@ -7,6 +7,7 @@
 #include <flotilla/http/http1/body_decoder.hpp>
 #include <flotilla/http/http1/encoder.hpp>
 #include <flotilla/http/http1/read_buffer.hpp>
+#include <flotilla/http/http1/sender.hpp>
 #include <flotilla/http/server.hpp>
 
 namespace flotilla::http {
@@ -103,10 +104,7 @@ private:
     bool continue_pending_ = false; // the client waits for 100 (Continue)
 
     Answer answer_ = Answer::none;
-    std::string out_;     // encoded, not yet written
-    std::string sending_; // being written
-    bool transmitting_ = false;
-    Event transmitted_;
+    Sender sender_;
     bool close_ = false;
     bool bodiless_ = false; // HEAD, 204, 304: nothing follows the head
     bool chunked_ = false;

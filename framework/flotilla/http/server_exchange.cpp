@@ -42,7 +42,7 @@ task<Result<std::string_view>> ServerConnection::read(Context& context) {
         }
         if (!stream_ || !stream_->is_open()) co_return Error(Kind::unavailable, "the connection has been given up");
         // A head that waits for its body goes out before we wait for the peer.
-        if (!out_.empty() && !transmitting_) co_await must(transmit(context, {}, {}));
+        if (sender_.has_unsent()) co_await must(transmit(context, {}, {}));
         if (continue_pending_) co_await must(send_continue(context));
 
         std::optional<Context> bounded;
@@ -67,7 +67,7 @@ task<Result<std::string_view>> ServerConnection::read(Context& context) {
 task<Result<void>> ServerConnection::send_continue(Context& context) {
     continue_pending_ = false;
     if (answer_ != Answer::none) co_return {};
-    out_ = "HTTP/1.1 100 Continue\r\n\r\n";
+    sender_.buffer() = "HTTP/1.1 100 Continue\r\n\r\n";
     co_return co_await transmit(context, {}, {});
 }
 
@@ -77,7 +77,7 @@ bool ServerConnection::body_out_of_reach() const {
     return continue_pending_ || (body_.framing() == BodyFraming::known && body_.expected() > kDrainBytesMax);
 }
 
-/// Encodes the head into out_. `whole`: no more reading of the request is to be expected.
+/// Encodes the head. `whole`: no more reading of the request is to be expected.
 Result<void> ServerConnection::begin_answer(const ResponseHead& head, BodySize size, bool whole) {
     if (answer_ != Answer::none) return misuse("a response has been sent already");
     if (head.status < 200 || head.status > 599) return misuse("a response's status is 200..599");
@@ -109,7 +109,7 @@ Result<void> ServerConnection::begin_answer(const ResponseHead& head, BodySize s
     } else if (old_client) {
         framing.connection = HeadFraming::Connection::keep_alive;
     }
-    encode_response_head(out_, head, framing, server_.date());
+    encode_response_head(sender_.buffer(), head, framing, server_.date());
     answer_ = Answer::streaming;
     return {};
 }
@@ -117,22 +117,9 @@ Result<void> ServerConnection::begin_answer(const ResponseHead& head, BodySize s
 /// Writes what is encoded, then body and tail: one gathered write.
 task<Result<void>> ServerConnection::transmit(Context& context, std::string_view body, std::string_view tail) {
     if (!stream_) co_return misuse("the connection has been handed over");
-    while (transmitting_)
-        co_await must(transmitted_.wait(context)); // read() may be sending a head that waited
-    sending_.swap(out_);                           // a read() beside this write must not send it too
-    out_.clear();
-    std::array<std::string_view, 3> pieces;
-    std::size_t count = 0;
-    for (const auto piece : {std::string_view(sending_), body, tail}) {
-        if (!piece.empty()) pieces[count++] = piece;
-    }
-    if (count == 0) co_return {};
     std::optional<Context> bounded;
     if (context.remaining() > server_.options.write_timeout) bounded.emplace(context, server_.options.write_timeout);
-    transmitting_ = true;
-    auto written = co_await stream_->write(bounded ? *bounded : context, std::span(pieces).first(count));
-    transmitting_ = false;
-    transmitted_.notify();
+    auto written = co_await sender_.send(bounded ? *bounded : context, *stream_, body, tail);
     if (written) co_return {};
     reset();
     if (bounded && bounded->cancelled() && !context.cancelled()) {
@@ -159,7 +146,7 @@ task<Result<void>> ServerConnection::write(Context& context, std::string_view pi
     if (answer_ != Answer::streaming) return ready(misuse("write() comes between send() and finish()"));
     if (piece.empty() || bodiless_) return ready({});
     if (chunked_) {
-        encode_chunk_line(out_, piece.size());
+        encode_chunk_line(sender_.buffer(), piece.size());
         return transmit(context, piece, "\r\n");
     }
     if (!until_close_) {
@@ -180,14 +167,14 @@ task<Result<void>> ServerConnection::finish(Context& context, const Headers& tra
         return ready(misuse("less was written than announced"));
     }
     answer_ = Answer::finished;
-    if (chunked_) encode_last_chunk(out_, trailers);
+    if (chunked_) encode_last_chunk(sender_.buffer(), trailers);
     return transmit(for_answer(context), {}, {});
 }
 
 void ServerConnection::reset() {
     if (answer_ == Answer::upgraded) return;
     answer_ = Answer::broken;
-    out_.clear();
+    sender_.buffer().clear();
     if (stream_) stream_->reset();
 }
 
@@ -200,7 +187,7 @@ task<Result<std::unique_ptr<Stream>>> ServerConnection::upgrade(Context& context
     buffer_.consume(std::exchange(held_, 0));
     HeadFraming framing;
     if (switching) framing.connection = HeadFraming::Connection::upgrade;
-    encode_response_head(out_, head, framing, server_.date());
+    encode_response_head(sender_.buffer(), head, framing, server_.date());
     answer_ = Answer::finished;
     co_await must(transmit(context, {}, {}));
     answer_ = Answer::upgraded;

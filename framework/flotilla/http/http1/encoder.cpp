@@ -1,5 +1,6 @@
 #include <flotilla/http/http1/encoder.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 #include <flotilla/http/http1/characters.hpp>
@@ -16,7 +17,19 @@ void append_number(std::string& out, std::uint64_t number, int base) {
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-    out.append(name).append(": ").append(value).append("\r\n");
+    // One growth and four copies: this runs for every field of every message.
+    const std::size_t at = out.size();
+    const std::size_t size = at + name.size() + value.size() + 4;
+    // The size it calls back with is its capacity in libstdc++ 12: not to be returned.
+    out.resize_and_overwrite(size, [&](char* text, std::size_t) {
+        char* end = std::ranges::copy(name, text + at).out;
+        *end++ = ':';
+        *end++ = ' ';
+        end = std::ranges::copy(value, end).out;
+        *end++ = '\r';
+        *end = '\n';
+        return size;
+    });
 }
 
 /// The caller's fields; true when a Date was among them.
