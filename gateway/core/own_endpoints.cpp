@@ -7,6 +7,8 @@ namespace flotilla::gateway {
 
 bool OwnEndpoints::has(std::string_view path) const {
     switch (path.size()) {
+    case 1:
+        return path == "*"; // OPTIONS * asks the gateway itself
     case 6:
         return path == "/livez";
     case 7:
@@ -26,6 +28,11 @@ void OwnEndpoints::set_identity(std::string instance, std::string version) {
 task<void> OwnEndpoints::answer(Context& context, http::Exchange& exchange) {
     const auto& request = exchange.request();
     const auto path = request.path();
+    if (path == "*") {
+        if (auto sent = co_await http::respond_options(context, exchange, http::kServerMethods); !sent)
+            exchange.reset();
+        co_return;
+    }
     if (request.method != Method::get && request.method != Method::head) {
         const Error error(Kind::method_not_allowed, "the gateway's own paths answer GET");
         if (auto sent = co_await http::respond_error(context, exchange, error, "GET, HEAD"); !sent) exchange.reset();

@@ -65,13 +65,12 @@ void Pipeline::identify(const http::Exchange& exchange, State& state) {
 
 Result<void> Pipeline::route(const http::Exchange& exchange, State& state) {
     const auto& request = exchange.request();
+    if (request.method_name == "CONNECT") return Error(Kind::unimplemented, "the gateway opens no tunnels");
     auto path = normalise_path(request.path(), state.path_buffer);
     if (!path) return std::move(path.error());
     state.facts.path = *path;
-    // TRACE and CONNECT speak to the gateway itself (RFC 9110 §9.3.6, §9.3.8), which offers neither.
-    if (request.method_name == "TRACE" || request.method_name == "CONNECT") {
-        return Error(Kind::method_not_allowed, "the gateway does not answer " + request.method_name);
-    }
+    // TRACE would show what the gateway adds, to whoever may send one (RFC 9110 §9.3.8).
+    if (request.method_name == "TRACE") return Error(Kind::method_not_allowed, "the gateway does not answer TRACE");
     auto found = routes_->find(request.method, request.authority, *path);
     if (!found) return std::move(found.error());
     state.target = *found;

@@ -56,7 +56,7 @@ public:
         auto& arrived = *notes_.emplace_back(std::make_unique<std::vector<Arrived>>());
         serve(service, [&arrived, body](Context& context, http::Exchange& exchange) -> task<void> {
             auto content = co_await exchange.read_all(context, 100 * 1024 * 1024);
-            arrived.push_back({exchange.request(), content.value_or("(cut)"), exchange.request_trailers()});
+            arrived.push_back({exchange.request(), content.value_or(std::string(kCut)), exchange.request_trailers()});
             http::ResponseHead head;
             head.headers.add("content-type", "application/json");
             std::ignore = co_await exchange.respond(context, head, body);
@@ -120,8 +120,8 @@ public:
     }
     http::Response get(std::string target) { return send(Method::get, std::move(target)); }
 
-    /// Sends bytes as they are and reads until the gateway closes.
-    std::string send_raw(std::string bytes) { return run(raw(std::move(bytes))); }
+    /// Sends bytes as they are and reads until the gateway closes; `then_close` says at once that nothing follows.
+    std::string send_raw(std::string bytes, bool then_close = false) { return run(raw(std::move(bytes), then_close)); }
 
     /// Lets everything that can go on go on: many turns of the loop.
     task<void> settle(int turns = 3000) {
@@ -132,6 +132,8 @@ public:
         }
     }
 
+    /// The body of a message that broke off.
+    static constexpr std::string_view kCut = "(cut)";
     static constexpr Duration kPatience = std::chrono::seconds(20);
 
 private:
@@ -151,11 +153,12 @@ private:
         co_await gateway_->run(stop_);
         stopped_ = true;
     }
-    task<std::string> raw(std::string bytes) {
+    task<std::string> raw(std::string bytes, bool then_close) {
         Context context(root_, kPatience);
         auto stream = co_await world().connect(context, address_);
         if (!stream) co_return "cannot connect: " + stream.error().message();
         auto written = co_await (*stream)->write(context, std::string_view(bytes));
+        if (then_close) (*stream)->shutdown_write();
         std::string received;
         std::array<char, 16 * 1024> buffer;
         while (written) {

@@ -93,6 +93,12 @@ std::string problem_json(const Error& error, std::string_view instance, std::str
     return out;
 }
 
+task<Result<void>> respond_options(Context& context, Exchange& exchange, std::string_view allow) {
+    ResponseHead head{.status = 204};
+    head.headers.add("allow", std::string(allow) + ", OPTIONS");
+    co_return co_await exchange.respond(context, head, {});
+}
+
 void add_problem_headers(Headers& headers, const Error& error, std::string_view allow) {
     headers.add("Content-Type", "application/problem+json");
     const auto wait = error.retry_after();

@@ -23,6 +23,11 @@ std::string problem_json(const Error& error, std::string_view instance, std::str
 /// Requires: no response sent yet. Errors: as Exchange::respond.
 task<Result<void>> respond_error(Context& context, Exchange& exchange, const Error& error, std::string_view allow = {});
 
+/// Answers OPTIONS: 204 with what `allow` lists, and OPTIONS itself. Requires and errors: as respond_error.
+task<Result<void>> respond_options(Context& context, Exchange& exchange, std::string_view allow);
+/// What `OPTIONS *` is answered with, which asks about the server and no resource of it (RFC 9110 §9.3.7).
+inline constexpr std::string_view kServerMethods = "DELETE, GET, HEAD, PATCH, POST, PUT";
+
 /// The fields of such an answer: Content-Type, Retry-After, Allow.
 void add_problem_headers(Headers& headers, const Error& error, std::string_view allow = {});
 

@@ -108,6 +108,7 @@ void ServerConnection::start_request() {
                          : body == BodyFraming::chunked ? BodySize::unknown()
                                                         : BodySize::none();
     body_deadline_ = server_.world.monotonic() + server_.options.body_timeout;
+    earn_body_time(buffer_.view().size());
     // Who sends the body anyway does not wait for 100 (Continue).
     continue_pending_ = parser_.expects_continue() && body != BodyFraming::none && buffer_.empty();
     close_ = !framing.keep_alive();

@@ -53,15 +53,22 @@ task<Result<std::string_view>> ServerConnection::read(Context& context) {
             co_await stream_->read(bounded ? *bounded : context, buffer_.space(static_cast<std::size_t>(wanted)));
         if (bytes && *bytes > 0) {
             buffer_.commit(*bytes);
+            earn_body_time(*bytes);
             continue;
         }
         close_ = true;
-        if (bytes) co_return Error(Kind::unavailable, "the peer closed the connection in the middle of its request");
+        if (bytes && !body_.end_of_input()) co_return to_error(body_.error());
         if (bounded && bounded->cancelled() && !context.cancelled()) {
             co_return Error(Kind::invalid, "request_timeout", "the request body took too long to arrive");
         }
         co_return bytes.error();
     }
+}
+
+/// Who sends at the least rate may send as long as the size allows; who drips loses the connection at the timeout.
+void ServerConnection::earn_body_time(std::size_t bytes) {
+    const auto rate = server_.options.body_bytes_per_second_min;
+    if (rate > 0) body_deadline_ += std::chrono::nanoseconds(bytes * 1'000'000'000 / rate);
 }
 
 task<Result<void>> ServerConnection::send_continue(Context& context) {

@@ -57,6 +57,23 @@ TEST(ServerTimes, SlowBodyIs408) {
     });
 }
 
+// Goal: who sends at the least rate or faster may take longer than the timeout for the whole body.
+TEST(ServerTimes, BodyAtTheLeastRateMayTakeItsTime) {
+    Handler handler = [](Context& context, Exchange& exchange) -> task<void> {
+        auto body = co_await exchange.read_all(context, 1000);
+        std::ignore = co_await exchange.respond(context, {.status = body ? 200 : 408}, {});
+    };
+    const ServerOptions options{.body_timeout = 30ms, .body_bytes_per_second_min = 1};
+    with_server(options, handler, [](Context& context, Server&, Address address) -> task<void> {
+        auto wire = co_await Wire::connect(context, address);
+        co_await wire->say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nhello");
+        std::ignore = co_await sleep_for(context, 60ms); // five bytes have bought five seconds
+        co_await wire->say("!");
+        const auto text = co_await wire->response();
+        EXPECT_TRUE(text.starts_with("HTTP/1.1 200 ")) << text;
+    });
+}
+
 // Goal: a reader that never reads does not hold a handler for longer than the write timeout.
 TEST(ServerTimes, ReaderThatDoesNotReadIsDropped) {
     std::optional<Error> failure;

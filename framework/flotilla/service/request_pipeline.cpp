@@ -121,6 +121,8 @@ task<int> RequestPipeline::answer(Context& context, http::Exchange& exchange, Ro
                                   Result<http::Router::Match> match) {
     if (!match) {
         std::string allow;
+        if (exchange.request().target == "*")
+            co_return co_await answer_options(context, exchange, std::string(http::kServerMethods));
         if (match.error().kind() == Kind::method_not_allowed) allow = router_.allowed(exchange.request().path());
         if (!allow.empty() && exchange.request().method == Method::options)
             co_return co_await answer_options(context, exchange, std::move(allow));
@@ -223,11 +225,9 @@ task<int> RequestPipeline::refuse(Context& context, http::Exchange& exchange, co
 }
 
 task<int> RequestPipeline::answer_options(Context& context, http::Exchange& exchange, std::string allow) {
-    http::ResponseHead head{.status = 204};
-    head.headers.add("allow", allow + ", OPTIONS");
-    auto answered = co_await exchange.respond(context, head, {});
+    auto answered = co_await http::respond_options(context, exchange, allow);
     if (!answered) exchange.reset();
-    co_return head.status;
+    co_return 204;
 }
 
 HealthReport RequestPipeline::health() const {

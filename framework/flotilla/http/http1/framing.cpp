@@ -29,7 +29,8 @@ bool MessageFraming::add_content_length(std::string_view value) {
         const auto comma = value.find(',');
         std::uint64_t length = 0;
         if (!parse_length(trim(value.substr(0, comma)), length)) return false;
-        if (has_length_ && length != length_) return false;
+        // Beyond 64 bits two numbers cannot be told apart any more.
+        if (has_length_ && (length != length_ || length == std::numeric_limits<std::uint64_t>::max())) return false;
         has_length_ = true;
         length_ = length;
         if (comma == std::string_view::npos) return true;

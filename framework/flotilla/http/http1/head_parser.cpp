@@ -83,22 +83,57 @@ bool HeadParser::field_line(std::string_view text) {
     return field(known_field(name), name, value);
 }
 
+namespace {
+
+/// RFC 9110 §6.5.1: what frames, routes, authenticates, modifies the request, controls the response or says how to
+/// read the content counts in the head alone. Whoever merged it from the trailers would act on it too late, or be
+/// talked into something the head's reader had refused.
+constexpr std::string_view kNeverTrailers[] = {
+    "Host",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Upgrade",
+    "Trailer",
+    "TE",
+    "Max-Forwards",
+    "Expect",
+    "Cache-Control",
+    "Pragma",
+    "Range",
+    "If-Match",
+    "If-None-Match",
+    "If-Modified-Since",
+    "If-Range",
+    "If-Unmodified-Since",
+    "Authorization",
+    "Cookie",
+    "Set-Cookie",
+    "WWW-Authenticate",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Age",
+    "Date",
+    "Expires",
+    "Location",
+    "Retry-After",
+    "Vary",
+    "Content-Encoding",
+    "Content-Type",
+    "Content-Range",
+};
+
+} // namespace
+
 bool HeadParser::start_line(std::string_view) { return bad("a trailer section has no start line"); }
 bool HeadParser::start_line_too_long() { return bad("the start line is too long"); }
 
-bool HeadParser::field(KnownField known, std::string_view name, std::string_view value) {
-    switch (known) {
-    case KnownField::host:
-    case KnownField::content_length:
-    case KnownField::transfer_encoding:
-    case KnownField::connection:
-    case KnownField::upgrade:
-    case KnownField::expect:
-        return bad("a trailer holds a field that belongs into the head"); // RFC 9110 §6.5.1
-    default:
-        keep(name, value);
-        return true;
+bool HeadParser::field(KnownField, std::string_view name, std::string_view value) {
+    for (const auto each : kNeverTrailers) {
+        if (same_text(name, each)) return bad("a trailer holds a field that belongs into the head");
     }
+    keep(name, value);
+    return true;
 }
 
 } // namespace flotilla::http

@@ -3,6 +3,17 @@
 
 namespace flotilla::http {
 
+namespace {
+
+/// Requires: is_authority(text).
+bool has_port(std::string_view text) {
+    const auto colon = text.rfind(':');
+    return colon != std::string_view::npos && colon + 1 < text.size() &&
+           text.find(']', colon) == std::string_view::npos;
+}
+
+} // namespace
+
 void RequestParser::start(RequestHead& into, const HeadLimits& limits) {
     HeadParser::start(into.headers, limits, Stage::start_line);
     head_ = &into;
@@ -50,7 +61,7 @@ bool RequestParser::start_line(std::string_view line) {
 
 bool RequestParser::target(std::string_view text) {
     if (head_->method_name == "CONNECT") { // authority form, with a port (RFC 9112 §3.2.3)
-        if (!is_authority(text) || text.find(':') == std::string_view::npos) return bad("CONNECT wants host:port");
+        if (!is_authority(text) || !has_port(text)) return bad("CONNECT wants host:port");
         head_->target.assign(text);
         return true;
     }

@@ -65,6 +65,8 @@ const std::vector<Case>& corpus() {
         {"bad value", ok("X: \x02\r\n", ""), true, ""},
         {"no colon", ok("X\r\n", ""), true, ""},
         {"differing lengths", ok("Content-Length: 2\r\nContent-Length: 3\r\n", "hi!"), true, ""},
+        {"differing lengths beyond 64 bits, to HEAD",
+         ok("Content-Length: 99999999999999999999\r\nContent-Length: 99999999999999999998\r\n", ""), true, "", true},
         {"length is no number", ok("Content-Length: two\r\n", "hi"), true, ""},
         {"length and chunked", ok("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), true, ""},
         {"unknown coding", ok("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), true, ""},
