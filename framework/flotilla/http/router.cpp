@@ -203,7 +203,7 @@ Result<Router::Match> Router::match(Method method, std::string_view path) const 
     Segments segments;
     std::vector<std::string> storage;
     if (!split_path(path, segments, storage)) {
-        return Error(Kind::invalid,
+        return Error(Kind::invalid, "invalid_path",
                      "the path is malformed: it needs a leading '/', valid percent-encoding and no dot segments");
     }
     bool known = false;

@@ -158,7 +158,14 @@ Problems problems_of(const EndpointInfo& endpoint, const Fields& fields) {
     if (has_body(endpoint)) {
         problems.add(Error(Kind::too_large, "The body is larger than the service takes"));
     }
+    if (!fields.path.empty()) {
+        problems.add(Error(Kind::invalid, "invalid_path", "The path is malformed"));
+    }
+    if (!fields.query.empty()) {
+        problems.add(Error(Kind::invalid, "invalid_query", "The query has an invalid percent escape"));
+    }
     if (!fields.body.empty()) {
+        problems.add(Error(Kind::invalid, "invalid_json", "The body is not JSON"));
         problems.add(Error(Kind::unsupported, "unsupported_media_type", "Send application/json"));
     }
     if (endpoint.options.idempotent) {

@@ -1,0 +1,350 @@
+"""Every endpoint of every service does what its /openapi.json says: generated requests, good and bad, get a declared
+status, a declared code and an answer of the declared shape; never a 500.
+
+The seed is printed; FLOTILLA_SEED replays a run."""
+
+import copy
+import decimal
+import json
+import os
+import pathlib
+import random
+import string
+import sys
+import unittest
+import urllib.parse
+
+import jsonschema
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.append(str(TESTS / "e2e"))
+import fleet  # noqa: E402
+
+# In this order, so that those which refer to others find them.
+SERVICES = ["user-service", "product-service", "order-service", "notification-service"]
+REQUESTS = int(os.environ.get("FLOTILLA_REQUESTS", "120"))  # per endpoint
+ODD_TEXTS = ["", " ", "0", "-1", "null", "Ω≈ç√", "\u0000", "a" * 5000, "'; drop table users; --", "<script>", "../..", "%00", "🦊",
+             "\ud7ff", "1e999", "9" * 40]
+BAD_BODIES = [b"", b"{", b"[]", b"null", b"1", b'"text"', b"{}{}", b"{} x", b"\xff\xfe", b'{"a":"\xc0\x80"}', b"[" * 5000,
+              b'{"a":' * 300 + b"1" + b"}" * 300, b'{"a":01}', b"{'a':1}", b'{"a":NaN}', b"{\"a\":1,}", b"\xef\xbb\xbf{}"]
+
+
+def exactly(text):
+    """JSON with its numbers as they are written: 65.41 is a multiple of 0.01, its float is not."""
+    return json.loads(text, parse_float=decimal.Decimal)
+
+
+class Generator:
+    """Values for JSON Schemas, and values that break them."""
+
+    def __init__(self, rng, document):
+        self.rng = rng
+        self.schemas = document["components"]["schemas"]
+        self.known = {}  # "userId" and the like: what to name so that something is found
+
+    def resolve(self, schema):
+        while "$ref" in schema:
+            schema = self.schemas[schema["$ref"].rsplit("/", 1)[1]]
+        return schema
+
+    def learn(self, name, value):
+        values = self.known.setdefault(name, [])
+        if isinstance(value, str) and value not in values:
+            values.append(value)
+            del values[:-20]
+
+    def text(self, schema):
+        low, high = schema.get("minLength", 0), schema.get("maxLength", 60)
+        size = self.rng.choice([low, high, self.rng.randint(low, min(high, low + 30))])
+        alphabet = self.rng.choice([string.ascii_letters, string.printable, "äßΩ漢🦊\u200b\"\\/\x7f"])
+        return "".join(self.rng.choice(alphabet) for _ in range(size))
+
+    def number(self, schema, whole):
+        low = schema.get("minimum", schema.get("exclusiveMinimum", -10**6))
+        high = schema.get("maximum", schema.get("exclusiveMaximum", 10**6))
+        value = self.rng.choice([low, high, self.rng.randint(int(low), int(high))])
+        if whole:
+            return int(value)
+        return round(value + self.rng.random(), 2) if low < value < high - 1 else value
+
+    def valid(self, schema, name=""):
+        schema = self.resolve(schema)
+        if "const" in schema:
+            return schema["const"]
+        if "enum" in schema:
+            return self.rng.choice(schema["enum"])
+        for choice in ("oneOf", "anyOf"):
+            if choice in schema:
+                return self.valid(self.rng.choice(schema[choice]), name)
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            kind = self.rng.choice(kind)
+        if kind == "object":
+            return self.valid_object(schema, name)
+        if kind == "array":
+            size = self.rng.randint(schema.get("minItems", 0), min(schema.get("maxItems", 5), 5))
+            return [self.valid(schema["items"], name) for _ in range(max(size, schema.get("minItems", 0)))]
+        if kind == "string":
+            if name in self.known and self.rng.random() < 0.8:
+                return self.rng.choice(self.known[name])
+            if name == "email":
+                return f"{self.rng.getrandbits(60):x}@example.com"
+            return self.text(schema)
+        if kind in ("integer", "number"):
+            return self.number(schema, kind == "integer")
+        if kind == "boolean":
+            return self.rng.random() < 0.5
+        if kind == "null":
+            return None
+        raise AssertionError(f"no generator for {schema}")
+
+    def valid_object(self, schema, name):
+        value = {}
+        for member, inner in schema.get("properties", {}).items():
+            if member in schema.get("required", []) or self.rng.random() < 0.6:
+                value[member] = self.valid(inner, name if member == "id" else member)
+        return value
+
+    def of_another_type(self, schema, may_be_null):
+        kinds = self.resolve(schema).get("type", [])
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        values = {"object": {"a": 1}, "array": [1], "string": "text", "integer": 7, "boolean": True, "null": None}
+        return self.rng.choice([value for kind, value in values.items()
+                                if kind not in kinds and not (kind == "integer" and "number" in kinds)
+                                and not (kind == "null" and may_be_null)])
+
+    def broken(self, schema):
+        """A value that the schema does not allow, or None when none was found."""
+        schema = self.resolve(schema)
+        value = self.valid(schema)
+        if schema.get("type") != "object" or self.rng.random() < 0.1:
+            return self.broken_scalar(schema)
+        where, parent = value, schema
+        member = self.rng.choice(list(parent["properties"]))
+        if member in parent.get("required", []) and self.rng.random() < 0.3:
+            where.pop(member, None)
+            return value
+        required = member in parent.get("required", [])
+        where[member] = self.broken_scalar(parent["properties"][member], may_be_null=not required)
+        return value
+
+    def broken_scalar(self, schema, may_be_null=False):
+        """What may be left out may be null as well, although no document says so and no answer does."""
+        schema = self.resolve(schema)
+        ways = [lambda: self.of_another_type(schema, may_be_null)]
+        if schema.get("minLength", 0) > 0:
+            ways.append(lambda: "")
+        if "maxLength" in schema:
+            ways.append(lambda: "x" * (schema["maxLength"] + 1))
+        if "minimum" in schema:
+            ways.append(lambda: schema["minimum"] - 1)
+        if "maximum" in schema:
+            ways.append(lambda: schema["maximum"] + 1)
+        if schema.get("type") == "integer":
+            ways.append(lambda: 1.5)
+            ways.append(lambda: 10**30)
+        if "multipleOf" in schema:
+            ways.append(lambda: float(schema["multipleOf"]) / 2)
+        if schema.get("type") == "array" and "items" in schema:
+            ways.append(lambda: [self.broken(schema["items"])])
+        return self.rng.choice(ways)()
+
+
+class Endpoint:
+    def __init__(self, service, port, method, path, operation):
+        self.service, self.port, self.method, self.path = service, port, method, path
+        self.operation = operation
+        self.seen = set()
+
+    def parameters(self, place):
+        return [p for p in self.operation.get("parameters", []) if p["in"] == place]
+
+    def body_schema(self):
+        return self.operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+
+    def __str__(self):
+        return f"{self.service} {self.method} {self.path}"
+
+
+class Request:
+    """A request to be sent; `valid` when its endpoint's description allows it."""
+
+    def __init__(self, endpoint, generator):
+        self.endpoint, self.valid = endpoint, True
+        self.path = {p["name"]: generator.valid(p["schema"], self.meaning(endpoint, p["name"])) or "x"
+                     for p in endpoint.parameters("path")}
+        self.query = [(p["name"], generator.valid(p["schema"], p["name"])) for p in endpoint.parameters("query")
+                      if p["required"] or generator.rng.random() < 0.5]
+        self.headers = {}
+        for p in endpoint.parameters("header"):
+            if generator.rng.random() < 0.3:
+                self.headers[p["name"]] = "".join(generator.rng.choice(string.ascii_letters) for _ in range(12))
+        schema = endpoint.body_schema()
+        self.body = None if schema is None else json.dumps(generator.valid(schema)).encode()
+
+    @staticmethod
+    def meaning(endpoint, name):
+        """What an {id} names: /orders/{id} an orderId."""
+        return endpoint.path.split("/")[1].rstrip("s") + "Id" if name == "id" else name
+
+    def target(self):
+        target = self.endpoint.path
+        for name, value in self.path.items():
+            target = target.replace("{" + name + "}", urllib.parse.quote(str(value), safe=""))
+        return target + ("?" + urllib.parse.urlencode(self.query) if self.query else "")
+
+    def send(self):
+        headers = dict(self.headers)
+        if self.body is not None:
+            headers.setdefault("content-type", "application/json")
+        return fleet.call(self.endpoint.port, self.endpoint.method.upper(), self.target(), self.body, headers)
+
+    def __str__(self):
+        return f"{self.endpoint.method.upper()} {self.target()[:300]} {self.headers} {(self.body or b'')[:600]!r}"
+
+
+def spoil(request, generator):
+    """Makes the request one that must be refused, in one of the ways its endpoint has."""
+    rng, endpoint = generator.rng, request.endpoint
+    ways = []
+    schema = endpoint.body_schema()
+    if schema is not None:
+        ways += ["body", "body", "body", "bytes", "type"]
+    typed = [p for p in endpoint.parameters("query") if p["schema"].get("type") != "string"]
+    required = [p for p in endpoint.parameters("query") if p["required"]]
+    ways += ["query"] * bool(typed) + ["missing"] * bool(required) + ["key"] * bool(endpoint.parameters("header"))
+    if not ways:
+        return False
+    way = rng.choice(ways)
+    if way == "body":
+        request.body = json.dumps(generator.broken(schema)).encode()
+    elif way == "bytes":
+        request.body = rng.choice(BAD_BODIES)
+        if not request.body and not endpoint.operation["requestBody"]["required"]:
+            return False
+    elif way == "type":
+        request.headers["content-type"] = rng.choice(["text/plain", "application/xml", "json", "multipart/form-data"])
+    elif way == "query":
+        parameter = rng.choice(typed)
+        request.query = [(n, v) for n, v in request.query if n != parameter["name"]]
+        request.query.append((parameter["name"], rng.choice(["x", "1.5", "1 2", "0x10", "9" * 30, "-" + "9" * 30])))
+    elif way == "missing":
+        request.query = [(n, v) for n, v in request.query if n != required[0]["name"]]
+    elif way == "key":
+        request.headers["Idempotency-Key"] = rng.choice(["", "k" * 256])
+    request.valid = False
+    return True
+
+
+def unsettle(request, generator):
+    """Changes that leave the request valid or not: whatever comes of it must be declared."""
+    rng = generator.rng
+    if request.path and rng.random() < 0.5:
+        request.path[rng.choice(list(request.path))] = rng.choice(ODD_TEXTS) or "x"
+    elif request.query and rng.random() < 0.7:
+        at = rng.randrange(len(request.query))
+        request.query[at] = (request.query[at][0], rng.choice(ODD_TEXTS))
+    elif request.body is not None:
+        cut = rng.randrange(len(request.body) + 1)
+        request.body = request.body[:cut] + bytes([rng.randrange(256)]) + request.body[cut + rng.randrange(2):]
+    request.valid = None
+
+
+class Contracts(unittest.TestCase):
+    def setUp(self):
+        seed = int(os.environ.get("FLOTILLA_SEED", random.randrange(2**32)))
+        print(f"seed {seed}", flush=True)
+        self.rng = random.Random(seed)
+
+    def check(self, request, answer, document):
+        about = f"{request}\n -> {answer}"
+        responses = request.endpoint.operation["responses"]
+        self.assertLess(answer.status, 500, about)
+        declared = responses.get(str(answer.status))
+        self.assertIsNotNone(declared, f"an undeclared status: {about}")
+        if request.valid is False:
+            self.assertGreaterEqual(answer.status, 400, f"a bad request was accepted: {about}")
+        content = declared.get("content")
+        if not content:
+            self.assertEqual(answer.body, "", about)
+            return
+        media_type = answer.headers["content-type"].split(";")[0]
+        self.assertIn(media_type, content, about)
+        value = exactly(answer.body)
+        schema = {**content[media_type]["schema"], "components": document["components"]}
+        jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator,
+                            format_checker=jsonschema.FormatChecker())
+        if media_type == "application/problem+json":
+            self.assertEqual(value["status"], answer.status, about)
+            self.assertIn(value["code"], content[media_type]["examples"], f"an undeclared code: {about}")
+
+    def endpoints(self, shop):
+        found = []
+        for service in SERVICES:
+            port = shop.port(service)
+            document = exactly(fleet.call(port, "GET", "/openapi.json").body)
+            generator = Generator(self.rng, document)
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    found.append((Endpoint(service, port, method, path, operation), generator, document))
+        known = {}
+        for _, generator, _ in found:
+            generator.known = known  # what one service has made, another one is asked for
+        return found
+
+    def learn(self, endpoint, generator, answer):
+        if answer.status in (200, 201) and answer.body:
+            for value in (answer.json() if answer.body.startswith("[") else [answer.json()])[:3]:
+                if isinstance(value, dict) and "id" in value:
+                    generator.learn(Request.meaning(endpoint, "id"), value["id"])
+
+    def test_every_endpoint_keeps_what_it_declares(self):
+        with fleet.Fleet() as shop:
+            endpoints = self.endpoints(shop)
+            self.assertGreaterEqual(len(endpoints), 11)
+            # Those that make something first, so that the others find it.
+            endpoints.sort(key=lambda each: each[0].method != "post" or "{" in each[0].path)
+            for turn in range(REQUESTS):
+                for endpoint, generator, document in endpoints:
+                    request = Request(endpoint, generator)
+                    if turn % 3 == 1 and not spoil(request, generator):
+                        unsettle(request, generator)
+                    if turn % 3 == 2:
+                        unsettle(request, generator)
+                    answer = request.send()
+                    self.check(request, answer, document)
+                    self.learn(endpoint, generator, answer)
+                    endpoint.seen.add(answer.status)
+            for endpoint, _, _ in endpoints:
+                with self.subTest(endpoint=str(endpoint)):
+                    self.assertTrue(endpoint.seen & {200, 201}, f"never succeeded: {sorted(endpoint.seen)}")
+                    self.assertTrue(any(status >= 400 for status in endpoint.seen), "was never refused")
+
+    def test_repeated_key_repeats_the_answer(self):
+        """What the documents say about Idempotency-Key, for every endpoint that takes one."""
+        with fleet.Fleet() as shop:
+            endpoints = self.endpoints(shop)
+            endpoints.sort(key=lambda each: each[0].method != "post" or "{" in each[0].path)
+            for endpoint, generator, document in endpoints:
+                if not endpoint.parameters("header"):
+                    continue
+                successes = 0
+                for attempt in range(300):
+                    request = Request(endpoint, generator)
+                    request.headers["Idempotency-Key"] = f"{endpoint.path}-{attempt}"
+                    first = request.send()
+                    self.check(request, first, document)
+                    if first.status >= 400:
+                        continue
+                    self.learn(endpoint, generator, first)
+                    again = copy.copy(request).send()
+                    self.assertEqual((again.status, again.body), (first.status, first.body), str(request))
+                    self.assertEqual(again.headers.get("idempotency-replayed"), "true", str(request))
+                    successes += 1
+                    if successes == 5:
+                        break
+                self.assertEqual(successes, 5, f"{endpoint} succeeded too seldom")
+
+
+if __name__ == "__main__":
+    fleet.main()
