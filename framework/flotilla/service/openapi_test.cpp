@@ -84,7 +84,7 @@ TEST(OpenapiDocument, QueryFieldsBecomeParameters) {
 // Goal: declared errors stand under their status, with the problem a client gets as example.
 TEST(OpenapiDocument, DeclaredErrorsBecomeProblems) {
     const auto made = document({&get});
-    EXPECT_EQ(keys(at(made, "/paths/~1ships~1{id}/get/responses")), (Names{"200", "404", "default"}));
+    EXPECT_EQ(keys(at(made, "/paths/~1ships~1{id}/get/responses")), (Names{"200", "400", "404", "default"}));
     EXPECT_EQ(at(made, "/paths/~1ships~1{id}/get/responses/404"), parsed(R"({"description":"Not Found","content":{
         "application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"},"examples":{
         "ship_not_found":{"summary":"Ship {} not found","value":{"type":"urn:flotilla:error:ship_not_found",
@@ -106,7 +106,7 @@ TEST(OpenapiDocument, IdempotentEndpointDeclaresKeyAndRefusals) {
     EXPECT_TRUE(at(operation, "/responses/200/headers").as_object().contains("Idempotency-Replayed"));
     EXPECT_EQ(keys(at(operation, "/responses")), (Names{"200", "400", "404", "409", "413", "415", "422", "default"}));
     EXPECT_EQ(keys(at(operation, "/responses/400/content/application~1problem+json/examples")),
-              (Names{"invalid_request", "invalid_idempotency_key"}));
+              (Names{"invalid_request", "invalid_path", "invalid_json", "invalid_idempotency_key"}));
     EXPECT_EQ(keys(at(operation, "/responses/409/content/application~1problem+json/examples")),
               (Names{"name_taken", "idempotency_key_in_use"}));
 }
