@@ -1,5 +1,6 @@
 #include "cli/fleet_file.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -56,6 +57,14 @@ int read_loops(const YAML::Node& node, const std::string& what) {
     if (loops < 1 || loops > 256)
         throw Mistake{node.Mark(), what + ": expected a number of loops, 1..256, found '" + node.Scalar() + "'"};
     return loops;
+}
+
+/// It becomes a host name in the registry and a file name below the data folder.
+bool is_service_name(std::string_view name) {
+    const auto allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    };
+    return !name.empty() && name.size() <= 63 && name.front() != '-' && std::ranges::all_of(name, allowed);
 }
 
 ServiceEntry read_service(const std::string& name, const YAML::Node& node) {
@@ -120,6 +129,10 @@ FleetFile read_document(const YAML::Node& root, const std::filesystem::path& pat
         Names names;
         for (const auto& entry : services) {
             const auto name = entry.first.as<std::string>();
+            if (!is_service_name(name)) {
+                throw Mistake{entry.first.Mark(),
+                              "services: expected a name of letters, digits and '-', 1..63, found '" + name + "'"};
+            }
             if (!names.insert(name).second || name == "hub" || name == "gateway") {
                 throw Mistake{entry.first.Mark(), "services: '" + name + "' is taken already"};
             }

@@ -60,6 +60,9 @@ TEST_F(FleetFileTest, MistakesAreNamedWithTheirPlace) {
               "4:12: a.loops: expected a number of loops, 1..256, found '0'");
     EXPECT_EQ(mistake("services: [a]\n"), "1:11: services: expected a map of services by name");
     EXPECT_EQ(mistake("services:\n  a: {port: 7}\n  a: {port: 8}\n"), "3:3: services: 'a' is taken already");
+    for (const std::string name : {"../a", "a b", "-a", "\"\"", "!!x ", "a/b"}) {
+        EXPECT_TRUE(mistake("services:\n  " + name + ": {port: 7}\n").contains("expected a name of letters")) << name;
+    }
     EXPECT_TRUE(mistake("services: {a: [}\n").starts_with("1:")) << mistake("services: {a: [}\n");
 }
 

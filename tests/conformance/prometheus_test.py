@@ -62,7 +62,7 @@ class Prometheus(VictoriaMetrics):
 
     def answers(self):
         try:
-            return servers.call(self.port, "GET", "/-/healthy").status == 200
+            return servers.call(self.port, "GET", "/-/ready").status == 200
         except OSError:
             return False
 
