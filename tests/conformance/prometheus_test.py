@@ -6,7 +6,6 @@ in PROMETHEUS, that one is tried as well."""
 
 import json
 import os
-import subprocess
 import unittest
 import urllib.parse
 
@@ -34,37 +33,33 @@ scrape_configs:
 """
 
 
-class VictoriaMetrics(servers.Process):
-    def __init__(self, port, hub_port):
+class Scraper(servers.Process):
+    """A scraping server on a port of its own; `command` gets the folder for its data and its configuration."""
+
+    def __init__(self, port, hub_port, command, ready_path):
         super().__init__()
-        self.port = port
         (self.path / "scrape.yaml").write_text(configuration(hub_port))
-        self.start(["victoria-metrics", "-storageDataPath", str(self.path / "data"),
-                    "-promscrape.config", str(self.path / "scrape.yaml"), "-promscrape.consulSDCheckInterval", "1s",
-                    "-httpListenAddr", f"127.0.0.1:{port}", "-search.latencyOffset", "0s", "-memory.allowedPercent", "10"],
-                   self.answers)
 
-    def answers(self):
-        try:
-            return servers.call(self.port, "GET", "/health").status == 200
-        except OSError:
-            return False
+        def answers():
+            try:
+                return servers.call(port, "GET", ready_path).status == 200
+            except OSError:
+                return False
+
+        self.start(command(self.path / "data", self.path / "scrape.yaml"), answers)
 
 
-class Prometheus(VictoriaMetrics):
-    def __init__(self, port, hub_port):  # pylint: disable=super-init-not-called
-        servers.Process.__init__(self)
-        self.port = port
-        (self.path / "scrape.yaml").write_text(configuration(hub_port))
-        self.start([os.environ["PROMETHEUS"], f"--storage.tsdb.path={self.path / 'data'}",
-                    f"--config.file={self.path / 'scrape.yaml'}", f"--web.listen-address=127.0.0.1:{port}"],
-                   self.answers)
+def victoria_metrics(port, hub_port):
+    return Scraper(port, hub_port, lambda data, config: [
+        "victoria-metrics", "-storageDataPath", str(data), "-promscrape.config", str(config),
+        "-promscrape.consulSDCheckInterval", "1s", "-httpListenAddr", f"127.0.0.1:{port}", "-search.latencyOffset", "0s",
+        "-memory.allowedPercent", "10"], "/health")
 
-    def answers(self):
-        try:
-            return servers.call(self.port, "GET", "/-/ready").status == 200
-        except OSError:
-            return False
+
+def prometheus(port, hub_port):
+    return Scraper(port, hub_port, lambda data, config: [
+        os.environ["PROMETHEUS"], f"--storage.tsdb.path={data}", f"--config.file={config}",
+        f"--web.listen-address=127.0.0.1:{port}"], "/-/ready")
 
 
 def query(port, expression):
@@ -93,11 +88,11 @@ class ConsulDiscovery(unittest.TestCase):
                 self.assertIsNone(server.process.poll())
 
     def test_victoria_metrics_scrapes_every_service(self):
-        self.scrapes_everything(VictoriaMetrics)
+        self.scrapes_everything(victoria_metrics)
 
     @unittest.skipUnless("PROMETHEUS" in os.environ, "PROMETHEUS names no prometheus with Consul discovery")
     def test_prometheus_scrapes_every_service(self):
-        self.scrapes_everything(Prometheus)
+        self.scrapes_everything(prometheus)
 
 
 if __name__ == "__main__":
