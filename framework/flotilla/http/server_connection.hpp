@@ -83,7 +83,6 @@ private:
     task<Result<void>> transmit(Context& context, std::string_view body, std::string_view tail);
     void earn_body_time(std::size_t bytes);
     task<Result<void>> send_continue(Context& context);
-    Error read_failed(Error error, bool body_timed_out);
     Context& for_answer(Context& context) { return context.cancelled() ? context_ : context; }
 
     ServerState& server_;
