@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <forward_list>
 
 #include <fmt/format.h>
 
@@ -32,6 +33,29 @@ std::size_t find_field(const TypeDescriptor& type, std::string_view key, std::si
 }
 
 } // namespace
+
+/// The keys of one object that are no fields, to find those given twice: sorted once at the object's end, so that a
+/// million of them cost no more than their number times its logarithm, whatever they are.
+class Reader::SkippedKeys {
+public:
+    void add(std::string_view key, const std::string& scratch) {
+        // What had escapes is in scratch, which the next key overwrites.
+        keys_.push_back(key.data() == scratch.data() ? std::string_view(unescaped_.emplace_front(key)) : key);
+    }
+    template <class Visit>
+    void for_each_repeated(Visit visit) {
+        if (keys_.size() < 2) return;
+        std::ranges::sort(keys_);
+        for (auto at = keys_.begin(); (at = std::adjacent_find(at, keys_.end())) != keys_.end();) {
+            visit(*at);
+            at = std::upper_bound(at, keys_.end(), *at);
+        }
+    }
+
+private:
+    std::vector<std::string_view> keys_;
+    std::forward_list<std::string> unescaped_;
+};
 
 std::string Path::to_string() const {
     if (!parent) return {};
@@ -136,7 +160,7 @@ bool Reader::read_map(const TypeDescriptor& type, void* into, const Path& path) 
             if (!read_value(type.element(), value, member)) return false;
         } else {
             add_error(member, "is given twice");
-            if (!skip_value()) return false;
+            if (!skip_value(member)) return false;
         }
         if (!next_or_leave('}', another)) return false;
     }
@@ -147,26 +171,32 @@ bool Reader::read_structure(const TypeDescriptor& type, void* into, const Path& 
     if (peek() != '{') return mismatch(type, path);
     if (!enter()) return false;
     FieldSet seen;
+    SkippedKeys skipped;
     std::size_t expected_field = 0;
     for (bool another = !leave_if_empty('}'); another;) {
-        if (!read_member(type, into, path, expected_field, seen, bound) || !next_or_leave('}', another)) return false;
+        if (!read_member(type, into, path, expected_field, seen, bound, skipped) || !next_or_leave('}', another))
+            return false;
     }
+    add_repeated(skipped, path);
     add_missing(type, path, seen | bound);
     return true;
 }
 
 bool Reader::read_member(const TypeDescriptor& type, void* into, const Path& path, std::size_t& expected_field,
-                         FieldSet& seen, const FieldSet& bound) {
+                         FieldSet& seen, const FieldSet& bound, SkippedKeys& skipped) {
     std::string scratch;
     std::string_view key;
     if (!read_key(key, scratch)) return false;
     const auto i = find_field(type, key, expected_field);
-    if (i == type.fields.size() || bound[i]) return skip_value();
+    if (i == type.fields.size() || bound[i]) {
+        skipped.add(key, scratch);
+        return skip_value({.parent = &path, .key = key});
+    }
     const auto& field = type.fields[i];
     const Path member{.parent = &path, .key = field.json_name};
     if (seen[i]) {
         add_error(member, "is given twice");
-        return skip_value();
+        return skip_value(member);
     }
     seen.set(i);
     expected_field = i + 1;
@@ -182,21 +212,18 @@ void Reader::add_missing(const TypeDescriptor& type, const Path& path, const Fie
     }
 }
 
-bool Reader::skip_value() {
+void Reader::add_repeated(SkippedKeys& keys, const Path& path) {
+    keys.for_each_repeated([&](std::string_view key) { add_error({.parent = &path, .key = key}, "is given twice"); });
+}
+
+bool Reader::skip_value(const Path& path) {
     std::string scratch;
     std::string_view ignored;
-    const char first = peek();
-    switch (first) {
+    switch (peek()) {
     case '{':
-    case '[': {
-        const char closing = first == '{' ? '}' : ']';
-        if (!enter()) return false;
-        for (bool another = !leave_if_empty(closing); another;) {
-            if (first == '{' && !read_key(ignored, scratch)) return false;
-            if (!skip_value() || !next_or_leave(closing, another)) return false;
-        }
-        return true;
-    }
+        return skip_object(path);
+    case '[':
+        return skip_array(path);
     case '"':
         return read_string(ignored, scratch);
     case 't':
@@ -208,6 +235,29 @@ bool Reader::skip_value() {
     default:
         return read_number(ignored);
     }
+}
+
+bool Reader::skip_object(const Path& path) {
+    if (!enter()) return false;
+    SkippedKeys keys;
+    std::string scratch;
+    for (bool another = !leave_if_empty('}'); another;) {
+        std::string_view key;
+        if (!read_key(key, scratch)) return false;
+        keys.add(key, scratch);
+        if (!skip_value({.parent = &path, .key = key}) || !next_or_leave('}', another)) return false;
+    }
+    add_repeated(keys, path);
+    return true;
+}
+
+bool Reader::skip_array(const Path& path) {
+    if (!enter()) return false;
+    Path element{.parent = &path, .is_element = true};
+    for (bool another = !leave_if_empty(']'); another; ++element.index) {
+        if (!skip_value(element) || !next_or_leave(']', another)) return false;
+    }
+    return true;
 }
 
 bool Reader::enter() {
@@ -287,7 +337,7 @@ void Reader::add_error(const Path& path, std::string message) {
 
 bool Reader::mismatch(const TypeDescriptor& type, const Path& path) {
     add_error(path, "expected " + expected(type) + ", found " + describe_next());
-    return skip_value();
+    return skip_value(path);
 }
 
 std::string Reader::describe_next() const {

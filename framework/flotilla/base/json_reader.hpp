@@ -40,7 +40,8 @@ public:
     /// The first byte of the next token; 0 at the end.
     char peek() const { return next_ == end_ ? '\0' : text_[*next_]; }
     bool read_value(const TypeDescriptor& type, void* into, const Path& path);
-    bool skip_value();
+    /// Goes past a value that nobody wants, as strictly as if somebody did.
+    bool skip_value(const Path& path);
 
     /// `{`, or `[`: goes in, unless too deep.
     bool enter();
@@ -59,6 +60,9 @@ public:
     void add_error(const Path& path, std::string message);
 
 private:
+    class SkippedKeys;
+    bool skip_object(const Path& path);
+    bool skip_array(const Path& path);
     bool read_scalar(const TypeDescriptor& type, void* into, const Path& path);
     bool read_boolean(const TypeDescriptor& type, void* into, const Path& path);
     bool read_text(const TypeDescriptor& type, void* into, const Path& path);
@@ -66,7 +70,8 @@ private:
     bool read_map(const TypeDescriptor& type, void* into, const Path& path);
     bool read_structure(const TypeDescriptor& type, void* into, const Path& path, const FieldSet& bound);
     bool read_member(const TypeDescriptor& type, void* into, const Path& path, std::size_t& expected_field,
-                     FieldSet& seen, const FieldSet& bound);
+                     FieldSet& seen, const FieldSet& bound, SkippedKeys& skipped);
+    void add_repeated(SkippedKeys& keys, const Path& path);
     void add_missing(const TypeDescriptor& type, const Path& path, const FieldSet& seen);
 
     /// Notes that another kind of value stands there, and goes past it.

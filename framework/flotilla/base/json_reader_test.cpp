@@ -97,6 +97,22 @@ TEST(JsonReader, AcceptsAnyOrderWhiteSpaceAndUnknownFields) {
     EXPECT_EQ(parsed<Line>("{\"product\\u0049d\":\"A\",\"quantity\":1}").product_id, "A"); // escapes in keys count too
 }
 
+// Goal: a key given twice is refused wherever it stands, with its path: also where nobody reads the values, since two
+// readers of one text may take different ones (RFC 8259 §4).
+TEST(JsonReader, RepeatedKeysAreRefusedAlsoInWhatIsIgnored) {
+    const auto line = [](std::string_view more) {
+        return verdict<Line>(R"({"productId":"A","quantity":1)" + std::string(more) + "}");
+    };
+    EXPECT_EQ(line(R"(,"quantity":2)"), "quantity: is given twice");
+    EXPECT_EQ(line(R"(,"x":1,"y":2)"), "accepted");
+    EXPECT_EQ(line(R"(,"x":1,"y":2,"x":3,"x":4)"), "x: is given twice"); // once, however often
+    EXPECT_EQ(line(R"(,"x":[{"a":1},{"a":1,"b":{"c":0,"c":0}}])"), "x[1].b.c: is given twice");
+    EXPECT_EQ(line(R"(,"x":{"b":1,"\u0062":2},"y":{"a b":1,"a\u0020b":2})"),
+              "x.b: is given twice\ny[\"a b\"]: is given twice"); // escapes are no other key
+    EXPECT_EQ(verdict<Line>(R"({"productId":{"a":1,"a":2},"quantity":1})"),
+              "productId: expected a string, found an object\nproductId.a: is given twice");
+}
+
 // Goal: a missing or null optional is empty; everything else is required.
 TEST(JsonReader, MissingFieldsAreListed) {
     EXPECT_FALSE(parsed<Texts>("{}").text);

@@ -56,5 +56,37 @@ TEST(HttpServer, CorpusGetsTheVerdicts) {
                 });
 }
 
+// Goal: who may keep the connection keeps it, and who must lose it loses it (RFC 9112 §9.3, §9.6): a request right
+// behind a case's last message is served if, and only if, that message left the connection open. Our side never closes.
+TEST(HttpServer, CorpusLeavesTheConnectionAsItMust) {
+    static constexpr std::string_view kProbe = "GET /probe HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n";
+    bool probed = false;
+    const auto handler = [&probed](Context& context, Exchange& exchange) -> task<void> {
+        probed = probed || exchange.request().target == "/probe";
+        auto body = co_await exchange.read_all(context, kCorpusBodyMax);
+        if (body) {
+            std::ignore = co_await exchange.respond(context, {}, "ok");
+        } else {
+            std::ignore = co_await respond_error(context, exchange, body.error());
+        }
+    };
+    with_server({.body_bytes_max = kCorpusBodyMax}, handler,
+                [&](Context& context, Server&, Address address) -> task<void> {
+                    std::size_t kept = 0, ended = 0;
+                    for (const auto& each : CorpusReader::read()) {
+                        if (each.want.back().unfinished()) continue; // the probe would be a part of it
+                        probed = false;
+                        auto wire = co_await Wire::connect(context, address);
+                        std::ignore = co_await wire->say(each.bytes + std::string(kProbe));
+                        std::ignore = co_await wire->rest(); // to the end of the connection
+                        const bool must_end = each.closed || each.want.back().refused();
+                        EXPECT_EQ(probed, !must_end) << each.name;
+                        ++(must_end ? ended : kept);
+                    }
+                    EXPECT_GT(kept, 100u);
+                    EXPECT_GT(ended, 300u);
+                });
+}
+
 } // namespace
 } // namespace flotilla::http
