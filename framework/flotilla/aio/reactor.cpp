@@ -106,7 +106,8 @@ struct Reactor::Impl {
     std::atomic<std::thread::id> thread; ///< the one in run()
     std::atomic<bool> kicked{false};
     std::atomic<bool> stopped{false};
-    Descriptor::Core* due = nullptr;
+    Descriptor::Core* due = nullptr;                       ///< in the order in which they became it
+    Descriptor::Core** last_due = &due;                    ///< where the next one is linked
     Descriptor::Core* calling = nullptr;                   ///< what of `due` this turn has still to call
     std::vector<std::unique_ptr<Descriptor::Core>> closed; ///< until the turn ends
     std::vector<std::unique_ptr<Signals>> signals;
@@ -147,7 +148,8 @@ void Reactor::kick() {
     if (!impl_->kicked.exchange(true) && !impl_->on_loop()) impl_->interrupt();
 }
 
-/// Events first, then what was posted, then timers: work that is ready is not delayed by its own deadline.
+/// Events first, then what was posted, then timers: work that is ready is not delayed by its own deadline. What became
+/// due on the way comes last: writes leave one right behind the other (docs/adr/0004-writes-leave-together.md).
 void Reactor::turn() {
     std::array<epoll_event, kEventsMax> events; // not cleared: 3 KiB, filled by the kernel
     const bool work_waits = impl_->due != nullptr || impl_->kicked.load();
@@ -155,7 +157,6 @@ void Reactor::turn() {
         ::epoll_wait(impl_->epoll.fd, events.data(), kEventsMax, work_waits ? kLookOnly : sleep_ms(alarm_));
     if (count < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "epoll_wait");
     now_fresh_ = false;
-    impl_->call_due();
     for (int i = 0; i < count; ++i) {
         if (auto* core = static_cast<Descriptor::Core*>(events[static_cast<std::size_t>(i)].data.ptr)) {
             core->on_events(events[static_cast<std::size_t>(i)].events);
@@ -163,6 +164,7 @@ void Reactor::turn() {
     }
     if (!impl_->stopped && impl_->kicked.exchange(false)) call(impl_->on_kick, impl_->argument);
     if (!impl_->stopped) ring_if_due();
+    impl_->call_due();
     impl_->closed.clear();
 }
 
@@ -179,8 +181,10 @@ void Reactor::call(Callback callback, void* argument) {
 
 /// What became due until now; what becomes due meanwhile waits for the next turn, so that events are looked at between.
 void Reactor::Impl::call_due() {
+    if (due == nullptr) return;
     calling = std::exchange(due, nullptr);
-    if (calling != nullptr) calling->previous_due = &calling;
+    calling->previous_due = &calling;
+    last_due = &due;
     while (calling != nullptr) {
         Descriptor::Core& core = *calling;
         core.unlink_due();
@@ -224,15 +228,15 @@ void Descriptor::Core::call_ready() {
 
 void Descriptor::Core::make_due() {
     if (previous_due != nullptr) return;
-    previous_due = &reactor.impl_->due;
-    next_due = std::exchange(reactor.impl_->due, this);
-    if (next_due != nullptr) next_due->previous_due = &next_due;
+    previous_due = std::exchange(reactor.impl_->last_due, &next_due);
+    *previous_due = this;
 }
 
 void Descriptor::Core::unlink_due() {
     if (previous_due == nullptr) return;
     *previous_due = next_due;
     if (next_due != nullptr) next_due->previous_due = previous_due;
+    if (reactor.impl_->last_due == &next_due) reactor.impl_->last_due = previous_due;
     previous_due = nullptr;
     next_due = nullptr;
 }

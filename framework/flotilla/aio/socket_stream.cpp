@@ -85,7 +85,9 @@ void SocketStream::start_write(std::span<const std::string_view> pieces, IoOpera
     written_ = 0;
     std::ranges::transform(pieces, pieces_.end() - static_cast<std::ptrdiff_t>(pieces_left_),
                            [](std::string_view piece) { return iovec{const_cast<char*>(piece.data()), piece.size()}; });
-    if (reactor_.may_complete_at_once() && try_write() == Progress::done) return;
+    // Not at once: what a turn has to write leaves at its end, together. Watching costs a system call, though, which a
+    // connection of one request does without.
+    if (!socket_.is_watched() && reactor_.may_complete_at_once() && try_write() == Progress::done) return;
     socket_.wait(Descriptor::writing, &SocketStream::on_writable, this);
 }
 

@@ -269,6 +269,7 @@ TEST_P(StreamTest, DestroyTaskInFlightIsSafe) {
         {
             Scope scope(ctx);
             scope.spawn(Peers::write(ctx, *pair.client, pattern(kLarge), written));
+            co_await several_turns(ctx.world()); // a part has left by then
         }
         std::array<char, 4096> buffer{};
         EXPECT_GT((co_await pair.server->read(ctx, buffer)).value(), 0U);
