@@ -113,20 +113,20 @@ void copy_request_fields(const http::Headers& from, http::Headers& out, bool rep
 void add_gateway_fields(Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                         http::Headers& out) {
     const auto& peer = exchange.peer();
-    out.add("x-forwarded-for",
-            peer.is_unix() || peer.host.empty() ? std::string_view("unix") : std::string_view(peer.host));
-    out.add("x-forwarded-proto", "http");
-    if (!exchange.request().authority.empty()) out.add("x-forwarded-host", exchange.request().authority);
-    out.add("x-request-id", facts.id);
+    out.add_valid("x-forwarded-for",
+                  peer.is_unix() || peer.host.empty() ? std::string_view("unix") : std::string_view(peer.host));
+    out.add_valid("x-forwarded-proto", "http");
+    if (!exchange.request().authority.empty()) out.add_valid("x-forwarded-host", exchange.request().authority);
+    out.add_valid("x-request-id", facts.id);
     const auto span = context.trace.child(context.world());
-    out.add("traceparent", span.traceparent());
+    out.add_valid("traceparent", span.traceparent());
     if (!span.state.empty()) out.add("tracestate", span.state);
     if (const auto remaining = context.remaining(); remaining != Duration::max()) {
         char digits[24];
         const auto ms =
             std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::milliseconds>(remaining).count());
         const auto end = std::to_chars(digits, digits + sizeof digits, ms).ptr;
-        out.add("flotilla-timeout-ms", {digits, end});
+        out.add_valid("flotilla-timeout-ms", {digits, end});
     }
 }
 
@@ -179,7 +179,7 @@ void fill_client_head(const http::ResponseHead& upstream, std::string_view reque
         if (has_connection && upstream.headers.lists("connection", field.name)) continue;
         out.headers.add(upstream.headers, i);
     }
-    out.headers.add("x-request-id", request_id);
+    out.headers.add_valid("x-request-id", request_id);
 }
 
 void copy_trailers(const http::Headers& from, http::Headers& out) {

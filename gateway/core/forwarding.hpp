@@ -9,7 +9,7 @@ namespace flotilla::gateway {
 
 /// What the steps before routing have found out about a request.
 struct RequestFacts {
-    std::string id;        ///< x-request-id
+    std::string_view id;   ///< x-request-id
     std::string_view path; ///< normalised
 };
 

@@ -59,7 +59,7 @@ void Pipeline::identify(const http::Exchange& exchange, State& state) {
     if (given && is_request_id(*given)) {
         state.facts.id = *given;
     } else {
-        state.facts.id = new_id(world_);
+        state.facts.id = state.new_id.emplace(new_id(world_));
     }
 }
 

@@ -24,7 +24,8 @@ public:
 
 private:
     struct State {
-        RequestFacts facts;
+        RequestFacts facts; ///< views into the request, or into the two members below
+        std::optional<Uuid> new_id;
         std::string path_buffer;
         std::optional<std::size_t> target;
     };

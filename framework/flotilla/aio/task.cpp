@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <new>
 
 #if defined(__has_feature)
@@ -13,21 +12,11 @@
 
 namespace flotilla::detail {
 
-namespace {
-
-void* allocate_block(std::size_t size) {
-    void* block = std::malloc(size);
-    if (block == nullptr) throw std::bad_alloc();
-    return block;
-}
-
-} // namespace
-
 #ifdef FLOTILLA_PLAIN_FRAMES
 
 // A cache would hide a use of freed frames from the sanitizers.
-void* allocate_frame(std::size_t size) { return allocate_block(size); }
-void free_frame(void* frame, std::size_t) noexcept { std::free(frame); }
+void* allocate_frame(std::size_t size) { return ::operator new(size); }
+void free_frame(void* frame, std::size_t) noexcept { ::operator delete(frame); }
 
 #else
 
@@ -55,7 +44,7 @@ struct ThreadExit {
         frame_cache.closed = true;
         for (auto& head : frame_cache.blocks) {
             while (head != nullptr)
-                std::free(std::exchange(head, head->next));
+                ::operator delete(std::exchange(head, head->next));
         }
     }
 };
@@ -66,10 +55,10 @@ constexpr std::size_t class_of(std::size_t size) { return (size - 1) / kClassByt
 
 void* allocate_frame(std::size_t size) {
     const std::size_t index = class_of(size);
-    if (index >= kClasses) return allocate_block(size);
+    if (index >= kClasses) return ::operator new(size);
     FreeBlock*& head = frame_cache.blocks[index];
     // Whole classes are allocated, so that a block fits every frame of its class, on whichever thread it is freed.
-    if (head == nullptr) return allocate_block((index + 1) * kClassBytes);
+    if (head == nullptr) return ::operator new((index + 1) * kClassBytes);
     --frame_cache.counts[index];
     return std::exchange(head, head->next);
 }
@@ -78,7 +67,7 @@ void free_frame(void* frame, std::size_t size) noexcept {
     const std::size_t index = class_of(size);
     FrameCache& cache = frame_cache;
     if (index >= kClasses || cache.closed || (cache.counts[index] + 1) * (index + 1) * kClassBytes > kCachedBytesMax) {
-        std::free(frame);
+        ::operator delete(frame);
         return;
     }
     if (!cache.registered) {

@@ -9,16 +9,12 @@ namespace flotilla {
 
 namespace {
 
-constexpr std::string_view kDigits = "0123456789abcdef";
 constexpr std::size_t kVersion00Length = 55; // 00-<32>-<16>-<2>
 
-std::string hex(std::span<const std::uint8_t> bytes) {
-    std::string text;
-    text.reserve(bytes.size() * 2);
-    for (const std::uint8_t byte : bytes) {
-        text += kDigits[byte >> 4];
-        text += kDigits[byte & 0xf];
-    }
+template <std::size_t Bytes>
+FixedText<2 * Bytes> hex(const std::array<std::uint8_t, Bytes>& bytes) {
+    FixedText<2 * Bytes> text;
+    write_hex(bytes, text.characters.data());
     return text;
 }
 
@@ -55,16 +51,16 @@ void fill(World& world, std::span<std::uint8_t> bytes) {
 } // namespace
 
 bool TraceContext::valid() const { return !all_zero(trace_id) && !all_zero(span_id); }
-std::string TraceContext::trace_id_hex() const { return hex(trace_id); }
-std::string TraceContext::span_id_hex() const { return hex(span_id); }
+FixedText<32> TraceContext::trace_id_hex() const { return hex(trace_id); }
+FixedText<16> TraceContext::span_id_hex() const { return hex(span_id); }
 
-std::string TraceContext::traceparent() const {
-    std::string text = "00-";
-    text.reserve(kVersion00Length);
-    text += hex(trace_id);
-    text += '-';
-    text += hex(span_id);
-    text += sampled ? "-01" : "-00";
+FixedText<kVersion00Length> TraceContext::traceparent() const {
+    FixedText<kVersion00Length> text;
+    char* at = std::ranges::copy(std::string_view("00-"), text.characters.data()).out;
+    at = write_hex(trace_id, at);
+    *at++ = '-';
+    at = write_hex(span_id, at);
+    std::ranges::copy(std::string_view(sampled ? "-01" : "-00"), at);
     return text;
 }
 

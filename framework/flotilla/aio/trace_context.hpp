@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <flotilla/base/fixed_text.hpp>
+
 namespace flotilla {
 
 class World;
@@ -19,10 +21,10 @@ struct TraceContext {
     std::string baggage; ///< `baggage`, forwarded untouched
 
     bool valid() const;
-    std::string trace_id_hex() const; ///< 32 lower-case hex digits
-    std::string span_id_hex() const;  ///< 16 lower-case hex digits
+    FixedText<32> trace_id_hex() const; ///< lower-case
+    FixedText<16> span_id_hex() const;  ///< lower-case
     /// "00-<trace>-<span>-01"
-    std::string traceparent() const;
+    FixedText<55> traceparent() const;
     /// Parses `traceparent`; an invalid one gives an invalid (all zero) context, as the specification asks.
     static TraceContext parse(std::string_view traceparent);
     /// A new trace with random ids.

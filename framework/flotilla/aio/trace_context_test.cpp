@@ -88,8 +88,8 @@ TEST(TraceContextChild, KeepsTraceChangesSpan) {
 // Goal: ids are UUIDs, each another, in the order of their making (to the millisecond).
 TEST(NewId, MakesDistinctUuids) {
     Loop loop;
-    const auto first = new_id(loop.world());
-    const auto second = new_id(loop.world());
+    const std::string first = new_id(loop.world());
+    const std::string second = new_id(loop.world());
     EXPECT_TRUE(is_uuid(first)) << first;
     EXPECT_EQ(first[14], '7') << first;
     EXPECT_NE(first, second);

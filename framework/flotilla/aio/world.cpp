@@ -1,9 +1,6 @@
 #include <flotilla/aio/world.hpp>
 
 #include <array>
-
-#include <flotilla/base/uuid.hpp>
-
 namespace flotilla {
 
 World::~World() {
@@ -42,7 +39,7 @@ void World::run_wakeups() {
     if (wakeups_posted_) post([this] { run_wakeups(); });
 }
 
-std::string new_id(World& world) {
+Uuid new_id(World& world) {
     std::array<std::uint8_t, 10> random{};
     const std::uint64_t high = world.random();
     const std::uint64_t low = world.random();

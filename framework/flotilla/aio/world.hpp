@@ -12,6 +12,7 @@
 #include <flotilla/aio/task.hpp>
 #include <flotilla/base/result.hpp>
 #include <flotilla/base/time.hpp>
+#include <flotilla/base/uuid.hpp>
 
 namespace flotilla {
 
@@ -154,6 +155,6 @@ inline void Timer::disarm() {
 }
 
 /// A new UUIDv7 (RFC 9562) from the world's clock and randomness, e.g. "01890a5d-ac96-774b-bcce-b302099a8057".
-std::string new_id(World& world);
+Uuid new_id(World& world);
 
 } // namespace flotilla

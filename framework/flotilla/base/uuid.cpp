@@ -6,24 +6,22 @@
 namespace flotilla {
 namespace {
 
-constexpr std::size_t kTextSize = 36;
 constexpr bool is_dash_position(std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
 
-std::string to_text(const std::array<std::uint8_t, 16>& bytes) {
-    constexpr std::string_view kHex = "0123456789abcdef";
-    std::string text(kTextSize, '-');
-    std::size_t at = 0;
-    for (const auto byte : bytes) {
-        if (is_dash_position(at)) ++at;
-        text[at++] = kHex[byte >> 4];
-        text[at++] = kHex[byte & 15];
+Uuid to_text(std::span<const std::uint8_t> bytes) {
+    Uuid text;
+    char* at = text.characters.data();
+    for (const std::size_t size : {4, 2, 2, 2, 6}) {
+        if (at != text.characters.data()) *at++ = '-';
+        at = write_hex(bytes.first(size), at);
+        bytes = bytes.subspan(size);
     }
     return text;
 }
 
 } // namespace
 
-std::string make_uuid_v7(Timestamp now, std::span<const std::uint8_t, 10> random) {
+Uuid make_uuid_v7(Timestamp now, std::span<const std::uint8_t, 10> random) {
     const auto milliseconds = now.milliseconds();
     if (now.microseconds() < 0 || milliseconds >> 48 != 0)
         throw std::out_of_range("a UUID's time is from 1970 to 10889");
@@ -38,7 +36,7 @@ std::string make_uuid_v7(Timestamp now, std::span<const std::uint8_t, 10> random
 }
 
 bool is_uuid(std::string_view text) {
-    if (text.size() != kTextSize) return false;
+    if (text.size() != std::tuple_size_v<decltype(Uuid::characters)>) return false;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
         const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');

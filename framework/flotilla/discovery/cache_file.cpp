@@ -35,7 +35,7 @@ Result<void> replace_file(const std::string& path, const std::string& scratch, c
 CacheFile::CacheFile(World& world, Logger log, std::string path)
     : world_(world), log_(std::move(log)), path_(std::move(path)) {
     if (path_.empty()) return;
-    scratch_path_ = path_ + "." + new_id(world_); // several loops or processes may write the same file
+    scratch_path_ = path_ + "." + std::string(new_id(world_)); // several loops or processes may write the same file
     load();
 }
 

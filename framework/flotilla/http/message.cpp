@@ -1,6 +1,7 @@
 #include <flotilla/http/message.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <stdexcept>
 
@@ -12,22 +13,43 @@ void Headers::add(std::string_view name, std::string_view value) {
     if (!is_token(name) || !is_field_value(value)) {
         throw std::invalid_argument("not a valid header field: " + std::string(name));
     }
-    append(name, trim(value));
+    append(known_field(name), name, trim(value));
 }
 
 void Headers::add(const Headers& from, std::size_t index) {
-    const Entry& entry = from.entries_[index];
+    Entry entry = from.entries_[index];
     const auto at = static_cast<std::uint32_t>(text_.size());
-    // Name and value stand side by side: append() put them there.
-    text_.append(from.text_, entry.name_at, entry.name_size + entry.value_size);
-    entries_.push_back({at, entry.name_size, at + entry.name_size, entry.value_size});
+    text_.append(from.text_, entry.at, entry.line_size());
+    entry.at = at;
+    entries_.push_back(entry);
 }
 
-void Headers::append(std::string_view name, std::string_view value) {
-    const auto at = static_cast<std::uint32_t>(text_.size());
-    const auto name_size = static_cast<std::uint32_t>(name.size());
-    text_.append(name).append(value);
-    entries_.push_back({at, name_size, at + name_size, static_cast<std::uint32_t>(value.size())});
+void Headers::append(KnownField known, std::string_view name, std::string_view value) {
+    const auto at = text_.size();
+    const auto size = at + name.size() + value.size() + kPunctuation;
+    // The size it calls back with is its capacity in libstdc++ 12: not to be returned.
+    text_.resize_and_overwrite(size, [&](char* text, std::size_t) {
+        char* end = text + at;
+        std::memcpy(end, name.data(), name.size());
+        end += name.size();
+        *end++ = ':';
+        *end++ = ' ';
+        if (!value.empty()) std::memcpy(end, value.data(), value.size()); // an empty one may have no data
+        end += value.size();
+        *end++ = '\r';
+        *end = '\n';
+        return size;
+    });
+    entries_.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(name.size()),
+                        static_cast<std::uint32_t>(value.size()), known});
+}
+
+std::string_view Headers::name_of(const Entry& entry) const {
+    return std::string_view(text_).substr(entry.at, entry.name_size);
+}
+
+std::string_view Headers::value_of(const Entry& entry) const {
+    return std::string_view(text_).substr(entry.at + entry.name_size + 2, entry.value_size);
 }
 
 void Headers::set(std::string_view name, std::string_view value) {
@@ -37,29 +59,23 @@ void Headers::set(std::string_view name, std::string_view value) {
 }
 
 void Headers::remove(std::string_view name) {
-    const auto named = [&](const Entry& entry) {
-        return same_text(std::string_view(text_).substr(entry.name_at, entry.name_size), name);
-    };
+    const auto named = [&](const Entry& entry) { return same_text(name_of(entry), name); };
     if (std::erase_if(entries_, named) == 0) return;
     // Removed text stays behind until it outweighs the rest, so that repeated set() does not grow without bound.
     std::size_t used = 0;
     for (const auto& entry : entries_)
-        used += entry.name_size + entry.value_size;
+        used += entry.line_size();
     if (text_.size() > 2 * used + 256) {
         Headers compact;
         for (std::size_t i = 0; i < size(); ++i)
-            compact.append((*this)[i].name, (*this)[i].value);
+            compact.add(*this, i);
         *this = std::move(compact);
     }
 }
 
 std::optional<std::string_view> Headers::get(std::string_view name) const {
     for (const auto& entry : entries_) {
-        if (entry.name_size != name.size()) continue;
-        const std::string_view text(text_);
-        if (same_text(text.substr(entry.name_at, entry.name_size), name)) {
-            return text.substr(entry.value_at, entry.value_size);
-        }
+        if (entry.name_size == name.size() && same_text(name_of(entry), name)) return value_of(entry);
     }
     return std::nullopt;
 }
@@ -76,8 +92,12 @@ bool Headers::lists(std::string_view name, std::string_view token) const {
 
 Headers::Field Headers::operator[](std::size_t index) const {
     const auto& entry = entries_[index];
-    const std::string_view text(text_);
-    return {text.substr(entry.name_at, entry.name_size), text.substr(entry.value_at, entry.value_size)};
+    return {name_of(entry), value_of(entry)};
+}
+
+std::string_view Headers::line(std::size_t index) const {
+    const auto& entry = entries_[index];
+    return std::string_view(text_).substr(entry.at, entry.line_size());
 }
 
 void Headers::clear() {

@@ -8,12 +8,13 @@
 #include <vector>
 
 #include <flotilla/contract/endpoint.hpp>
+#include <flotilla/http/http1/known_field.hpp>
 
 namespace flotilla::http {
 
 /// Header (or trailer) fields in order, duplicates kept. Names compare without case; they keep their spelling.
-/// All text lives in one buffer: parsing a head copies it once and allocates nothing per field on the warm path.
-/// Views returned stay valid until the next modification.
+/// All text lives in one buffer, as HTTP/1.1 writes it: parsing a head copies it once and allocates nothing per field
+/// on the warm path, and passing fields on copies whole lines. Views returned stay valid until the next modification.
 class Headers {
 public:
     struct Field {
@@ -25,6 +26,9 @@ public:
     void add(std::string_view name, std::string_view value);
     /// Appends a field of other headers, which is known to be valid.
     void add(const Headers& from, std::size_t index);
+    /// add() unchecked, for hot paths. Requires: name is a constant token; value is made of what needs no check (ids,
+    /// numbers, what the parser has let through), without spaces around it.
+    void add_valid(std::string_view name, std::string_view value) { append(known_field(name), name, value); }
     /// Replaces every field of that name by one.
     void set(std::string_view name, std::string_view value);
     void remove(std::string_view name);
@@ -35,15 +39,25 @@ public:
     bool lists(std::string_view name, std::string_view token) const;
     std::size_t size() const { return entries_.size(); }
     Field operator[](std::size_t index) const;
+    /// The field as HTTP/1.1 writes it: "name: value\r\n". Lines of fields added one after the other stand side by
+    /// side.
+    std::string_view line(std::size_t index) const;
+    /// What the codec knows the field as.
+    KnownField known(std::size_t index) const { return entries_[index].known; }
     void clear();
 
 private:
     friend class HeadParser;
+    static constexpr std::uint32_t kPunctuation = 4; ///< of a line: ": " and CRLF
     struct Entry {
-        std::uint32_t name_at, name_size, value_at, value_size;
+        std::uint32_t at, name_size, value_size;
+        KnownField known;
+        std::uint32_t line_size() const { return name_size + value_size + kPunctuation; }
     };
     /// add() for text that is known to be valid.
-    void append(std::string_view name, std::string_view value);
+    void append(KnownField known, std::string_view name, std::string_view value);
+    std::string_view name_of(const Entry& entry) const;
+    std::string_view value_of(const Entry& entry) const;
     std::string text_;
     std::vector<Entry> entries_;
 };

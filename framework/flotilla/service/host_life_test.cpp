@@ -63,7 +63,7 @@ class Listener {
 public:
     Result<void> hear(Context& context, Transaction&, const Note& note) {
         const std::lock_guard lock(mutex_);
-        heard_ = note.text + " " + context.trace.trace_id_hex();
+        heard_ = note.text + " " + std::string(context.trace.trace_id_hex());
         return {};
     }
     std::string heard() {

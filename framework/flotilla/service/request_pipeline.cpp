@@ -24,13 +24,8 @@ std::string sha256_hex(std::initializer_list<std::string_view> pieces) {
         ok = ok && EVP_DigestUpdate(hash.get(), piece.data(), piece.size()) == 1;
     ok = ok && EVP_DigestFinal_ex(hash.get(), digest.data(), &size) == 1;
     if (!ok) throw std::runtime_error("SHA-256 is not available in this OpenSSL");
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    text.reserve(size * 2);
-    for (unsigned i = 0; i < size; ++i) {
-        text += kDigits[digest[i] >> 4];
-        text += kDigits[digest[i] & 15];
-    }
+    std::string text(2 * std::size_t{size}, '\0');
+    write_hex(std::span(digest).first(size), text.data());
     return text;
 }
 

@@ -7,12 +7,12 @@ namespace flotilla {
 Result<void> enqueue_job(Transaction& transaction, std::string_view kind, std::string payload_json,
                          EnqueueOptions options) {
     if (options.key.empty()) options.key = transaction.new_id();
-    auto added =
-        transaction.execute("INSERT INTO flotilla_jobs (id, kind, key, payload, traceparent, state, attempts, "
-                            "failures, due_at, enqueued_at) "
-                            "VALUES ($1, $2, $3, $4, $5, 'queued', 0, 0, $6, $7) ON CONFLICT (kind, key) DO NOTHING",
-                            transaction.new_id(), kind, options.key, payload_json, transaction.trace().traceparent(),
-                            transaction.now() + options.delay, transaction.now());
+    auto added = transaction.execute(
+        "INSERT INTO flotilla_jobs (id, kind, key, payload, traceparent, state, attempts, "
+        "failures, due_at, enqueued_at) "
+        "VALUES ($1, $2, $3, $4, $5, 'queued', 0, 0, $6, $7) ON CONFLICT (kind, key) DO NOTHING",
+        transaction.new_id(), kind, options.key, payload_json, transaction.trace().traceparent().view(),
+        transaction.now() + options.delay, transaction.now());
     if (!added) return std::move(added.error());
     transaction.signal("jobs");
     return {};

@@ -127,7 +127,7 @@ private:
         auto written =
             transaction.execute("INSERT INTO effects (position, event_id, key, sequence, traceparent)"
                                 " VALUES ((SELECT coalesce(max(position), 0) + 1 FROM effects), $1, $2, $3, $4)",
-                                message.id, message.key, message.sequence, transaction.trace().traceparent());
+                                message.id, message.key, message.sequence, transaction.trace().traceparent().view());
         if (!written) return std::move(written.error());
         transaction.signal("effects");
         return {};

@@ -1,10 +1,8 @@
 #include <flotilla/http/http1/encoder.hpp>
 
-#include <algorithm>
 #include <charconv>
 
 #include <flotilla/http/http1/characters.hpp>
-#include <flotilla/http/http1/known_field.hpp>
 
 namespace flotilla::http {
 
@@ -17,46 +15,44 @@ void append_number(std::string& out, std::uint64_t number, int base) {
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-    // One growth and four copies: this runs for every field of every message.
-    const std::size_t at = out.size();
-    const std::size_t size = at + name.size() + value.size() + 4;
-    // The size it calls back with is its capacity in libstdc++ 12: not to be returned.
-    out.resize_and_overwrite(size, [&](char* text, std::size_t) {
-        char* end = std::ranges::copy(name, text + at).out;
-        *end++ = ':';
-        *end++ = ' ';
-        end = std::ranges::copy(value, end).out;
-        *end++ = '\r';
-        *end = '\n';
-        return size;
-    });
+    out.append(name).append(": ").append(value).append("\r\n");
 }
 
-/// The caller's fields; true when a Date was among them.
+/// Whether a field of the caller's is sent: what manages the connection or frames the message is the codec's to say.
+bool is_callers(KnownField field, bool upgrading) {
+    switch (field) {
+    case KnownField::host:
+    case KnownField::content_length:
+    case KnownField::transfer_encoding:
+    case KnownField::connection:
+    case KnownField::keep_alive:
+    case KnownField::proxy_connection:
+    case KnownField::expect:
+        return false;
+    case KnownField::upgrade:
+        return upgrading;
+    default:
+        return true;
+    }
+}
+
+/// The caller's fields, lines that stand side by side in one copy; true when a Date was among them.
 bool append_fields(std::string& out, const Headers& headers, bool upgrading) {
     bool dated = false;
+    std::string_view run;
     for (std::size_t i = 0; i < headers.size(); ++i) {
-        const auto field = headers[i];
-        switch (known_field(field.name)) {
-        case KnownField::host:
-        case KnownField::content_length:
-        case KnownField::transfer_encoding:
-        case KnownField::connection:
-        case KnownField::keep_alive:
-        case KnownField::proxy_connection:
-        case KnownField::expect:
-            continue;
-        case KnownField::upgrade:
-            if (!upgrading) continue;
-            break;
-        case KnownField::date:
-            dated = true;
-            break;
-        default:
-            break;
+        const auto known = headers.known(i);
+        if (!is_callers(known, upgrading)) continue;
+        dated = dated || known == KnownField::date;
+        const auto line = headers.line(i);
+        if (run.data() + run.size() == line.data()) {
+            run = {run.data(), run.size() + line.size()};
+        } else {
+            out.append(run);
+            run = line;
         }
-        append_field(out, field.name, field.value);
     }
+    out.append(run);
     return dated;
 }
 

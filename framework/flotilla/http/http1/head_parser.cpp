@@ -128,11 +128,11 @@ constexpr std::string_view kNeverTrailers[] = {
 bool HeadParser::start_line(std::string_view) { return bad("a trailer section has no start line"); }
 bool HeadParser::start_line_too_long() { return bad("the start line is too long"); }
 
-bool HeadParser::field(KnownField, std::string_view name, std::string_view value) {
+bool HeadParser::field(KnownField known, std::string_view name, std::string_view value) {
     for (const auto each : kNeverTrailers) {
         if (same_text(name, each)) return bad("a trailer holds a field that belongs into the head");
     }
-    keep(name, value);
+    keep(known, name, value);
     return true;
 }
 

@@ -55,8 +55,8 @@ protected:
         return false;
     }
     bool bad(std::string_view detail) { return fail(400, "bad_message", detail); }
-    std::size_t keep(std::string_view name, std::string_view value) {
-        headers_->append(name, value);
+    std::size_t keep(KnownField known, std::string_view name, std::string_view value) {
+        headers_->append(known, name, value);
         return headers_->size() - 1;
     }
     const HeadLimits& limits() const { return limits_; }

@@ -114,7 +114,7 @@ bool RequestParser::field(KnownField known, std::string_view name, std::string_v
     default:
         break;
     }
-    const auto index = keep(name, value);
+    const auto index = keep(known, name, value);
     auto& first = first_[static_cast<std::size_t>(known)];
     if (first != 0) repeated_ |= 1u << static_cast<unsigned>(known);
     if (first == 0) first = static_cast<std::uint16_t>(index + 1);

@@ -38,7 +38,7 @@ bool ResponseParser::field(KnownField known, std::string_view name, std::string_
     default:
         break;
     }
-    keep(name, value);
+    keep(known, name, value);
     return true;
 }
 
