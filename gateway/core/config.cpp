@@ -17,7 +17,7 @@ using Keys = std::span<const std::string_view>;
 
 constexpr std::array<std::string_view, 5> kTopKeys{"routes", "compositions", "timeout", "access_log", "limits"};
 constexpr std::array<std::string_view, 3> kMatchKeys{"host", "method", "path"};
-constexpr std::array<std::string_view, 4> kRouteKeys{"match", "to", "rewrite", "timeout"};
+constexpr std::array<std::string_view, 5> kRouteKeys{"match", "to", "rewrite", "timeout", "body_bytes_max"};
 constexpr std::array<std::string_view, 4> kCompositionKeys{"match", "answer", "timeout", "on_failure"};
 constexpr std::array<std::string_view, 3> kBranchKeys{"get", "required", "timeout"};
 constexpr std::array<std::string_view, 2> kFailureKeys{"status", "error"};
@@ -139,8 +139,10 @@ private:
                 route.rewrite = yaml_.text(value, "rewrite");
                 route.rewrite_where = yaml_.where(value);
                 if (!route.rewrite->starts_with('/')) yaml_.fail(value, "rewrite must start with '/'");
-            } else {
+            } else if (key == "timeout") {
                 route.timeout = yaml_.duration(value, "timeout");
+            } else {
+                route.body_bytes_max = yaml_.number(value, "body_bytes_max", 1, kBytesMax);
             }
         });
         if (node.IsMap() && !node["match"]) yaml_.fail(node, "a route needs a 'match'");

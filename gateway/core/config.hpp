@@ -29,9 +29,10 @@ struct Match {
 /// Requests that go to one service.
 struct RouteConfig {
     Match match;
-    std::string to;                     ///< service name in the registry
-    std::optional<std::string> rewrite; ///< template of the path sent on; without it the path stays
-    std::optional<Duration> timeout;    ///< for the whole exchange, instead of Config::timeout
+    std::string to;                              ///< service name in the registry
+    std::optional<std::string> rewrite;          ///< template of the path sent on; without it the path stays
+    std::optional<Duration> timeout;             ///< for the whole exchange, instead of Config::timeout
+    std::optional<std::uint64_t> body_bytes_max; ///< of a request, instead of Config::body_bytes_max
     Location rewrite_where;
 };
 

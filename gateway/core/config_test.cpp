@@ -45,7 +45,7 @@ TEST(GatewayConfig, MistakesGiveTheExpectedMessages) {
         EXPECT_FALSE(expected.empty()) << entry.path();
         EXPECT_EQ(mistakes(content(entry.path()), entry.path().filename().string()), expected) << entry.path();
     }
-    EXPECT_GE(cases, 13u);
+    EXPECT_GE(cases, 14u);
 }
 
 // Goal: everything the file can say arrives in the configuration.
@@ -56,6 +56,7 @@ routes:
     to: a-service
     rewrite: /x/{id}
     timeout: 1500ms
+    body_bytes_max: 3000
 compositions:
   - match: {path: "/c/{id}"}
     answer:
@@ -77,6 +78,7 @@ limits: {body_bytes_max: 1000, composed_bytes_max: 2000}
     EXPECT_EQ(route.to, "a-service");
     EXPECT_EQ(route.rewrite, "/x/{id}");
     EXPECT_EQ(route.timeout, std::chrono::milliseconds(1500));
+    EXPECT_EQ(route.body_bytes_max, 3000u);
     const auto& composition = config->compositions.at(0);
     EXPECT_EQ(composition.answer.at(0).service, "a-service");
     EXPECT_EQ(composition.answer.at(0).target, "/x/{id}");

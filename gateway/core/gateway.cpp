@@ -6,9 +6,9 @@
 namespace flotilla::gateway {
 namespace {
 
-http::ServerOptions server_options(http::ServerOptions options, const Config& config, const RouteTable& routes) {
+http::ServerOptions server_options(http::ServerOptions options, const Config& config) {
     options.body_bytes_max = config.body_bytes_max;
-    options.request_timeout = routes.longest_timeout();
+    options.request_timeout = config.timeout;
     return options;
 }
 
@@ -23,7 +23,7 @@ Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const Route
       pipeline_(world, routes_, proxy_, composer_, recorder_, own_, log),
       server_(
           world, [this](Context& request, http::Exchange& exchange) { return pipeline_.handle(request, exchange); },
-          server_options(options_.server, config, *routes_)) {
+          server_options(options_.server, config)) {
     watch_upstreams();
 }
 

@@ -23,8 +23,9 @@ Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy
 //  4. recording    access log and metrics see every outcome, also those of the steps that refuse
 //  5. path         normalised once, before anything looks at it: what is matched is what is sent on
 //  6. routing      400, 404 and 405 before a body is read and before any upstream hears of it
-//  7. the action   proxy or composition, within the route's timeout
-//  8. errors       every failure becomes problem+json here and nowhere else
+//  7. limits       the route's own ones of body and time replace the server's; 413 before any upstream hears of it
+//  8. the action   proxy or composition
+//  9. errors       every failure becomes problem+json here and nowhere else
 task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
     if (own_.has(exchange.request().path())) co_return co_await own_.answer(context, exchange);
 
@@ -79,13 +80,12 @@ Result<void> Pipeline::route(const http::Exchange& exchange, State& state) {
 
 task<Result<int>> Pipeline::act(Context& context, http::Exchange& exchange, const State& state) {
     const auto& target = routes_->targets()[*state.target];
-    std::optional<Context> limited;
-    if (target.timeout) limited.emplace(context, *target.timeout);
-    auto& bounded = limited ? *limited : context;
+    co_await must(exchange.limit_body(target.body_bytes_max));
+    if (target.timeout) exchange.limit_time(*target.timeout);
     if (const auto* proxied = std::get_if<ProxyAction>(&target.action)) {
-        co_return co_await proxy_.forward(bounded, exchange, state.facts, *proxied);
+        co_return co_await proxy_.forward(context, exchange, state.facts, *proxied);
     }
-    co_return co_await composer_.answer(bounded, exchange, state.facts, std::get<CompositionAction>(target.action));
+    co_return co_await composer_.answer(context, exchange, state.facts, std::get<CompositionAction>(target.action));
 }
 
 task<int> Pipeline::answer_error(Context& context, http::Exchange& exchange, const State& state, Error error) {

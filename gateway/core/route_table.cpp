@@ -10,21 +10,6 @@ Error at(const Location& where, const Error& error) {
     return Error(Kind::invalid, "invalid_configuration", where.to_string() + ": " + error.message());
 }
 
-Duration longest_of(const Config& config) {
-    auto longest = config.timeout;
-    for (const auto& route : config.routes)
-        longest = std::max(longest, route.timeout.value_or(config.timeout));
-    for (const auto& each : config.compositions)
-        longest = std::max(longest, each.timeout.value_or(config.timeout));
-    return longest;
-}
-
-// The server already ends every request at the longest timeout: only shorter ones need a timer of their own.
-std::optional<Duration> own_timeout(const std::optional<Duration>& configured, const Config& config) {
-    const auto timeout = configured.value_or(config.timeout);
-    return timeout < longest_of(config) ? std::optional(timeout) : std::nullopt;
-}
-
 Result<Target> proxy_target(const RouteConfig& route, const std::string& path) {
     ProxyAction action{.service = route.to, .rewrite = {}};
     if (route.rewrite) {
@@ -32,7 +17,7 @@ Result<Target> proxy_target(const RouteConfig& route, const std::string& path) {
         if (!compiled) return at(route.rewrite_where, compiled.error());
         action.rewrite = std::move(*compiled);
     }
-    return Target{path, {}, std::move(action)};
+    return Target{.pattern = path, .action = std::move(action)};
 }
 
 Result<Target> composition_target(const CompositionConfig& composition, const std::string& path) {
@@ -42,7 +27,7 @@ Result<Target> composition_target(const CompositionConfig& composition, const st
         if (!compiled) return at(branch.where, compiled.error());
         action.branches.push_back({branch.name, branch.service, std::move(*compiled), branch.required, branch.timeout});
     }
-    return Target{path, {}, std::move(action)};
+    return Target{.pattern = path, .action = std::move(action)};
 }
 
 std::string host_of(std::string_view authority) {
@@ -64,12 +49,12 @@ Result<std::size_t> match(const http::Router& router, Method method, std::string
 
 Result<std::shared_ptr<const RouteTable>> RouteTable::build(const Config& config) {
     auto table = std::make_shared<RouteTable>();
-    table->longest_timeout_ = longest_of(config);
     for (const auto& route : config.routes) {
         for (const auto& path : route.match.paths) {
             auto target = proxy_target(route, path);
             if (!target) return std::move(target.error());
-            target->timeout = own_timeout(route.timeout, config);
+            target->timeout = route.timeout;
+            target->body_bytes_max = route.body_bytes_max.value_or(config.body_bytes_max);
             if (auto added = table->add(route.match, path, std::move(*target)); !added) return std::move(added.error());
         }
     }
@@ -77,7 +62,8 @@ Result<std::shared_ptr<const RouteTable>> RouteTable::build(const Config& config
         for (const auto& path : composition.match.paths) {
             auto target = composition_target(composition, path);
             if (!target) return std::move(target.error());
-            target->timeout = own_timeout(composition.timeout, config);
+            target->timeout = composition.timeout;
+            target->body_bytes_max = config.body_bytes_max;
             if (auto added = table->add(composition.match, path, std::move(*target)); !added) {
                 return std::move(added.error());
             }

@@ -38,8 +38,9 @@ struct CompositionAction {
 
 /// What a pattern leads to.
 struct Target {
-    std::string pattern;             ///< for metrics and logs
-    std::optional<Duration> timeout; ///< when shorter than longest_timeout()
+    std::string pattern;                  ///< for metrics and logs
+    std::optional<Duration> timeout = {}; ///< instead of the server's
+    std::uint64_t body_bytes_max = 0;     ///< of a request
     std::variant<ProxyAction, CompositionAction> action;
 };
 
@@ -57,8 +58,6 @@ public:
     std::string allowed(std::string_view authority, std::string_view path) const;
 
     const std::vector<Target>& targets() const { return targets_; }
-    /// What the server has to allow a request.
-    Duration longest_timeout() const { return longest_timeout_; }
     /// Every service some route leads to, once.
     std::vector<std::string> services() const;
 
@@ -69,7 +68,6 @@ private:
     http::Router any_host_;
     std::map<std::string, http::Router, std::less<>> hosts_;
     std::vector<Target> targets_;
-    Duration longest_timeout_{};
 };
 
 } // namespace flotilla::gateway

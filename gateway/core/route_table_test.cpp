@@ -55,23 +55,26 @@ routes:
     EXPECT_EQ(service(*routes, Method::delete_, "h", "/b"), "not_found");
 }
 
-// Goal: only routes below the longest timeout need a timer of their own.
-TEST(RouteTable, ShorterTimeoutsAreKept) {
+// Goal: a route's own limits arrive at its target; without, the body's is the configuration's.
+TEST(RouteTable, OwnLimitsAreKept) {
     const auto routes = table(R"(
 routes:
   - match: {path: /slow}
     to: a-service
     timeout: 2m
+    body_bytes_max: 1000000000
   - match: {path: /fast}
     to: a-service
     timeout: 1s
   - match: {path: /normal}
     to: a-service
+limits: {body_bytes_max: 1000}
 )");
-    EXPECT_EQ(routes->longest_timeout(), std::chrono::minutes(2));
-    EXPECT_EQ(routes->targets()[0].timeout, std::nullopt);
+    EXPECT_EQ(routes->targets()[0].timeout, std::chrono::minutes(2));
+    EXPECT_EQ(routes->targets()[0].body_bytes_max, 1'000'000'000u);
     EXPECT_EQ(routes->targets()[1].timeout, std::chrono::seconds(1));
-    EXPECT_EQ(routes->targets()[2].timeout, std::chrono::seconds(30));
+    EXPECT_EQ(routes->targets()[1].body_bytes_max, 1000u);
+    EXPECT_EQ(routes->targets()[2].timeout, std::nullopt);
 }
 
 } // namespace

@@ -139,7 +139,10 @@ struct ConsulApi::Impl {
         auto parameters = http::parse_query(head.query());
         if (!parameters) co_return Error(Kind::invalid, "Bad query: invalid percent-encoding");
         request.parameters = std::move(*parameters);
-        if (head.method == Method::put) request.body = co_await must(exchange.read_all(context, kBodyBytesMax));
+        if (head.method == Method::put) {
+            co_await must(exchange.limit_body(kBodyBytesMax));
+            request.body = co_await must(exchange.read_all(context));
+        }
         request.now = world.monotonic();
         request.fresh_id = new_id(world);
         co_return request;

@@ -25,6 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 require(*found < (*table)->targets().size(), "a route leads nowhere");
         }
     }
-    require((*table)->longest_timeout() > Duration::zero() || (*table)->targets().empty(), "a timeout is not positive");
+    for (const auto& target : (*table)->targets()) {
+        require(!target.timeout || *target.timeout > Duration::zero(), "a timeout is not positive");
+        require(target.body_bytes_max > 0, "a limit is not positive");
+    }
     return 0;
 }

@@ -32,17 +32,27 @@ Context::Context(Context& parent, Deadline deadline)
         return;
     }
     parent_hook_.link(parent, &Context::on_parent, this);
+    arm_deadline();
+}
+
+Context::Context(Context& parent, Duration timeout)
+    : Context(parent, Deadline::after(parent.world().monotonic(), timeout)) {}
+
+void Context::set_deadline(Deadline deadline) {
+    deadline_ = parent_ ? deadline.earlier(parent_->deadline_) : deadline;
+    if (!reason_) arm_deadline();
+}
+
+void Context::arm_deadline() {
     // The parent's own timer covers a deadline inherited from it.
-    if (deadline_ == parent.deadline_) return;
-    if (deadline_.at <= world_.monotonic()) {
+    if (deadline_ == (parent_ ? parent_->deadline_ : Deadline::never())) {
+        timer_.disarm();
+    } else if (deadline_.at <= world_.monotonic()) {
         on_deadline(this);
     } else {
         timer_.arm(deadline_.at);
     }
 }
-
-Context::Context(Context& parent, Duration timeout)
-    : Context(parent, Deadline::after(parent.world().monotonic(), timeout)) {}
 
 Context::~Context() {
     if (destroyed_ != nullptr) *destroyed_ = true;

@@ -63,6 +63,9 @@ public:
 
     World& world() const { return world_; }
     Deadline deadline() const { return deadline_; }
+    /// Moves the deadline, for who learns only on the way how long work may take; never beyond the parent's. Children
+    /// made before keep theirs.
+    void set_deadline(Deadline deadline);
     /// What is left of the deadline; Duration::max() without one.
     Duration remaining() const { return deadline_.remaining(world_.monotonic()); }
 
@@ -83,6 +86,7 @@ public:
 
 private:
     friend class CancelHook;
+    void arm_deadline();
     static void on_deadline(void* self);
     static void on_parent(void* self);
 

@@ -82,6 +82,35 @@ TEST(Context, ChildInheritsAndTightens) {
     EXPECT_LE(shorter.remaining(), 1min);
 }
 
+// Goal: a deadline can be moved both ways, never beyond the parent's, and counts from then on.
+TEST(Context, MovedDeadlineCounts) {
+    Loop loop;
+    Context parent(loop.world());
+    const Instant start = loop.world().monotonic();
+    Context bounded(parent, Deadline{start + 1h});
+    Context context(bounded, Deadline{start + 5ms});
+    context.set_deadline(Deadline{start + 2h});
+    EXPECT_EQ(context.deadline(), bounded.deadline());
+    EXPECT_TRUE(loop.run_until_done(sleep_for(context, 10ms)));
+    EXPECT_FALSE(context.cancelled());
+    context.set_deadline(Deadline{start + 12ms});
+    const auto slept = loop.run_until_done(sleep_for(context, 1h));
+    EXPECT_EQ(slept ? Kind::internal : slept.error().kind(), Kind::deadline_exceeded);
+    EXPECT_FALSE(bounded.cancelled());
+}
+
+// Goal: a deadline moved into the past ends the context at once; what has ended stays ended.
+TEST(Context, DeadlineMovedIntoThePastEndsIt) {
+    Loop loop;
+    Context parent(loop.world());
+    Context context(parent, 1h);
+    context.set_deadline(Deadline{loop.world().monotonic()});
+    ASSERT_TRUE(context.cancelled());
+    EXPECT_EQ(context.reason().kind(), Kind::deadline_exceeded);
+    context.set_deadline(Deadline::never());
+    EXPECT_TRUE(context.cancelled());
+}
+
 // Goal: cancelling reaches children and grandchildren, not parents; the first reason stays.
 TEST(Context, CancelReachesChildrenFirstReasonStays) {
     Loop loop;

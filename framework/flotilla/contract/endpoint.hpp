@@ -2,11 +2,13 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <string_view>
 
 #include <flotilla/base/descriptor.hpp>
+#include <flotilla/base/duration.hpp>
 #include <flotilla/contract/error_code.hpp>
 
 namespace flotilla {
@@ -52,6 +54,8 @@ struct EndpointOptions {
     bool idempotent = false; ///< accepts Idempotency-Key; clients generate one and may then retry a POST or PATCH
     ErrorList errors = {};   ///< codes it may answer besides validation errors
     std::string_view summary = {};
+    std::uint64_t body_bytes_max = 0; ///< of a request; 0: the service's default (HostOptions)
+    Duration timeout = {};            ///< of a request that brings no shorter one; 0: the server's default, 30 s
 };
 
 /// The type-erased face of an endpoint: what routing, documents and gateways need.
@@ -61,6 +65,7 @@ struct EndpointInfo {
     EndpointOptions options;
     const TypeDescriptor* request;
     const TypeDescriptor* response;
+    bool streamed = false; ///< the request's body is bytes of any content type, not JSON: see StreamedEndpoint
 };
 
 namespace detail {
@@ -76,6 +81,17 @@ constexpr void for_each_path_parameter(std::string_view path, Visit visit) {
         at = end;
     }
 }
+
+/// Throws (a compile error) when a parameter of the path is not a field of the request.
+template <class Request>
+constexpr void check_path(std::string_view path) {
+    for_each_path_parameter(path, [](std::string_view parameter) {
+        bool found = false;
+        for (const auto& field : descriptor_of<Request>.fields)
+            found = found || field.json_name == parameter;
+        if (!found) throw "a path parameter is not a field of the request";
+    });
+}
 } // namespace detail
 
 /// One operation of a service: constant data that server, client, OpenAPI and gateway share.
@@ -88,13 +104,28 @@ struct Endpoint : EndpointInfo {
     using response_type = Response;
 
     consteval Endpoint(Method method, std::string_view path, EndpointOptions options = {})
-        : EndpointInfo{method, path, options, &descriptor_of<Request>, &descriptor_of<Response>} {
-        detail::for_each_path_parameter(path, [](std::string_view parameter) {
-            bool found = false;
-            for (const auto& field : descriptor_of<Request>.fields)
-                found = found || field.json_name == parameter;
-            if (!found) throw "a path parameter is not a field of the request";
-        });
+        : EndpointInfo{method, path, options, &descriptor_of<Request>, &descriptor_of<Response>, false} {
+        detail::check_path<Request>(path);
+    }
+};
+
+/// An operation whose request body is a stream of bytes of any content type (an upload), read piece by piece by its
+/// handler, never whole in memory. Request binds from path and query. Endpoints that take more than the service's
+/// default declare `body_bytes_max`, and a `timeout` that such a body can meet. The method has a body (POST, PUT,
+/// PATCH), and there is no Idempotency-Key, as nobody keeps the body to compare; anything else is a compile error.
+/// `inline constexpr StreamedEndpoint<PhotoId, Photo> put_photo{Method::put, "/photos/{id}",
+///     {.body_bytes_max = 100 << 20, .timeout = std::chrono::minutes(10)}};`
+template <class Request, class Response>
+struct StreamedEndpoint : EndpointInfo {
+    using request_type = Request;
+    using response_type = Response;
+
+    consteval StreamedEndpoint(Method method, std::string_view path, EndpointOptions options = {})
+        : EndpointInfo{method, path, options, &descriptor_of<Request>, &descriptor_of<Response>, true} {
+        detail::check_path<Request>(path);
+        if (method != Method::post && method != Method::put && method != Method::patch)
+            throw "a streamed endpoint's method is POST, PUT or PATCH";
+        if (options.idempotent) throw "a streamed endpoint takes no Idempotency-Key";
     }
 };
 

@@ -39,6 +39,13 @@ template <class Request, Path path>
 constexpr bool compiles =
     requires { typename std::bool_constant<(Endpoint<Request, Empty>{Method::get, path.view()}, true)>; };
 
+/// Whether a streamed endpoint with that method and idempotency compiles.
+template <class Request, Path path, Method method, bool idempotent = false>
+constexpr bool streams = requires {
+    typename std::bool_constant<(StreamedEndpoint<Request, Empty>{method, path.view(), {.idempotent = idempotent}},
+                                 true)>;
+};
+
 std::vector<std::string> parameters_of(std::string_view path) {
     std::vector<std::string> names;
     detail::for_each_path_parameter(path, [&](std::string_view name) { names.emplace_back(name); });
@@ -76,6 +83,22 @@ TEST(Endpoint, MalformedPathDoesNotCompile) {
     static_assert(!compiles<OrderId, "orders">);
     static_assert(!compiles<OrderId, "/orders/{}">);
     static_assert(!compiles<OrderId, "/orders/{id">);
+}
+
+// Goal: a streamed endpoint has a body and no Idempotency-Key, and its path is checked as others' are.
+TEST(StreamedEndpoint, WhatCannotStreamDoesNotCompile) {
+    static_assert(streams<OrderId, "/orders/{id}/scan", Method::put>);
+    static_assert(streams<OrderId, "/scans", Method::post>);
+    static_assert(!streams<OrderId, "/orders/{id}/scan", Method::get>);
+    static_assert(!streams<OrderId, "/orders/{id}/scan", Method::delete_>);
+    static_assert(!streams<OrderId, "/orders/{id}/scan", Method::put, true>);
+    static_assert(!streams<OrderId, "/orders/{name}/scan", Method::put>);
+    constexpr StreamedEndpoint<OrderId, Order> scan{
+        Method::put, "/orders/{id}/scan", {.body_bytes_max = 100 << 20, .timeout = std::chrono::minutes(5)}};
+    EXPECT_TRUE(scan.streamed);
+    EXPECT_EQ(scan.options.body_bytes_max, 100u << 20);
+    EXPECT_EQ(scan.options.timeout, std::chrono::minutes(5));
+    EXPECT_FALSE(get.streamed);
 }
 
 // Goal: the parameters of a path are found in order.

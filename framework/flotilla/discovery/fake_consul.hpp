@@ -100,7 +100,7 @@ private:
 
     task<void> handle(Context& context, http::Exchange& exchange) {
         const std::string path(exchange.request().path());
-        auto body = co_await exchange.read_all(context, 64 * 1024);
+        auto body = co_await exchange.read_all(context);
         if (mode == Mode::unreachable || !body) co_return exchange.reset();
         if (mode == Mode::failing) co_return co_await respond(context, exchange, 500, "No cluster leader");
         if (path.starts_with("/v1/health/service/")) co_return co_await handle_health(context, exchange);

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include <flotilla/http/body_source.hpp>
 #include <flotilla/http/exchange.hpp>
 
 namespace flotilla::http {
@@ -32,6 +33,11 @@ public:
     /// connection is sent once more on a new one when it is safe. Errors: unavailable, bad_gateway, too_large, the
     /// context's reason.
     task<Result<Response>> fetch(Context& context, Address address, Request request);
+
+    /// As above, with a body that is sent while it is made: at most one piece is in memory. An answer that comes early
+    /// ends the sending. Repeated on a stale connection only while no piece was taken, or from the start again where
+    /// the source can go back and the method is idempotent. Errors also: the source's.
+    task<Result<Response>> fetch(Context& context, Address address, RequestHead head, BodySource& body);
 
     std::size_t idle_connections() const;
     /// Closes idle connections to an address (all, without one): its instance has gone.

@@ -18,7 +18,7 @@ Request request(Method method, std::string target, std::string body = {}) {
 
 /// Answers with what it was asked.
 task<void> echo(Context& context, Exchange& exchange) {
-    auto body = co_await exchange.read_all(context, 64 << 20);
+    auto body = co_await exchange.read_all(context);
     if (!body) co_return;
     ResponseHead head;
     for (const auto* field : {"traceparent", "tracestate", "baggage", "flotilla-timeout-ms"}) {

@@ -8,20 +8,16 @@ namespace {
 constexpr std::uint64_t kReserveMax = 256 * 1024; // what a peer merely announces is not allocated beyond this
 } // namespace
 
-task<Result<std::string>> Exchange::read_all(Context& context, std::size_t limit) {
+task<Result<std::string>> Exchange::read_all(Context& context) {
     std::string body;
     const auto size = request_body_size();
-    if (size.framing == BodySize::Framing::known) {
-        if (size.bytes > limit) co_return Error(Kind::too_large, "content_too_large", "the body is too large");
-        body.reserve(static_cast<std::size_t>(std::min(size.bytes, kReserveMax)));
-    }
     if (size.framing == BodySize::Framing::none) co_return body;
+    if (size.framing == BodySize::Framing::known)
+        body.reserve(static_cast<std::size_t>(std::min(size.bytes, kReserveMax)));
     while (true) {
         auto piece = co_await read(context);
         if (!piece) co_return std::move(piece.error());
         if (piece->empty()) co_return body;
-        if (piece->size() > limit - body.size())
-            co_return Error(Kind::too_large, "content_too_large", "the body is too large");
         body.append(*piece);
     }
 }

@@ -25,6 +25,14 @@ public:
     /// Where the request came from.
     virtual const Address& peer() const = 0;
 
+    /// Replaces the server's limit of the request body, once it is known what the request is for. Errors: too_large at
+    /// once when the announced length is above it; read() finds the same, and where a chunked body exceeds it. Nothing
+    /// is read then, nor asked for with 100 (Continue). Requires: before the first read().
+    virtual Result<void> limit_body(std::uint64_t bytes_max) = 0;
+    /// Replaces the server's request_timeout, counted from now; an earlier deadline that the client brought stays.
+    /// Moves the deadline of the context that the handler was given. Requires: no child of that context has been made.
+    virtual void limit_time(Duration max) = 0;
+
     /// The next piece of the request body; empty at its end. Valid until the next call. Reading nothing applies
     /// back-pressure. Errors: invalid (bad framing), too_large, unavailable (peer gone), the context's reason.
     virtual task<Result<std::string_view>> read(Context& context) = 0;
@@ -48,8 +56,8 @@ public:
     /// Sends `head` (101 or 2xx to CONNECT) and hands over the connection, with bytes already received in front.
     virtual task<Result<std::unique_ptr<Stream>>> upgrade(Context& context, const ResponseHead& head) = 0;
 
-    /// The whole request body. Errors: as read(); too_large past `limit`.
-    task<Result<std::string>> read_all(Context& context, std::size_t limit);
+    /// The whole request body, in memory: limit_body() bounds it. Errors: as read().
+    task<Result<std::string>> read_all(Context& context);
 };
 
 /// One request and its response as a client sees them.

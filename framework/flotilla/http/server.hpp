@@ -13,14 +13,14 @@ struct ServerOptions {
     std::size_t request_line_bytes_max = 8 * 1024;
     std::size_t header_bytes_max = 32 * 1024;
     std::size_t header_count_max = 100;
-    std::uint64_t body_bytes_max = 10 * 1024 * 1024;
+    std::uint64_t body_bytes_max = 10 * 1024 * 1024; ///< where nobody says otherwise: Exchange::limit_body
     std::size_t connections_max = 10'000;
     Duration header_timeout = std::chrono::seconds(10);
     Duration body_timeout = std::chrono::seconds(60);    ///< for a request body, and what the rate adds
     std::uint64_t body_bytes_per_second_min = 16 * 1024; ///< so many bytes buy one more second for the body; 0: none
     Duration write_timeout = std::chrono::seconds(60);   ///< for one write
     Duration idle_timeout = std::chrono::seconds(75);
-    Duration request_timeout = std::chrono::seconds(30); ///< deadline of a request that brings none
+    Duration request_timeout = std::chrono::seconds(30); ///< where nobody says otherwise: Exchange::limit_time
 };
 
 /// Handles one exchange. Must answer it (respond, or send and finish); if it returns without, the server answers 500.

@@ -108,6 +108,7 @@ void ServerConnection::start_request() {
                          : body == BodyFraming::chunked ? BodySize::unknown()
                                                         : BodySize::none();
     body_deadline_ = server_.world.monotonic() + server_.options.body_timeout;
+    body_given_at_.reset();
     earn_body_time(buffer_.view().size());
     // Who sends the body anyway does not wait for 100 (Continue).
     continue_pending_ = parser_.expects_continue() && body != BodyFraming::none && buffer_.empty();
@@ -119,14 +120,6 @@ void ServerConnection::start_request() {
 task<void> ServerConnection::handle() {
     start_request();
     // Answers that could not be sent leave the connection broken, which conclude() sees: nothing more can be done.
-    if (request_body_size_.framing == BodySize::Framing::known &&
-        request_body_size_.bytes > server_.options.body_bytes_max) {
-        ++server_.statistics.protocol_errors;
-        close_ = true;
-        std::ignore = co_await respond_error(context_, *this,
-                                             Error(Kind::too_large, "content_too_large", "the body is too large"));
-        co_return;
-    }
     const auto allowed = time_allowed(parser_, server_.options.request_timeout);
     if (!allowed) {
         std::ignore = co_await respond_error(context_, *this, allowed.error());
@@ -134,6 +127,7 @@ task<void> ServerConnection::handle() {
     }
     Context context(context_, *allowed);
     context.trace = trace_of_request(parser_, server_.world);
+    handling_ = &context;
     bool threw = false;
     ++server_.statistics.active_requests;
     try {
@@ -142,6 +136,7 @@ task<void> ServerConnection::handle() {
         threw = true; // logged by the caller's middleware, answered here
     }
     --server_.statistics.active_requests;
+    handling_ = nullptr;
     if (answer_ != Answer::none) co_return;
     const bool late = !threw && context.cancelled();
     std::ignore = co_await respond_error(context, *this,

@@ -56,6 +56,8 @@ public:
     const RequestHead& request() const override { return request_; }
     BodySize request_body_size() const override { return request_body_size_; }
     const Address& peer() const override { return peer_; }
+    Result<void> limit_body(std::uint64_t bytes_max) override;
+    void limit_time(Duration max) override;
     task<Result<std::string_view>> read(Context& context) override;
     const Headers& request_trailers() const override { return trailers_; }
     task<Result<void>> send(Context& context, const ResponseHead& head, BodySize size) override;
@@ -81,6 +83,7 @@ private:
     bool body_out_of_reach() const;
     Result<void> begin_answer(const ResponseHead& head, BodySize size, bool whole);
     task<Result<void>> transmit(Context& context, std::string_view body, std::string_view tail);
+    Error refuse_body();
     void earn_body_time(std::size_t bytes);
     task<Result<void>> send_continue(Context& context);
     Context& for_answer(Context& context) { return context.cancelled() ? context_ : context; }
@@ -100,8 +103,10 @@ private:
     BodyDecoder body_;
     BodySize request_body_size_;
     Headers trailers_;
+    Context* handling_ = nullptr; // what the handler was given
     Instant body_deadline_{};
-    bool continue_pending_ = false; // the client waits for 100 (Continue)
+    std::optional<Instant> body_given_at_; // when read() gave out a piece with more to come
+    bool continue_pending_ = false;        // the client waits for 100 (Continue)
 
     Answer answer_ = Answer::none;
     Sender sender_;

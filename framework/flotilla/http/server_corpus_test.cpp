@@ -28,7 +28,7 @@ TEST(HttpServer, CorpusGetsTheVerdicts) {
     const auto corpus = CorpusReader::read();
     Outcome outcome;
     const auto handler = [&outcome](Context& context, Exchange& exchange) -> task<void> {
-        auto body = co_await exchange.read_all(context, kCorpusBodyMax);
+        auto body = co_await exchange.read_all(context);
         if (!body) {
             std::ignore = co_await respond_error(context, exchange, body.error());
             co_return;
@@ -63,7 +63,7 @@ TEST(HttpServer, CorpusLeavesTheConnectionAsItMust) {
     bool probed = false;
     const auto handler = [&probed](Context& context, Exchange& exchange) -> task<void> {
         probed = probed || exchange.request().target == "/probe";
-        auto body = co_await exchange.read_all(context, kCorpusBodyMax);
+        auto body = co_await exchange.read_all(context);
         if (body) {
             std::ignore = co_await exchange.respond(context, {}, "ok");
         } else {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <flotilla/http/request_context.hpp>
 #include <flotilla/http/upgraded_stream.hpp>
 
 namespace flotilla::http {
@@ -25,21 +26,36 @@ Error to_error(const ProtocolError& error) {
     return Error(kind, std::string(error.code), std::string(error.detail));
 }
 
+Result<void> ServerConnection::limit_body(std::uint64_t bytes_max) {
+    if (body_.set_limit(bytes_max)) return {};
+    return refuse_body();
+}
+
+void ServerConnection::limit_time(Duration max) {
+    const auto allowed = time_allowed(parser_, max); // of a request that is handled its fields are valid
+    if (handling_ && allowed) handling_->set_deadline(Deadline::after(server_.world.monotonic(), *allowed));
+}
+
+Error ServerConnection::refuse_body() {
+    ++server_.statistics.protocol_errors;
+    close_ = true;
+    return to_error(body_.error());
+}
+
 task<Result<std::string_view>> ServerConnection::read(Context& context) {
     buffer_.consume(std::exchange(held_, 0));
+    // Time that the handler took is not the sender's.
+    if (body_given_at_) body_deadline_ += server_.world.monotonic() - *std::exchange(body_given_at_, std::nullopt);
     while (true) {
         const auto step = body_.next(buffer_.view());
         if (step.state == BodyDecoder::State::piece) {
             held_ = step.consumed;
+            if (!body_.done()) body_given_at_ = server_.world.monotonic();
             co_return step.piece;
         }
         buffer_.consume(step.consumed);
         if (step.state == BodyDecoder::State::done) co_return std::string_view();
-        if (step.state == BodyDecoder::State::failed) {
-            ++server_.statistics.protocol_errors;
-            close_ = true;
-            co_return to_error(body_.error());
-        }
+        if (step.state == BodyDecoder::State::failed) co_return refuse_body();
         if (!stream_ || !stream_->is_open()) co_return Error(Kind::unavailable, "the connection has been given up");
         // A head that waits for its body goes out before we wait for the peer.
         if (sender_.has_unsent()) co_await must(transmit(context, {}, {}));
@@ -81,7 +97,8 @@ task<Result<void>> ServerConnection::send_continue(Context& context) {
 /// True when reading the body to its end is not worth keeping the connection.
 bool ServerConnection::body_out_of_reach() const {
     if (body_.done()) return false;
-    return continue_pending_ || (body_.framing() == BodyFraming::known && body_.expected() > kDrainBytesMax);
+    return continue_pending_ || !body_.fits() ||
+           (body_.framing() == BodyFraming::known && body_.expected() > kDrainBytesMax);
 }
 
 /// Encodes the head. `whole`: no more reading of the request is to be expected.

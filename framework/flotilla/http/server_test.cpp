@@ -15,7 +15,7 @@ std::string get(const std::string& target, const std::string& fields = "") {
 
 /// Answers with the method, target and body.
 task<void> echo(Context& context, Exchange& exchange) {
-    auto body = co_await exchange.read_all(context, 1 << 20);
+    auto body = co_await exchange.read_all(context);
     if (!body) {
         std::ignore = co_await respond_error(context, exchange, body.error());
         co_return;

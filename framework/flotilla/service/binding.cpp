@@ -90,6 +90,7 @@ void append_query(const FieldDescriptor& field, const void* request, std::string
 } // namespace
 
 bool has_body(const EndpointInfo& endpoint) {
+    if (endpoint.streamed) return false;
     return endpoint.method == Method::post || endpoint.method == Method::put || endpoint.method == Method::patch;
 }
 

@@ -10,7 +10,7 @@
 
 namespace flotilla {
 
-/// True when the endpoint's request travels as a JSON body (POST, PUT, PATCH); otherwise it is the query.
+/// True when the endpoint's request travels as a JSON body (POST, PUT, PATCH, not streamed); otherwise it is the query.
 bool has_body(const EndpointInfo& endpoint);
 
 /// False when the response type has no fields.

@@ -30,7 +30,8 @@ task<Result<Instances>> Client::known_instances(Context& context) {
         .with_retry_after(std::chrono::seconds(1));
 }
 
-task<Result<std::string>> Client::send(Context& context, const EndpointInfo& endpoint, const void* request) {
+task<Result<std::string>> Client::send(Context& context, const EndpointInfo& endpoint, const void* request,
+                                       http::BodySource* streamed) {
     auto message = make_request(endpoint, request);
     message.head.authority = service_.name;
     message.head.headers.add("accept", "application/json");
@@ -39,16 +40,21 @@ task<Result<std::string>> Client::send(Context& context, const EndpointInfo& end
 
     auto instances = co_await must(registry_.resolve(context, std::string(service_.name)));
     const auto first = turn_++;
-    // The only instance gets a second try: a kept connection may have ended just as we used it.
-    const std::size_t tries = repeatable ? std::max<std::size_t>(instances->size(), 2) : 1;
+    // The only instance gets a second try: a kept connection may have ended just as we used it. A stream of which
+    // nothing was sent is safe to repeat whatever it is for.
+    const std::size_t tries = repeatable || streamed ? std::max<std::size_t>(instances->size(), 2) : 1;
     Error last(Kind::unavailable, "no_instance", "no healthy instance of " + std::string(service_.name) + " is known");
     for (std::size_t i = 0; i < tries; ++i) {
         const auto& instance = (*instances)[(first + i) % instances->size()];
-        auto response = co_await http_.fetch(context, instance.best_address(this_host_), message);
+        auto address = instance.best_address(this_host_);
+        auto fetching = streamed ? http_.fetch(context, std::move(address), message.head, *streamed)
+                                 : http_.fetch(context, std::move(address), message);
+        auto response = co_await std::move(fetching);
         if (response) co_return answer_of(endpoint, std::move(*response));
         last = std::move(response.error()).with_context("calling " + instance.id);
         const bool unreachable = last.kind() == Kind::unavailable || last.kind() == Kind::bad_gateway;
         if (!unreachable || context.cancelled()) break;
+        if (streamed && streamed->taken() && !(repeatable && streamed->rewind())) break;
     }
     co_return last;
 }

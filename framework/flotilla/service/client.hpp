@@ -23,14 +23,16 @@ public:
     template <class Request, class Response>
     task<Result<Response>> call(Context& context, const Endpoint<Request, Response>& endpoint,
                                 std::type_identity_t<Request> request) {
-        auto body = co_await must(send(context, endpoint, &request));
-        if constexpr (std::is_empty_v<Response>) {
-            co_return Response{};
-        } else {
-            auto response = json::parse<Response>(body);
-            if (!response) co_return broken_answer(endpoint, response.error());
-            co_return std::move(*response);
-        }
+        co_return response_of<Response>(endpoint, co_await must(send(context, endpoint, &request, nullptr)));
+    }
+
+    /// Calls a streamed endpoint: `co_await photos.call(context, photo::put, {.id = id}, body)`. The body goes out as
+    /// the service takes it. Another instance is tried only while no piece of it was taken, or from the start again
+    /// where the body can go back (bytes) and the method is idempotent. Errors also: the source's.
+    template <class Request, class Response>
+    task<Result<Response>> call(Context& context, const StreamedEndpoint<Request, Response>& endpoint,
+                                std::type_identity_t<Request> request, http::BodySource& body) {
+        co_return response_of<Response>(endpoint, co_await must(send(context, endpoint, &request, &body)));
     }
 
     const Service& service() const { return service_; }
@@ -38,8 +40,19 @@ public:
 private:
     /// Errors: unavailable `no_instance`, soon, when none is known and the registry does not tell.
     task<Result<Instances>> known_instances(Context& context);
-    /// Returns the body of a successful answer.
-    task<Result<std::string>> send(Context& context, const EndpointInfo& endpoint, const void* request);
+    /// Returns the body of a successful answer. streamed: the request's body, of a streamed endpoint.
+    task<Result<std::string>> send(Context& context, const EndpointInfo& endpoint, const void* request,
+                                   http::BodySource* streamed);
+    template <class Response>
+    Result<Response> response_of(const EndpointInfo& endpoint, const std::string& body) const {
+        if constexpr (std::is_empty_v<Response>) {
+            return Response{};
+        } else {
+            auto response = json::parse<Response>(body);
+            if (!response) return broken_answer(endpoint, response.error());
+            return std::move(*response);
+        }
+    }
     Result<std::string> answer_of(const EndpointInfo& endpoint, http::Response response) const;
     Error broken_answer(const EndpointInfo& endpoint, const Error& why) const;
 

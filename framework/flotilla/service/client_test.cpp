@@ -41,7 +41,7 @@ public:
 private:
     task<void> handle(Context& context, http::Exchange& exchange) {
         seen.push_back(exchange.request());
-        std::ignore = co_await exchange.read_all(context, 1024);
+        std::ignore = co_await exchange.read_all(context);
         http::Response response;
         response.head.headers.add("content-type", "application/json");
         response.body = R"({"id":")" + id_ + R"(","size":1})";

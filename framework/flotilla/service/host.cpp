@@ -64,8 +64,8 @@ struct Host::Impl {
     Impl(World& w, Process& p, HostOptions o, bool is_primary)
         : world(w), process(p), options(std::move(o)), primary(is_primary), http(w),
           pipeline(w, p, options, health, is_primary),
-          server(w, [this](Context& request, http::Exchange& exchange) { return pipeline.handle(request, exchange); }) {
-    }
+          server(w, [this](Context& request, http::Exchange& exchange) { return pipeline.handle(request, exchange); },
+                 {.body_bytes_max = options.body_bytes_max}) {}
 
     void open_registry_and_bus();
     Result<void> listen();

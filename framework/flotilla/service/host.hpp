@@ -17,6 +17,7 @@
 #include <flotilla/http/router.hpp>
 #include <flotilla/service/asyncapi.hpp>
 #include <flotilla/service/binding.hpp>
+#include <flotilla/service/body_stream.hpp>
 #include <flotilla/service/client.hpp>
 #include <flotilla/service/options.hpp>
 #include <flotilla/store/database.hpp>
@@ -46,11 +47,20 @@ class EndpointHandler {
 public:
     explicit EndpointHandler(const EndpointInfo& endpoint) : info(endpoint) {}
     virtual ~EndpointHandler() = default;
-    /// request: parameters, head and body as bind_request() takes them.
+    /// parameters and body: as bind_request() takes them. A streamed body is still to be read from the exchange.
     virtual task<Result<std::string>> handle(Context& context, const http::PathParameters& parameters,
-                                             const http::RequestHead& head, std::string_view body) = 0;
+                                             http::Exchange& exchange, std::string_view body) = 0;
     const EndpointInfo info;
 };
+
+template <class Response>
+std::string content_of(const Response& response) {
+    if constexpr (std::is_empty_v<Response>) {
+        return {};
+    } else {
+        return json::write(response);
+    }
+}
 
 template <class Request, class Response, class Function>
 class TypedEndpointHandler final : public EndpointHandler {
@@ -58,22 +68,41 @@ public:
     TypedEndpointHandler(const EndpointInfo& endpoint, Function function)
         : EndpointHandler(endpoint), function_(std::move(function)) {}
 
-    task<Result<std::string>> handle(Context& context, const http::PathParameters& parameters,
-                                     const http::RequestHead& head, std::string_view body) override {
+    task<Result<std::string>> handle(Context& context, const http::PathParameters& parameters, http::Exchange& exchange,
+                                     std::string_view body) override {
         Request request{};
-        if (auto bound = bind_request(info, parameters, head, body, &request); !bound)
-            co_return std::move(bound.error());
-        auto response = co_await must(function_(context, std::move(request)));
-        if constexpr (std::is_empty_v<Response>) {
-            co_return std::string();
-        } else {
-            co_return json::write(response);
-        }
+        co_await must(bind_request(info, parameters, exchange.request(), body, &request));
+        co_return content_of<Response>(co_await must(function_(context, std::move(request))));
     }
 
 private:
     Function function_;
 };
+
+template <class Request, class Response, class Function>
+class StreamedEndpointHandler final : public EndpointHandler {
+public:
+    StreamedEndpointHandler(const EndpointInfo& endpoint, Function function)
+        : EndpointHandler(endpoint), function_(std::move(function)) {}
+
+    task<Result<std::string>> handle(Context& context, const http::PathParameters& parameters, http::Exchange& exchange,
+                                     std::string_view) override {
+        Request request{};
+        co_await must(bind_request(info, parameters, exchange.request(), {}, &request));
+        BodyStream body(exchange);
+        co_return content_of<Response>(co_await must(function_(context, std::move(request), body)));
+    }
+
+private:
+    Function function_;
+};
+
+/// The functions that serve an Endpoint<Request, Response>.
+template <class Function, class Request, class Response>
+concept Handles = std::is_invocable_r_v<task<Result<Response>>, Function&, Context&, Request>;
+/// The functions that serve a StreamedEndpoint<Request, Response>.
+template <class Function, class Request, class Response>
+concept HandlesStream = std::is_invocable_r_v<task<Result<Response>>, Function&, Context&, Request, BodyStream&>;
 
 } // namespace detail
 
@@ -120,17 +149,41 @@ public:
     /// Serves an endpoint by a function that returns task<Result<Response>>; it must not be a capturing coroutine
     /// itself.
     template <class Request, class Response, class Function>
-        requires std::is_invocable_r_v<task<Result<Response>>, Function&, Context&, Request>
     void serve(const Endpoint<Request, Response>& endpoint, Function function) {
+        static_assert(detail::Handles<Function, Request, Response>,
+                      "a handler of Endpoint<Request, Response> is task<Result<Response>> (Context&, Request)");
         add(std::make_unique<detail::TypedEndpointHandler<Request, Response, Function>>(endpoint, std::move(function)));
     }
 
-    /// Catches handlers of another shape, to say which one is meant.
+    /// Serves a streamed endpoint by `task<Result<Response>> T::method(Context&, Request, BodyStream&)`, or a function
+    /// of that shape: the method reads the body as it comes.
+    template <class Request, class Response, class T>
+    void serve(const StreamedEndpoint<Request, Response>& endpoint,
+               task<Result<Response>> (T::*method)(Context&, Request, BodyStream&), T& object) {
+        serve(endpoint, [method, &object](Context& context, Request request, BodyStream& body) {
+            return (object.*method)(context, std::move(request), body);
+        });
+    }
+    template <class Request, class Response, class Function>
+    void serve(const StreamedEndpoint<Request, Response>& endpoint, Function function) {
+        static_assert(detail::HandlesStream<Function, Request, Response>,
+                      "a handler of StreamedEndpoint<Request, Response> is "
+                      "task<Result<Response>> (Context&, Request, BodyStream&)");
+        add(std::make_unique<detail::StreamedEndpointHandler<Request, Response, Function>>(endpoint,
+                                                                                           std::move(function)));
+    }
+
+    /// Catch methods of another shape, to say which one is meant.
     template <class Request, class Response, class Method, class T>
     void serve(const Endpoint<Request, Response>&, Method, T&) {
         static_assert(
             std::is_void_v<Method>,
             "a handler of Endpoint<Request, Response> is task<Result<Response>> T::method(Context&, Request)");
+    }
+    template <class Request, class Response, class Method, class T>
+    void serve(const StreamedEndpoint<Request, Response>&, Method, T&) {
+        static_assert(std::is_void_v<Method>, "a handler of StreamedEndpoint<Request, Response> is "
+                                              "task<Result<Response>> T::method(Context&, Request, BodyStream&)");
     }
 
     /// Handles each event of a topic once: a plain function in the transaction that also moves the consumer's mark.

@@ -127,6 +127,11 @@ bj::array parameters_of(const EndpointInfo& endpoint, const Fields& fields, Json
 
 bj::object json_content(bj::object schema) { return {{"application/json", bj::object{{"schema", std::move(schema)}}}}; }
 
+bj::object streamed_body() {
+    const bj::object schema{{"type", "string"}, {"format", "binary"}};
+    return {{"required", true}, {"content", bj::object{{"application/octet-stream", bj::object{{"schema", schema}}}}}};
+}
+
 bj::object body_of(const EndpointInfo& endpoint, const Fields& fields, JsonSchemas& schemas) {
     auto schema = fields.path.empty() ? schemas.schema_of(*endpoint.request) : schemas.object_of(fields.body);
     return {{"required", fields.body_is_required()}, {"content", json_content(std::move(schema))}};
@@ -155,8 +160,8 @@ Problems problems_of(const EndpointInfo& endpoint, const Fields& fields) {
         problems.add(Error(Kind::invalid, "invalid_request", "The request is invalid")
                          .with_field(std::string(first.json_name), "is required"));
     }
-    if (has_body(endpoint)) {
-        problems.add(Error(Kind::too_large, "The body is larger than the service takes"));
+    if (has_body(endpoint) || endpoint.streamed) {
+        problems.add(Error(Kind::too_large, "content_too_large", "the body is too large"));
     }
     if (!fields.path.empty()) {
         problems.add(Error(Kind::invalid, "invalid_path", "The path is malformed"));
@@ -178,16 +183,23 @@ Problems problems_of(const EndpointInfo& endpoint, const Fields& fields) {
     return problems;
 }
 
-bj::object operation_of(const EndpointInfo& endpoint, std::string operation_id, JsonSchemas& schemas) {
+bj::object operation_of(const EndpointInfo& endpoint, std::string operation_id, std::uint64_t body_bytes_max,
+                        JsonSchemas& schemas) {
     const Fields fields(endpoint);
     bj::object operation{{"operationId", std::move(operation_id)}};
     if (!endpoint.options.summary.empty()) operation["summary"] = endpoint.options.summary;
     if (auto parameters = parameters_of(endpoint, fields, schemas); !parameters.empty())
         operation["parameters"] = std::move(parameters);
     if (!fields.body.empty()) operation["requestBody"] = body_of(endpoint, fields, schemas);
+    if (endpoint.streamed) operation["requestBody"] = streamed_body();
     bj::object responses;
     responses[std::to_string(success_status(endpoint))] = success_of(endpoint, schemas);
     problems_of(endpoint, fields).write_to(responses);
+    if (has_body(endpoint) || endpoint.streamed) {
+        const auto most = endpoint.options.body_bytes_max > 0 ? endpoint.options.body_bytes_max : body_bytes_max;
+        responses["413"].as_object()["description"] =
+            "Content Too Large: the body may have at most " + std::to_string(most) + " bytes";
+    }
     responses["default"] = bj::object{{"$ref", "#/components/responses/Problem"}};
     operation["responses"] = std::move(responses);
     return operation;
@@ -212,7 +224,7 @@ std::string unique(std::string name, std::set<std::string>& taken) {
 } // namespace
 
 std::string openapi_document(std::string_view service, std::string_view version,
-                             std::span<const EndpointInfo* const> endpoints) {
+                             std::span<const EndpointInfo* const> endpoints, std::uint64_t body_bytes_max) {
     JsonSchemas schemas(kProblem);
     bj::object paths;
     std::set<std::string> operation_ids;
@@ -221,7 +233,7 @@ std::string openapi_document(std::string_view service, std::string_view version,
         auto& path = paths[endpoint->path];
         if (path.is_null()) path.emplace_object();
         auto id = unique(operation_name(method, endpoint->path), operation_ids);
-        path.as_object()[method] = operation_of(*endpoint, std::move(id), schemas);
+        path.as_object()[method] = operation_of(*endpoint, std::move(id), body_bytes_max, schemas);
     }
     auto components = schemas.components();
     components["Problem"] = problem_schema();

@@ -39,8 +39,14 @@ constexpr Endpoint<RenameShip, Ship> rename{
 constexpr Endpoint<ShipId, Empty> sink{Method::delete_, "/ships/{id}"};
 constexpr Endpoint<Ship, Ship> build{Method::post, "/ships", {.success = 201}};
 
+struct Picture {
+    std::string id;
+    Text<1, 20> name;
+};
+constexpr StreamedEndpoint<Picture, Empty> paint{Method::put, "/ships/{id}/picture", {.body_bytes_max = 50 << 20}};
+
 boost::json::value document(std::vector<const EndpointInfo*> endpoints) {
-    return value(json::parse_value(openapi_document("ship-service", "1.2.3", endpoints)));
+    return value(json::parse_value(openapi_document("ship-service", "1.2.3", endpoints, 1000)));
 }
 const boost::json::value& at(const boost::json::value& from, std::string_view pointer) {
     return from.at_pointer({pointer.data(), pointer.size()});
@@ -111,6 +117,24 @@ TEST(OpenapiDocument, IdempotentEndpointDeclaresKeyAndRefusals) {
               (Names{"name_taken", "idempotency_key_in_use"}));
 }
 
+// Goal: a streamed body is bytes; its parameters travel in path and query, and 413 says how much it may be.
+TEST(OpenapiDocument, StreamedEndpointTakesBytes) {
+    const auto made = document({&paint, &rename});
+    const auto& operation = at(made, "/paths/~1ships~1{id}~1picture/put");
+    EXPECT_EQ(at(operation, "/requestBody"), parsed(R"({"required":true,"content":{"application/octet-stream":)"
+                                                    R"({"schema":{"type":"string","format":"binary"}}}})"));
+    EXPECT_EQ(at(operation, "/parameters/0/in"), "path");
+    EXPECT_EQ(at(operation, "/parameters/1/in"), "query");
+    EXPECT_EQ(keys(at(operation, "/responses")), (Names{"204", "400", "413", "default"}));
+    EXPECT_EQ(at(operation, "/responses/413/description"),
+              "Content Too Large: the body may have at most 52428800 bytes");
+    EXPECT_EQ(keys(at(operation, "/responses/413/content/application~1problem+json/examples")),
+              (Names{"content_too_large"}));
+    // Without a limit of its own the service's stands there.
+    EXPECT_EQ(at(made, "/paths/~1ships~1{id}/patch/responses/413/description"),
+              "Content Too Large: the body may have at most 1000 bytes");
+}
+
 // Goal: an answer without content is 204 and has none.
 TEST(OpenapiDocument, EmptyResponseHasNoContent) {
     const auto made = document({&sink});
@@ -134,7 +158,8 @@ TEST(HostContracts, ServiceServesItsDocuments) {
     const auto openapi = host.get("/openapi.json");
     EXPECT_EQ(openapi.status(), 200);
     EXPECT_EQ(openapi.head.headers.get("content-type"), "application/json");
-    EXPECT_EQ(openapi.body, openapi_document("test-service", "0.1.0", std::vector<const EndpointInfo*>{&get}));
+    EXPECT_EQ(openapi.body,
+              openapi_document("test-service", "0.1.0", std::vector<const EndpointInfo*>{&get}, 10 << 20));
     const auto asyncapi = json_of(host.get("/asyncapi.json"));
     EXPECT_EQ(at(asyncapi, "/operations/sendShipLaunched/action"), "send");
     EXPECT_EQ(host.post("/openapi.json", "{}").status(), 405);

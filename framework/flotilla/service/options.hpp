@@ -21,8 +21,9 @@ struct HostOptions {
     std::string registry = "consul://127.0.0.1:8500"; ///< URL; "none": neither announced nor looked up
     std::string bus = "redis://127.0.0.1:6380";       ///< URL
     std::string version = "0.1.0";
-    std::size_t loops = 1;                     ///< event loops (threads)
-    Duration drain = std::chrono::seconds(10); ///< how long a shutdown waits for requests in flight
+    std::size_t loops = 1;                           ///< event loops (threads)
+    std::uint64_t body_bytes_max = 10 * 1024 * 1024; ///< of a request whose endpoint declares no limit of its own
+    Duration drain = std::chrono::seconds(10);       ///< how long a shutdown waits for requests in flight
     int access_log_sample = 100; ///< one of this many requests is logged; slow ones and those from 500 on always are
     Duration slow_request = std::chrono::milliseconds(500); ///< slower requests are logged
     LogLevel log_level = LogLevel::info;

@@ -84,7 +84,7 @@ void RequestPipeline::write_contracts(std::span<const TopicUse> topics) {
     std::vector<const EndpointInfo*> endpoints;
     for (const auto& route : routes_)
         endpoints.push_back(&route.handler->info);
-    openapi_ = openapi_document(options_.service, options_.version, endpoints);
+    openapi_ = openapi_document(options_.service, options_.version, endpoints, options_.body_bytes_max);
     asyncapi_ = asyncapi_document(options_.service, options_.version, topics);
 }
 
@@ -93,10 +93,11 @@ void RequestPipeline::write_contracts(std::span<const TopicUse> topics) {
 //  2. own pages   health, /metrics and the contracts answer whatever the state of the rest, and do not count
 //  3. measuring   sees every outcome, also those of the steps that refuse
 //  4. routing     404 and 405 before a body is read
-//  5. idempotency a repeated request is answered from the record, before validation could change its mind
-//  6. binding     names, types and bounds of the request, all errors at once
-//  7. the service's method
-//  8. errors      every failure becomes problem+json in refuse() and nowhere else
+//  5. limits      the endpoint's own ones of body and time replace the server's; 413 before a body is read
+//  6. idempotency a repeated request is answered from the record, before validation could change its mind
+//  7. binding     names, types and bounds of the request, all errors at once
+//  8. the service's method
+//  9. errors      every failure becomes problem+json in refuse() and nowhere else
 task<void> RequestPipeline::handle(Context& context, http::Exchange& exchange) {
     const auto begin = world_.monotonic();
     const auto path = exchange.request().path();
@@ -143,7 +144,9 @@ task<Result<int>> RequestPipeline::serve_guarded(Context& context, http::Exchang
 task<Result<int>> RequestPipeline::serve(Context& context, http::Exchange& exchange, const http::Router::Match& match) {
     std::string body;
     const auto& info = routes_[match.value].handler->info;
-    if (has_body(info)) body = co_await must(exchange.read_all(context, http::ServerOptions{}.body_bytes_max));
+    co_await must(exchange.limit_body(body_bytes_max(info.options)));
+    if (info.options.timeout > Duration::zero()) exchange.limit_time(info.options.timeout);
+    if (has_body(info)) body = co_await must(exchange.read_all(context));
     const auto key = info.options.idempotent ? exchange.request().headers.get("idempotency-key") : std::nullopt;
     Answer answer;
     if (key) {
@@ -158,6 +161,10 @@ task<Result<int>> RequestPipeline::serve(Context& context, http::Exchange& excha
     co_return answer.status;
 }
 
+std::uint64_t RequestPipeline::body_bytes_max(const EndpointOptions& endpoint) const {
+    return endpoint.body_bytes_max > 0 ? endpoint.body_bytes_max : options_.body_bytes_max;
+}
+
 /// A response type without fields has no content, whether it was made now or is read from the record.
 RequestPipeline::Answer RequestPipeline::answer_of(const EndpointInfo& info, std::string json, bool replayed) {
     return {success_status(info), has_content(info) ? std::move(json) : std::string(), replayed};
@@ -166,7 +173,7 @@ RequestPipeline::Answer RequestPipeline::answer_of(const EndpointInfo& info, std
 task<Result<RequestPipeline::Answer>> RequestPipeline::call(Context& context, http::Exchange& exchange,
                                                             const http::Router::Match& match, std::string body) {
     auto& handler = *routes_[match.value].handler;
-    auto json = co_await must(handler.handle(context, match.parameters, exchange.request(), body));
+    auto json = co_await must(handler.handle(context, match.parameters, exchange, body));
     co_return answer_of(handler.info, std::move(json), false);
 }
 

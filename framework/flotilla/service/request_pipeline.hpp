@@ -49,6 +49,7 @@ private:
         bool replayed = false; ///< from an earlier request with the same Idempotency-Key
     };
 
+    std::uint64_t body_bytes_max(const EndpointOptions& endpoint) const;
     static Answer answer_of(const EndpointInfo& info, std::string json, bool replayed);
     task<int> answer(Context& context, http::Exchange& exchange, Route& route, Result<http::Router::Match> match);
     task<Result<int>> serve(Context& context, http::Exchange& exchange, const http::Router::Match& match);

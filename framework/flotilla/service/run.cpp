@@ -56,6 +56,8 @@ void add_flags(CLI::App& app, HostOptions& options, std::vector<std::string>& se
     flag("--bus", options.bus, "Event bus URL");
     flag("--instance", options.instance, "Instance id; default <service>-<port>");
     flag("--loops", options.loops, "Event loops (threads)")->check(CLI::Range(1, 256));
+    flag("--body-bytes-max", options.body_bytes_max, "Bytes of a request body, where the endpoint declares no limit")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
     flag("--drain", drain_seconds, "Seconds a shutdown waits for requests in flight")->check(CLI::Range(0.0, 3600.0));
     flag("--access-log-sample", options.access_log_sample, "Log one of this many successful requests")
         ->check(CLI::Range(1, 1'000'000));

@@ -79,6 +79,12 @@ void BodyDecoder::start(BodyFraming framing, std::uint64_t length, std::uint64_t
     error_ = {};
 }
 
+bool BodyDecoder::set_limit(std::uint64_t bytes_max) {
+    bytes_max_ = bytes_max;
+    if (!fits()) error_ = kTooLarge;
+    return fits();
+}
+
 BodyDecoder::Step BodyDecoder::fail(const ProtocolError& error) {
     error_ = error;
     return {State::failed, 0, {}};
@@ -107,6 +113,7 @@ BodyDecoder::Step BodyDecoder::next(std::string_view input) {
         case At::end:
             return {State::done, at, {}};
         case At::data:
+            if (!fits()) return fail(kTooLarge); // refused before it is sent
             return take(rest, at, At::end);
         case At::chunk_data:
             return take(rest, at, At::chunk_end);

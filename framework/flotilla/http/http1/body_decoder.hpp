@@ -19,9 +19,13 @@ public:
         std::string_view piece;   ///< body bytes, inside the input
     };
 
-    /// `length` counts for BodyFraming::known. A body that grows beyond `bytes_max` fails with 413.
+    /// `length` counts for BodyFraming::known. A body beyond `bytes_max` fails with 413: at the first next() when its
+    /// length says so, else where it grows beyond.
     void start(BodyFraming framing, std::uint64_t length, std::uint64_t bytes_max, Headers& trailers,
                const HeadLimits& limits);
+
+    /// Replaces bytes_max; false, and failed, when the length announced is above it. Requires: before the first next().
+    bool set_limit(std::uint64_t bytes_max);
 
     /// After done it stays done and consumes nothing; after failed it stays failed.
     Step next(std::string_view input);
@@ -29,6 +33,8 @@ public:
     bool end_of_input();
 
     bool done() const { return state_ == At::end; }
+    /// False when a body of known length is above the limit.
+    bool fits() const { return framing_ != BodyFraming::known || remaining_ <= bytes_max_ - total_; }
     const ProtocolError& error() const { return error_; }
     /// Bytes still to come, as far as known: of a known length, or of the chunk at hand.
     std::uint64_t expected() const { return remaining_; }

@@ -1,0 +1,179 @@
+// How much body a request may have and how long it may take, once it is known what it is for.
+#include <flotilla/http/problem.hpp>
+#include <flotilla/http/request_context.hpp>
+#include <flotilla/http/server.hpp>
+#include <flotilla/http/test_wire.hpp>
+
+namespace flotilla::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string post(const std::string& target, const std::string& fields, const std::string& body = "") {
+    return "POST " + target + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n" + body;
+}
+
+/// Limits the body to what the path says ("/20": 20 bytes, "/": nothing of its own), reads and counts it.
+task<void> count_body(Context& context, Exchange& exchange) {
+    const auto target = exchange.request().target;
+    Result<void> limited;
+    if (target != "/") limited = exchange.limit_body(std::stoul(target.substr(1)));
+    Result<std::string> body = limited ? co_await exchange.read_all(context) : Result<std::string>(limited.error());
+    if (!body) {
+        std::ignore = co_await respond_error(context, exchange, body.error());
+        co_return;
+    }
+    EXPECT_TRUE(co_await exchange.respond(context, {}, "got " + std::to_string(body->size())));
+}
+
+// Goal: the handler's limit replaces the server's, upwards and downwards, for bodies of both framings.
+TEST(BodyLimit, HandlersLimitReplacesTheServers) {
+    with_server(
+        {.body_bytes_max = 10}, count_body, [](Context& context, Server& server, Address address) -> task<void> {
+            const std::string large(1000, 'x');
+            const std::vector<std::tuple<std::string, std::string, std::string>> cases{
+                {"/", "0123456789", "got 10"},
+                {"/", "0123456789a", "413 "},
+                {"/1000", large, "got 1000"},
+                {"/1000", large + "x", "413 "},
+                {"/5", "01234", "got 5"},
+                {"/5", "012345", "413 "},
+                {"/18446744073709551615", large, "got 1000"},
+            };
+            std::uint64_t refused = 0;
+            for (const auto& [target, body, want] : cases) {
+                char size[32];
+                std::snprintf(size, sizeof size, "%zx\r\n", body.size());
+                for (const auto& request :
+                     {post(target, "Content-Length: " + std::to_string(body.size()) + "\r\n", body),
+                      post(target, "Transfer-Encoding: chunked\r\n", size + body + "\r\n0\r\n\r\n")}) {
+                    auto wire = co_await Wire::connect(context, address);
+                    co_await wire->say(request);
+                    const auto answer = co_await wire->response();
+                    EXPECT_NE(answer.find(want), std::string::npos) << target << " " << body.size() << "\n" << answer;
+                    if (want != "413 ") continue;
+                    ++refused;
+                    EXPECT_NE(answer.find("content_too_large"), std::string::npos) << answer;
+                    EXPECT_NE(answer.find("Connection: close\r\n"), std::string::npos) << answer;
+                }
+            }
+            EXPECT_EQ(server.statistics().protocol_errors, refused);
+        });
+}
+
+// Goal: who asks before sending is refused without being told to go on, by the server's limit and by the handler's.
+TEST(BodyLimit, ExpectedBodyIsRefusedWithoutContinue) {
+    with_server({.body_bytes_max = 10}, count_body, [](Context& context, Server&, Address address) -> task<void> {
+        for (const auto* target : {"/", "/100"}) {
+            auto wire = co_await Wire::connect(context, address);
+            co_await wire->say(post(target, "Expect: 100-continue\r\nContent-Length: 101\r\n"));
+            const auto answer = co_await wire->rest();
+            EXPECT_TRUE(answer.starts_with("HTTP/1.1 413 ")) << answer;
+            EXPECT_EQ(answer.find("100 Continue"), std::string::npos) << answer;
+        }
+        auto wire = co_await Wire::connect(context, address);
+        co_await wire->say(post("/100", "Expect: 100-continue\r\nContent-Length: 100\r\n"));
+        EXPECT_EQ(co_await wire->until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+        co_await wire->say(std::string(100, 'x'));
+        EXPECT_TRUE((co_await wire->response()).ends_with("got 100"));
+    });
+}
+
+// Goal: an announced length above the limit is refused before any of the body has come.
+TEST(BodyLimit, AnnouncedBodyIsRefusedBeforeItComes) {
+    with_server({.body_bytes_max = 10}, count_body, [](Context& context, Server&, Address address) -> task<void> {
+        auto wire = co_await Wire::connect(context, address);
+        co_await wire->say(post("/100", "Content-Length: 101\r\n"));
+        EXPECT_TRUE((co_await wire->response()).starts_with("HTTP/1.1 413 "));
+        // A chunk is refused when its size is announced.
+        auto chunked = co_await Wire::connect(context, address);
+        co_await chunked->say(
+            post("/100", "Transfer-Encoding: chunked\r\n", "64\r\n" + std::string(100, 'x') + "\r\n"));
+        co_await chunked->say("1\r\n");
+        EXPECT_TRUE((co_await chunked->response()).starts_with("HTTP/1.1 413 "));
+    });
+}
+
+// Goal: a body above the limit that nobody reads does not fail the request, and ends the connection in the open.
+TEST(BodyLimit, UnreadBodyAboveTheLimitEndsTheConnection) {
+    Handler handler = [](Context& context, Exchange& exchange) -> task<void> {
+        EXPECT_TRUE(co_await exchange.respond(context, {}, "unread"));
+    };
+    with_server({.body_bytes_max = 10}, handler, [](Context& context, Server&, Address address) -> task<void> {
+        auto wire = co_await Wire::connect(context, address);
+        co_await wire->say(post("/", "Content-Length: 100\r\n", std::string(100, 'x')));
+        const auto answer = co_await wire->rest();
+        EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ")) << answer;
+        EXPECT_NE(answer.find("Connection: close\r\n"), std::string::npos) << answer;
+        EXPECT_TRUE(answer.ends_with("unread")) << answer;
+    });
+}
+
+// Goal: the handler's time replaces the server's, upwards and downwards; an earlier deadline of the client stays.
+TEST(TimeLimit, HandlersTimeReplacesTheServersButNotTheClients) {
+    std::vector<Duration> seen;
+    Handler handler = [&seen](Context& context, Exchange& exchange) -> task<void> {
+        exchange.limit_time(std::chrono::seconds(std::stoi(exchange.request().target.substr(1))));
+        seen.push_back(context.remaining());
+        EXPECT_TRUE(co_await exchange.respond(context, {}, {}));
+    };
+    with_server({.request_timeout = 5s}, handler, [&seen](Context& context, Server&, Address address) -> task<void> {
+        auto wire = co_await Wire::connect(context, address);
+        co_await wire->say(post("/15", ""));
+        co_await wire->response();
+        co_await wire->say(post("/15", "flotilla-timeout-ms: 10000\r\n"));
+        co_await wire->response();
+        co_await wire->say(post("/15", "grpc-timeout: 3S\r\n"));
+        co_await wire->response();
+        co_await wire->say(post("/1", "flotilla-timeout-ms: 20000\r\n"));
+        co_await wire->response();
+        const std::vector<Duration> most{15s, 10s, 3s, 1s};
+        for (std::size_t i = 0; i < most.size(); ++i) {
+            EXPECT_LE(seen.at(i), most[i]) << i;
+            EXPECT_GT(seen.at(i), most[i] * 2 / 3) << i;
+        }
+    });
+}
+
+// Goal: a request whose time was raised outlives the server's, one whose time was lowered ends with 504.
+TEST(TimeLimit, NewTimeIsEnforced) {
+    Handler handler = [](Context& context, Exchange& exchange) -> task<void> {
+        const bool longer = exchange.request().target == "/longer";
+        exchange.limit_time(longer ? Duration(1h) : Duration(10ms));
+        auto slept = co_await sleep_for(context, longer ? Duration(80ms) : Duration(1h));
+        if (!slept) co_return; // the server answers
+        EXPECT_TRUE(co_await exchange.respond(context, {}, "in time"));
+    };
+    with_server({.request_timeout = 30ms}, handler, [](Context& context, Server&, Address address) -> task<void> {
+        auto wire = co_await Wire::connect(context, address);
+        co_await wire->say(post("/longer", ""));
+        EXPECT_TRUE((co_await wire->response()).ends_with("in time"));
+        co_await wire->say(post("/shorter", ""));
+        EXPECT_TRUE((co_await wire->response()).starts_with("HTTP/1.1 504 "));
+    });
+}
+
+// Goal: a handler that takes its time between two pieces does not spend the sender's.
+TEST(TimeLimit, SlowHandlerDoesNotSpendTheSendersTime) {
+    Event first_piece;
+    Handler handler = [&first_piece](Context& context, Exchange& exchange) -> task<void> {
+        auto piece = co_await exchange.read(context);
+        EXPECT_TRUE(piece && *piece == "hello");
+        first_piece.notify();
+        EXPECT_TRUE(co_await sleep_for(context, 120ms)); // longer than the whole body may take
+        piece = co_await exchange.read(context);
+        EXPECT_TRUE(piece && *piece == " world");
+        EXPECT_TRUE(co_await exchange.respond(context, {}, piece ? "whole" : piece.error().code()));
+    };
+    with_server({.body_timeout = 60ms, .body_bytes_per_second_min = 0}, handler,
+                [&first_piece](Context& context, Server&, Address address) -> task<void> {
+                    auto wire = co_await Wire::connect(context, address);
+                    co_await wire->say(post("/", "Content-Length: 11\r\n", "hello"));
+                    EXPECT_TRUE(co_await first_piece.wait(context));
+                    co_await wire->say(" world");
+                    EXPECT_TRUE((co_await wire->response()).ends_with("whole"));
+                });
+}
+
+} // namespace
+} // namespace flotilla::http
