@@ -15,6 +15,7 @@ using std::chrono::sys_days;
 constexpr std::int64_t kSecond = 1'000'000; ///< in microseconds
 constexpr std::int64_t kDay = 86'400 * kSecond;
 constexpr std::array<std::string_view, 7> kWeekdays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+constexpr std::array<std::string_view, 7> kWeekdayEnds{"day", "day", "sday", "nesday", "rsday", "day", "urday"};
 constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
@@ -64,6 +65,21 @@ public:
         return c == first;
     }
     void expect(char c) { either(c, c); }
+    void expect(std::string_view word) {
+        for (const char c : word)
+            expect(c);
+    }
+    /// One of the names; its index.
+    template <std::size_t count>
+    std::size_t one_of(const std::array<std::string_view, count>& names) {
+        for (std::size_t i = 0; i < count; ++i) {
+            if (!ok_ || !text_.substr(at_).starts_with(names[i])) continue;
+            at_ += names[i].size();
+            return i;
+        }
+        fail();
+        return 0;
+    }
     char peek() const { return ok_ && at_ < text_.size() ? text_[at_] : '\0'; }
     bool done() const { return ok_ && at_ == text_.size(); }
     int fail() {
@@ -104,6 +120,17 @@ std::int64_t scan_offset(Scanner& scan) {
     return (east ? 1 : -1) * (hours * 60 + minutes) * 60 * kSecond;
 }
 
+/// "08:49:37", in seconds.
+std::int64_t scan_time_of_day(Scanner& scan) {
+    const auto hour = scan.digits(2);
+    scan.expect(':');
+    const auto minute = scan.digits(2);
+    scan.expect(':');
+    const auto second = scan.digits(2);
+    if (hour > 23 || minute > 59 || second > 59) scan.fail();
+    return (hour * 60 + minute) * 60 + second;
+}
+
 std::string day_and_time(Timestamp time) {
     const auto c = civil(time);
     return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02}", kWeekdays[c.weekday], c.day, kMonths[c.month - 1],
@@ -121,6 +148,11 @@ void put_digits(char* at, std::int64_t value, int count) {
 std::string far_time(const Civil& c) {
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", c.year, c.month, c.day, c.hour, c.minute, c.second,
                        c.microsecond);
+}
+
+Error bad_http_date(std::string_view text) {
+    return Error(Kind::invalid, "invalid_time",
+                 fmt::format("expected a date like \"Sun, 06 Nov 1994 08:49:37 GMT\", found \"{}\"", shortened(text)));
 }
 
 Error bad_time(std::string_view text) {
@@ -157,18 +189,14 @@ Result<Timestamp> Timestamp::parse(std::string_view text) {
     scan.expect('-');
     const auto day = static_cast<unsigned>(scan.digits(2));
     scan.either('T', 't');
-    const auto hour = scan.digits(2);
-    scan.expect(':');
-    const auto minute = scan.digits(2);
-    scan.expect(':');
-    const auto second = scan.digits(2); // a leap second's 60 has no place in Unix time
+    const auto time_of_day = scan_time_of_day(scan); // a leap second's 60 has no place in Unix time
     const auto fraction = scan_fraction(scan);
     const auto offset = scan_offset(scan);
     const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
-    if (!scan.done() || !date.ok() || hour > 23 || minute > 59 || second > 59) return bad_time(text);
+    if (!scan.done() || !date.ok()) return bad_time(text);
 
     const std::int64_t days = sys_days{date}.time_since_epoch().count();
-    const Timestamp time(days * kDay + ((hour * 60 + minute) * 60 + second) * kSecond + fraction - offset);
+    const Timestamp time(days * kDay + time_of_day * kSecond + fraction - offset);
     const auto utc_year = civil(time).year; // an offset may lead out of the years that RFC 3339 can write
     if (utc_year < 0 || utc_year > 9999) return bad_time(text);
     return time;
@@ -176,5 +204,53 @@ Result<Timestamp> Timestamp::parse(std::string_view text) {
 
 std::string Timestamp::to_http_date() const { return day_and_time(*this) + " GMT"; }
 std::string Timestamp::to_mail_date() const { return day_and_time(*this) + " +0000"; }
+
+Result<Timestamp> Timestamp::parse_http_date(std::string_view text, Timestamp now) {
+    Scanner scan(text);
+    const auto weekday = scan.one_of(kWeekdays);
+    std::int64_t time = 0;
+    int year = 0, day = 0;
+    std::size_t month = 0;
+    bool short_year = false;
+    if (scan.peek() == ' ') { // Sun Nov  6 08:49:37 1994
+        scan.expect(' ');
+        month = scan.one_of(kMonths);
+        scan.expect(' ');
+        if (const bool one_digit = scan.peek() == ' '; one_digit) {
+            scan.expect(' ');
+            day = scan.digits(1);
+        } else {
+            day = scan.digits(2);
+        }
+        scan.expect(' ');
+        time = scan_time_of_day(scan);
+        scan.expect(' ');
+        year = scan.digits(4);
+    } else { // Sun, 06 Nov 1994 08:49:37 GMT, or Sunday, 06-Nov-94 08:49:37 GMT
+        short_year = scan.peek() != ',';
+        const char separator = short_year ? '-' : ' ';
+        if (short_year) scan.expect(kWeekdayEnds[weekday]);
+        scan.expect(", ");
+        day = scan.digits(2);
+        scan.expect(separator);
+        month = scan.one_of(kMonths);
+        scan.expect(separator);
+        year = scan.digits(short_year ? 2 : 4);
+        scan.expect(' ');
+        time = scan_time_of_day(scan);
+        scan.expect(" GMT");
+    }
+    if (short_year) {
+        const auto this_year = static_cast<int>(civil(now).year);
+        year += this_year - this_year % 100;
+        if (year > this_year + 50) year -= 100;
+        if (year <= this_year - 50) year += 100;
+    }
+    const std::chrono::year_month_day date{std::chrono::year(year),
+                                           std::chrono::month(static_cast<unsigned>(month) + 1),
+                                           std::chrono::day(static_cast<unsigned>(day))};
+    if (!scan.done() || !date.ok()) return bad_http_date(text);
+    return Timestamp(sys_days{date}.time_since_epoch().count() * kDay + time * kSecond);
+}
 
 } // namespace flotilla

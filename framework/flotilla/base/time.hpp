@@ -25,6 +25,9 @@ public:
     /// The date for HTTP headers (RFC 9110 IMF-fixdate) and for mail (RFC 5322).
     std::string to_http_date() const;
     std::string to_mail_date() const;
+    /// Reads the three forms of a date in HTTP headers (RFC 9110 §5.6.7). A year of two digits is the last one that is
+    /// at most 50 years after `now`.
+    static Result<Timestamp> parse_http_date(std::string_view text, Timestamp now);
 
     constexpr Timestamp operator+(Duration d) const { return Timestamp(microseconds_ + d.count() / 1000); }
     constexpr Timestamp operator-(Duration d) const { return Timestamp(microseconds_ - d.count() / 1000); }

@@ -34,6 +34,31 @@ TEST(Timestamp, ParseOffsetsAndFractions) {
     EXPECT_EQ(microseconds_of("2026-01-31T12:00:00.123456000Z"), noon + 123'456);
 }
 
+// Goal: the three forms of HTTP's dates mean the same instant, and what to_http_date() writes is read back.
+TEST(Timestamp, HttpDateIsReadInEachForm) {
+    const Timestamp now(microseconds_of("2026-01-31T12:00:00Z"));
+    const auto read = [&](std::string_view text) { return Timestamp::parse_http_date(text, now).value().to_string(); };
+    const std::string want = "1994-11-06T08:49:37.000Z";
+    EXPECT_EQ(read("Sun, 06 Nov 1994 08:49:37 GMT"), want);
+    EXPECT_EQ(read("Sunday, 06-Nov-94 08:49:37 GMT"), want);
+    EXPECT_EQ(read("Sun Nov  6 08:49:37 1994"), want);
+    EXPECT_EQ(read("Wed Nov 16 08:49:37 1994"), "1994-11-16T08:49:37.000Z");
+    EXPECT_EQ(read("Wednesday, 06-Nov-75 08:49:37 GMT"), "2075-11-06T08:49:37.000Z");
+    EXPECT_EQ(read("Saturday, 06-Nov-77 08:49:37 GMT"), "1977-11-06T08:49:37.000Z");
+    EXPECT_EQ(read(now.to_http_date()), now.to_string());
+}
+
+// Goal: what is no date of HTTP is refused.
+TEST(Timestamp, HttpDateRefusesOtherForms) {
+    for (const auto* text :
+         {"", "Sun", "Sun,", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC",
+          "Sun, 6 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 94 08:49:37 GMT", "Sun, 31 Feb 1994 08:49:37 GMT",
+          "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT ",
+          "Xyz, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Xyz 1994 08:49:37 GMT", "Sundae, 06-Nov-94 08:49:37 GMT",
+          "Sun Nov 06 08:49:37 94", "2026-01-31T12:00:00Z"})
+        EXPECT_FALSE(Timestamp::parse_http_date(text, Timestamp())) << text;
+}
+
 // Goal: nothing is guessed: every other form and every date that does not exist is refused.
 TEST(Timestamp, ParseRefusesOtherForms) {
     for (const auto* text : {"",

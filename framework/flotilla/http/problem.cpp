@@ -64,7 +64,9 @@ int status_of(const Error& error) {
     const std::string_view code = error.code();
     if (error.kind() == Kind::invalid) {
         if (code == "request_timeout") return 408;
+        if (code == "precondition_failed") return 412;
         if (code == "uri_too_long") return 414;
+        if (code == "range_not_satisfiable") return 416;
         if (code == "expectation_failed") return 417;
         if (code == "header_fields_too_large") return 431;
     }

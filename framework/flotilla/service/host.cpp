@@ -129,6 +129,12 @@ Client& Host::client(const Service& service) {
 
 void Host::add(std::unique_ptr<detail::EndpointHandler> handler) { impl_->pipeline.add(std::move(handler)); }
 
+void Host::serve_files(std::string_view prefix, const std::string& folder, http::StaticOptions options) {
+    auto files = http::StaticContent::open(folder, std::move(options));
+    if (!files) throw std::runtime_error("serving " + std::string(prefix) + ": " + files.error().message());
+    impl_->pipeline.add(prefix, std::move(*files));
+}
+
 void Host::subscribe(std::string_view topic, std::uint32_t partitions, EventHandler handler) {
     // Of two consumers in one group only one would ever hear anything.
     if (std::ranges::find(impl_->subscriptions, topic, &Impl::Subscribed::topic) != impl_->subscriptions.end())

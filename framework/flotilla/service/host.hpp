@@ -15,6 +15,7 @@
 #include <flotilla/contract/endpoint.hpp>
 #include <flotilla/contract/topic.hpp>
 #include <flotilla/http/router.hpp>
+#include <flotilla/http/static_content.hpp>
 #include <flotilla/service/asyncapi.hpp>
 #include <flotilla/service/binding.hpp>
 #include <flotilla/service/body_stream.hpp>
@@ -185,6 +186,11 @@ public:
         static_assert(std::is_void_v<Method>, "a handler of StreamedEndpoint<Request, Response> is "
                                               "task<Result<Response>> T::method(Context&, Request, BodyStream&)");
     }
+
+    /// Serves the files below a folder under a prefix ("/ui"; "/" for all that no endpoint answers): GET and HEAD, as
+    /// http::StaticContent does. Endpoints and the framework's own pages come first. In metrics the route is the
+    /// prefix. Throws std::runtime_error when there is no such folder, so that start-up fails.
+    void serve_files(std::string_view prefix, const std::string& folder, http::StaticOptions options = {});
 
     /// Handles each event of a topic once: a plain function in the transaction that also moves the consumer's mark.
     /// It runs on the database's writer thread; of its context it uses trace and event_id. One handler per topic.

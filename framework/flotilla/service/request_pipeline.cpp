@@ -37,6 +37,13 @@ bool is_own_page(std::string_view path) {
            path == "/openapi.json" || path == "/asyncapi.json";
 }
 
+/// What of a request's path is below the prefix of "/prefix/{file...}". By segments: the path may be encoded.
+std::string_view below(std::string_view pattern, std::string_view path) {
+    for (auto segments = std::ranges::count(pattern, '/') - 1; segments > 0 && !path.empty(); --segments)
+        path.remove_prefix(std::min(path.find('/', 1), path.size()));
+    return path;
+}
+
 /// Counts a request while it is handled.
 class ActiveRequest {
 public:
@@ -80,10 +87,21 @@ void RequestPipeline::add(std::unique_ptr<detail::EndpointHandler> handler) {
     routes_.push_back({std::move(handler), std::move(pattern), {}});
 }
 
+void RequestPipeline::add(std::string_view prefix, http::StaticContent files) {
+    if (!prefix.starts_with('/') || prefix.contains('{') || (prefix.size() > 1 && prefix.ends_with('/')))
+        throw std::logic_error("files are served under a prefix such as /ui, not " + std::string(prefix));
+    const std::string base(prefix == "/" ? "" : prefix);
+    for (const auto& pattern : {base, base + "/", base + "/{file...}"}) {
+        auto added = pattern.empty() ? Result<void>() : router_.add(Method::get, pattern, routes_.size());
+        if (!added) throw std::logic_error(added.error().message());
+    }
+    routes_.push_back({.pattern = base + "/{file...}", .files = std::move(files)});
+}
+
 void RequestPipeline::write_contracts(std::span<const TopicUse> topics) {
     std::vector<const EndpointInfo*> endpoints;
     for (const auto& route : routes_)
-        endpoints.push_back(&route.handler->info);
+        if (route.handler) endpoints.push_back(&route.handler->info);
     openapi_ = openapi_document(options_.service, options_.version, endpoints, options_.body_bytes_max);
     asyncapi_ = asyncapi_document(options_.service, options_.version, topics);
 }
@@ -142,6 +160,13 @@ task<Result<int>> RequestPipeline::serve_guarded(Context& context, http::Exchang
 }
 
 task<Result<int>> RequestPipeline::serve(Context& context, http::Exchange& exchange, const http::Router::Match& match) {
+    const auto& route = routes_[match.value];
+    if (!route.files) return serve_endpoint(context, exchange, match);
+    return route.files->answer(context, exchange, below(route.pattern, exchange.request().path()));
+}
+
+task<Result<int>> RequestPipeline::serve_endpoint(Context& context, http::Exchange& exchange,
+                                                  const http::Router::Match& match) {
     std::string body;
     const auto& info = routes_[match.value].handler->info;
     co_await must(exchange.limit_body(body_bytes_max(info.options)));
@@ -211,12 +236,12 @@ task<Result<RequestPipeline::Answer>> RequestPipeline::call_once(Context& contex
 task<int> RequestPipeline::refuse(Context& context, http::Exchange& exchange, const Route& route, Error error,
                                   std::string allow) {
     constexpr int kClientClosedRequest = 499;
-    if (exchange.responded()) { // the answer did not get through: the peer has gone
-        exchange.reset();
-        co_return kClientClosedRequest;
-    }
     if (error.kind() == Kind::internal) {
         process_.log.error(context, "a request failed", {{"route", route.pattern}, {"error", error.message()}});
+    }
+    if (exchange.responded()) { // the answer did not get through: mostly the peer has gone
+        exchange.reset();
+        co_return error.kind() == Kind::internal ? http::status_of(error) : kClientClosedRequest;
     }
     // Past its deadline whatever went wrong went wrong because of it; what the request itself has wrong stays true.
     if (context.cancelled() && http::status_of(error) >= kClientClosedRequest) error = context.reason();

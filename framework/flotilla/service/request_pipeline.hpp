@@ -8,6 +8,7 @@
 
 #include <flotilla/http/router.hpp>
 #include <flotilla/http/server.hpp>
+#include <flotilla/http/static_content.hpp>
 #include <flotilla/service/asyncapi.hpp>
 #include <flotilla/service/health.hpp>
 #include <flotilla/service/host.hpp>
@@ -23,6 +24,8 @@ public:
 
     /// Throws std::logic_error when method and path are taken, by another endpoint or by the framework's own pages.
     void add(std::unique_ptr<detail::EndpointHandler> handler);
+    /// Files under a prefix. Throws std::logic_error when the prefix is malformed, or taken by other files.
+    void add(std::string_view prefix, http::StaticContent files);
     /// Writes /openapi.json and /asyncapi.json. Requires: after the last add().
     void write_contracts(std::span<const TopicUse> topics);
     /// Requires: before a request with an Idempotency-Key, if an endpoint declares it.
@@ -34,7 +37,7 @@ public:
 
 private:
     struct Route {
-        std::unique_ptr<detail::EndpointHandler> handler;
+        std::unique_ptr<detail::EndpointHandler> handler; ///< null: `files`
         std::string pattern;
         struct Measured {
             Method method;
@@ -42,6 +45,7 @@ private:
             Histogram* histogram;
         };
         std::vector<Measured> durations; ///< made on first use
+        std::optional<http::StaticContent> files = {};
     };
     struct Answer {
         int status = 200;
@@ -53,6 +57,7 @@ private:
     static Answer answer_of(const EndpointInfo& info, std::string json, bool replayed);
     task<int> answer(Context& context, http::Exchange& exchange, Route& route, Result<http::Router::Match> match);
     task<Result<int>> serve(Context& context, http::Exchange& exchange, const http::Router::Match& match);
+    task<Result<int>> serve_endpoint(Context& context, http::Exchange& exchange, const http::Router::Match& match);
     task<Result<int>> serve_guarded(Context& context, http::Exchange& exchange, const http::Router::Match& match);
     task<Result<Answer>> call(Context& context, http::Exchange& exchange, const http::Router::Match& match,
                               std::string body);

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string_view>
+
+#include <flotilla/http/message.hpp>
+
+namespace flotilla::http {
+
+/// The media type of a file, by the extension of its name; application/octet-stream when it is unknown. Text is UTF-8.
+std::string_view content_type_of(std::string_view file_name);
+
+/// True when Accept-Encoding takes gzip, and likes it no less than the plain content (RFC 9110 §12.5.3).
+bool accepts_gzip(const Headers& headers);
+
+} // namespace flotilla::http
