@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include <yaml-cpp/yaml.h>
 
 #include <flotilla/service/settings.hpp>
+#include <flotilla/service/text_file.hpp>
 
 namespace flotilla::cli {
 namespace {
@@ -167,12 +166,9 @@ Result<FleetFile> parse_fleet_file(const std::string& text, const std::string& p
 }
 
 Result<FleetFile> read_fleet_file(const std::string& path) {
-    std::ifstream file(path);
-    const std::string text(std::istreambuf_iterator<char>(file), {});
-    if (!file) {
-        return Error(Kind::not_found, path + ": there is no such file; a fleet is described by flotilla.yaml");
-    }
-    return parse_fleet_file(text, path);
+    const auto text = read_text_file(path);
+    if (!text) return Error(text.error().kind(), text.error().message() + "; a fleet is described by flotilla.yaml");
+    return parse_fleet_file(*text, path);
 }
 
 } // namespace flotilla::cli

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <sstream>
+
+#include <flotilla/service/text_file.hpp>
 
 #include "gateway/core/yaml_reader.hpp"
 
@@ -233,11 +233,9 @@ Result<Config> parse_config(std::string_view text, std::string file_name) {
 }
 
 Result<Config> load_config(const std::string& file_name) {
-    std::ifstream file(file_name, std::ios::binary);
-    if (!file) return Error(Kind::not_found, "the configuration file '" + file_name + "' cannot be read");
-    std::ostringstream text;
-    text << file.rdbuf();
-    return parse_config(text.view(), file_name);
+    const auto text = read_text_file(file_name);
+    if (!text) return text.error();
+    return parse_config(*text, file_name);
 }
 
 } // namespace flotilla::gateway
