@@ -91,6 +91,15 @@ void SocketStream::start_write(std::span<const std::string_view> pieces, IoOpera
     socket_.wait(Descriptor::writing, &SocketStream::on_writable, this);
 }
 
+std::size_t SocketStream::write_now(std::string_view bytes) {
+    assert(write_ == nullptr && "a stream has one write at a time");
+    if (!is_open()) return 0;
+    const ssize_t sent = ::send(socket_.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) return static_cast<std::size_t>(sent);
+    if (errno == EAGAIN || errno == EWOULDBLOCK) socket_.exhausted(Descriptor::writing);
+    return 0;
+}
+
 void SocketStream::on_writable(void* self) {
     auto& stream = *static_cast<SocketStream*>(self);
     if (stream.write_ == nullptr || stream.try_write() == Progress::done) return;

@@ -17,6 +17,7 @@ public:
     SocketStream(Reactor& reactor, Descriptor socket, Address peer);
     ~SocketStream() override;
 
+    std::size_t write_now(std::string_view bytes) override;
     void shutdown_write() override;
     void close() override;
     void reset() override;

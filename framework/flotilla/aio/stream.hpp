@@ -80,6 +80,11 @@ public:
     /// The piece's bytes must stay alive until the write is done.
     Operation write(Context& context, std::string_view piece);
 
+    /// Writes as much of the bytes as the transport takes at once, and returns how much: for one who writes to many
+    /// streams in a row and whose coroutine would have to be woken for each. 0 also when it cannot tell (the default)
+    /// or has failed: go on with write(), which says so. Requires: no write in flight.
+    virtual std::size_t write_now([[maybe_unused]] std::string_view bytes) { return 0; }
+
     /// Sends FIN; reading goes on.
     virtual void shutdown_write() = 0;
     /// Ends operations in flight with an error and closes. Safe to call twice.

@@ -135,6 +135,27 @@ TEST_P(StreamTest, WriteGathersPieces) {
     });
 }
 
+// Goal: write_now takes what fits without waiting, in order with what write() sends afterwards; once closed nothing.
+TEST_P(StreamTest, WriteNowTakesWhatFits) {
+    run([](Context& ctx, StreamPair pair) -> task<void> {
+        const std::string sent = pattern(kLarge);
+        std::size_t taken = pair.client->write_now(std::string_view(sent).substr(0, 100));
+        EXPECT_EQ(taken, 100U);
+        while (const std::size_t more = pair.client->write_now(std::string_view(sent).substr(taken)))
+            taken += more;
+        EXPECT_LT(taken, sent.size()) << "nobody reads";
+        Scope scope(ctx);
+        std::optional<Result<std::size_t>> rest;
+        std::optional<Result<std::string>> received;
+        scope.spawn(Peers::write(scope.context(), *pair.client, sent.substr(taken), rest));
+        scope.spawn(Peers::read(scope.context(), *pair.server, sent.size(), received));
+        co_await scope.join();
+        EXPECT_TRUE(received->value() == sent);
+        pair.client->close();
+        EXPECT_EQ(pair.client->write_now("x"), 0U);
+    });
+}
+
 // Goal: after a FIN the other direction goes on; the reader sees 0, again and again.
 TEST_P(StreamTest, HalfCloseKeepsOtherDirection) {
     run([](Context& ctx, StreamPair pair) -> task<void> {
