@@ -114,9 +114,28 @@ Result<void> Connection::configure(const ConnectionOptions& options) {
         sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
         return script("PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0");
     }
+    if (options.exclusive) {
+        // Before the WAL is opened: that is when SQLite decides whether to use shared memory.
+        if (auto locked = script("PRAGMA locking_mode = EXCLUSIVE"); !locked) return locked;
+    }
     // journal_size_limit stays at -1 (SQLite's default): a checkpointed WAL is written over, not cut.
-    return script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
-                  "PRAGMA wal_autocheckpoint = 1000; PRAGMA secure_delete = FAST");
+    auto ready = script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
+                        "PRAGMA wal_autocheckpoint = 1000; PRAGMA secure_delete = FAST");
+    if (ready && options.checkpoints_by_owner) sqlite3_wal_hook(handle_, &Connection::on_commit_to_wal, this);
+    return ready;
+}
+
+int Connection::on_commit_to_wal(void* self, sqlite3*, const char*, int pages) {
+    static_cast<Connection*>(self)->wal_pages_ = pages;
+    return SQLITE_OK;
+}
+
+Result<void> Connection::checkpoint() {
+    if (sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) != SQLITE_OK) {
+        return error("checkpoint");
+    }
+    wal_pages_ = 0;
+    return {};
 }
 
 Error Connection::error(std::string_view sql) const { return sqlite_error(handle_, role_, sql); }

@@ -25,6 +25,11 @@ struct ConnectionOptions {
     Role role = Role::writer;
     Duration busy_timeout = std::chrono::seconds(5);
     std::string vfs = {}; ///< name of a registered SQLite VFS; empty: the system's
+    /// Nobody else opens the file while this writer does: no locks and no shared memory, six system calls less a
+    /// commit.
+    bool exclusive = false;
+    /// The owner calls checkpoint(), when nobody waits for it, instead of the commit that fills the WAL.
+    bool checkpoints_by_owner = false;
 };
 
 /// A prepared statement of a connection's cache, or one of its own while the cached one is running.
@@ -67,6 +72,12 @@ public:
     /// Whether deferred foreign keys are violated: COMMIT would fail for everybody in it.
     bool has_deferred_violations() const;
 
+    /// Pages in the WAL since its last checkpoint, as of the last commit; only counted with checkpoints_by_owner.
+    int wal_pages() const { return wal_pages_; }
+    /// Copies the WAL's pages into the file, so that the next commit writes the WAL from its beginning. Durability does
+    /// not depend on it. Errors: as statements'; the WAL then goes on growing.
+    Result<void> checkpoint();
+
     /// Rows changed since it was opened.
     std::int64_t total_changes() const;
 
@@ -89,6 +100,7 @@ private:
     Result<void> step_all(sqlite3_stmt* statement, std::string_view sql, const RowCallback& row);
     Error error(std::string_view sql) const;
     static int on_progress(void* self);
+    static int on_commit_to_wal(void* self, sqlite3* handle, const char* schema, int pages);
 
     struct Hash {
         using is_transparent = void;
@@ -102,6 +114,7 @@ private:
     std::unordered_map<std::string_view, std::unique_ptr<CachedStatement>> controls_;
     std::int64_t step_budget_ = 0;
     std::int64_t steps_ = 0;
+    int wal_pages_ = 0;
     const std::atomic<bool>* cancel_flag_ = nullptr;
 };
 

@@ -128,5 +128,38 @@ TEST_F(ConnectionTest, OpenForeignFileGivesUnavailable) {
     EXPECT_NE(opened.error().message().find(other), std::string::npos);
 }
 
+// Goal: an exclusive writer keeps others out as long as it lives, and what it committed is there for the next.
+TEST_F(ConnectionTest, OpenExclusiveKeepsOthersOut) {
+    connection.reset();
+    const ConnectionOptions at_once{.busy_timeout = Duration::zero(), .exclusive = true};
+    auto first = test::value(Connection::open(file, at_once));
+    test::value(first->execute("INSERT INTO parent VALUES ('c', 3)"));
+    EXPECT_FALSE(std::filesystem::exists(file + "-shm")) << "no shared memory";
+    auto second = Connection::open(file, at_once);
+    EXPECT_FALSE(second && (*second)->begin());
+    if (second) second->reset();
+    first.reset();
+    auto third = test::value(Connection::open(file, at_once));
+    EXPECT_EQ(test::value(third->execute("UPDATE parent SET n = 4 WHERE id = 'c'")), 1);
+}
+
+// Goal: with checkpoints by the owner a commit never checkpoints; the owner's makes the next commit start over.
+TEST_F(ConnectionTest, CheckpointByOwnerStartsTheLogOver) {
+    connection.reset();
+    auto writer = test::value(Connection::open(file, {.checkpoints_by_owner = true}));
+    const auto insert = [&](int i) {
+        test::value(writer->execute("INSERT INTO parent VALUES ($1, 1)", std::to_string(i) + std::string(9'000, 'x')));
+    };
+    for (int i = 0; i < 600; ++i)
+        insert(i);
+    EXPECT_GT(writer->wal_pages(), 1'200) << "SQLite's own limit is 1000";
+    const auto size = std::filesystem::file_size(file + "-wal");
+    test::value(writer->checkpoint());
+    EXPECT_EQ(writer->wal_pages(), 0);
+    insert(600);
+    EXPECT_LT(writer->wal_pages(), 20);
+    EXPECT_EQ(std::filesystem::file_size(file + "-wal"), size) << "written over, not cut";
+}
+
 } // namespace
 } // namespace flotilla::sqlite
