@@ -106,7 +106,8 @@ std::vector<Session*> Engine::take_unblocked() { return std::exchange(unblocked_
 void Engine::execute(Session& session, std::span<const std::string_view> arguments) {
     ++commands_;
     touch(session);
-    expire_keys();
+    const std::int64_t now_ms = now_ms_(); // read once: it is a command's only clock
+    expire_keys(now_ms);
     Reply reply(session.output, session.protocol);
     const Command* command = resolve(reply, arguments);
     if (!command) return;
@@ -122,14 +123,14 @@ void Engine::execute(Session& session, std::span<const std::string_view> argumen
             "ERR Can't execute '" + std::string(name) +
             "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context");
     }
-    Call call{*this, session, *command, arguments, reply, now_ms_()};
+    Call call{*this, session, *command, arguments, reply, now_ms};
     command->run(call);
     serve_signalled();
     enforce_output_limit(session);
 }
 
-void Engine::expire_keys() {
-    for (const std::string& key : keyspace_.expire(now_ms_()))
+void Engine::expire_keys(std::int64_t now_ms) {
+    for (const std::string& key : keyspace_.expire(now_ms))
         signal(key);
     serve_signalled();
 }

@@ -54,6 +54,8 @@ public:
     /// Until then write commands are refused with MISCONF and the reason, as Redis words it. Empty: accepted.
     void refuse_writes(std::string reason) { write_refusal_ = std::move(reason); }
 
+    /// How many sessions have been answered since take_touched().
+    std::size_t touched_sessions() const { return touched_.size(); }
     /// Sessions with new output since the last call, each once.
     std::vector<Session*> take_touched();
     /// Sessions whose blocked read ended since the last call: their further commands can be executed.
@@ -75,7 +77,7 @@ public:
     void push(Session& session, std::span<const std::string_view> items);
 
 private:
-    void expire_keys();
+    void expire_keys(std::int64_t now_ms);
     void touch(Session& session);
     void serve_signalled();
     void serve(const std::string& key);

@@ -66,7 +66,10 @@ Result<void> Keyspace::commit() {
 
 void Keyspace::save_head(const RedisStream& stream) {
     journal_.stream_saved(stream.row, stream.key,
-                          {stream.last_id, stream.max_deleted_id, stream.entries_added, find(stream.key)->expires_ms});
+                          {.last_id = stream.last_id,
+                           .max_deleted_id = stream.max_deleted_id,
+                           .entries_added = stream.entries_added,
+                           .expires_ms = find(stream.key)->expires_ms});
 }
 
 void Keyspace::stream_saved(std::int64_t row, std::string_view key, const StreamHead& head) {
@@ -78,6 +81,7 @@ void Keyspace::stream_saved(std::int64_t row, std::string_view key, const Stream
     stream.last_id = head.last_id;
     stream.max_deleted_id = head.max_deleted_id;
     stream.entries_added = head.entries_added;
+    stream.reserve_positions(head.last_position);
     value.expires_ms = head.expires_ms;
     if (value.expires_ms) expiries_.emplace(value.expires_ms, stream.key);
     last_stream_ = std::max(last_stream_, row);

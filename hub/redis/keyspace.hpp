@@ -47,6 +47,8 @@ public:
     Result<void> load();
     bool has_changes() const { return journal_.has_changes() || !dirty_streams_.empty() || !dirty_groups_.empty(); }
     Result<void> commit();
+    /// The journal's work that may wait until replies have left.
+    Result<void> tidy() { return journal_.tidy(); }
 
     const KeyspaceLimits& limits() const { return limits_; }
     std::size_t used_bytes() const { return used_bytes_; }

@@ -151,6 +151,7 @@ public:
         inner_.abandon();
         return Error(Kind::unavailable, "database or disk is full");
     }
+    Result<void> tidy() override { return inner_.tidy(); }
     void abandon() override { inner_.abandon(); }
     Result<void> load(StreamChanges& into) override { return inner_.load(into); }
 

@@ -37,8 +37,10 @@ struct RedisServerOptions {
     resp::Limits limits = {};
 };
 
-/// Serves the Redis protocol over streams. It works in turns, as Redis does with `appendfsync always`: every command
-/// that arrived in one wake-up of the loop is executed, then there is one commit, and only then do the replies leave.
+/// Serves the Redis protocol over streams. It works in turns, as Redis does with `appendfsync always`: commands that
+/// arrive together are executed, then there is one commit, and only then do the replies leave. Together is what arrived
+/// in one wake-up of the loop and what arrived while that was executed: clients that were answered together come back
+/// within that time, and without a second look they would fall apart into two groups that wait for each other's commit.
 /// When a commit fails, the clients with replies in that turn are disconnected (what they were told did not happen) and
 /// writes are refused for a while. Thread-safety: none; belongs to its loop.
 class RedisServer {
@@ -68,9 +70,12 @@ private:
     void process(Connection& connection);
     void arm_block_timer(Connection& connection);
     void schedule_turn_end();
+    bool more_may_have_come();
     void end_turn();
+    void commit_turn();
     void resume_unblocked();
-    void release(std::vector<Session*> sessions);
+    void release(const std::vector<Session*>& sessions);
+    static bool send_at_once(Connection& connection);
     void commit_failed(const Error& error, const std::vector<Session*>& sessions);
 
     World& world_;
@@ -86,6 +91,8 @@ private:
     std::shared_ptr<bool> alive_ =
         std::make_shared<bool>(true); ///< false once destroyed: a scheduled turn end does nothing
     std::uint64_t commands_before_turn_ = 0;
+    std::uint64_t commands_at_last_look_ = 0;
+    int looks_ = 0; ///< of this turn, for more commands
     Timestamp refusing_until_;
 };
 

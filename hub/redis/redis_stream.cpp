@@ -33,18 +33,16 @@ EntryId RedisStream::last_entry_id() const {
 }
 
 std::int64_t RedisStream::append(EntryId id, std::string_view body) {
-    restore(last_position_ + 1, id, body);
-    return last_position_;
+    const std::int64_t position = last_position_ + 1;
+    restore(position, id, body);
+    return position;
 }
 
 void RedisStream::restore(std::int64_t position, EntryId id, std::string_view body) {
-    last_position_ = position;
+    last_position_ = std::max(last_position_, position);
     const bool full = blocks_.empty() || blocks_.back()->slots.size() >= kBlockEntries ||
                       blocks_.back()->bytes.size() + body.size() >= kBlockBytes;
-    if (full) {
-        if (!blocks_.empty()) blocks_.back()->bytes.shrink_to_fit();
-        blocks_.push_back(std::make_unique<Block>());
-    }
+    if (full) begin_block(body.size());
     Block& block = *blocks_.back();
     block.slots.push_back(
         {id, position, static_cast<std::uint32_t>(block.bytes.size()), static_cast<std::uint32_t>(body.size())});
@@ -52,6 +50,18 @@ void RedisStream::restore(std::int64_t position, EntryId id, std::string_view bo
     ++block.live;
     ++length_;
     bytes_ += body.size() + kEntryOverhead;
+}
+
+/// A stream that has filled a block will fill the next: that one gets its memory at once, instead of growing into it.
+void RedisStream::begin_block(std::size_t first_body_bytes) {
+    auto block = std::make_unique<Block>();
+    if (!blocks_.empty()) {
+        Block& filled = *blocks_.back();
+        if (filled.bytes.capacity() - filled.bytes.size() > kBlockBytes / 8) filled.bytes.shrink_to_fit();
+        block->bytes.reserve(std::max(kBlockBytes, first_body_bytes));
+        block->slots.reserve(filled.slots.size());
+    }
+    blocks_.push_back(std::move(block));
 }
 
 std::size_t RedisStream::block_from(EntryId id) const {

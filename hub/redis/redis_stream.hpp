@@ -87,6 +87,8 @@ public:
     std::int64_t append(EntryId id, std::string_view body);
     /// The same with a position it had before. Requires: the position is greater than every entry's.
     void restore(std::int64_t position, EntryId id, std::string_view body);
+    /// Positions up to this one are taken, though nothing is there any more.
+    void reserve_positions(std::int64_t through) { last_position_ = std::max(last_position_, through); }
     /// The body, or nullopt. The view lives until the next modification.
     std::optional<std::string_view> find(EntryId id) const;
     /// The position it had; nullopt when there is no such entry.
@@ -135,6 +137,7 @@ private:
     /// The first block that may hold ids >= id.
     std::size_t block_from(EntryId id) const;
     Slot* slot_of(EntryId id, std::size_t& block);
+    void begin_block(std::size_t first_body_bytes);
     void drop_front();
     std::size_t trim_within_front(const TrimRule& rule, Trimmed& trimmed);
 

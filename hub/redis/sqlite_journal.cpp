@@ -1,19 +1,28 @@
 #include "hub/redis/sqlite_journal.hpp"
 
+#include <algorithm>
+#include <unordered_map>
+
+#include <flotilla/store/sqlite/gathering_vfs.hpp>
+
 namespace flotilla::hub {
 
 namespace {
 
-constexpr std::int64_t kSchemaVersion = 1;
+constexpr std::int64_t kSchemaVersion = 2;
+constexpr int kCheckpointPages = 1000;  // of 4 KiB: the least at which fewer than one commit in a hundred of 50 waits
+constexpr std::size_t kBatchesMax = 16; // streams that gather entries at a time
 
-// Ids are sixteen bytes that sort as they should. Keys, names and bodies are bytes too. An entry's place is its
-// stream's number and its position in one integer: SQLite appends to such a table at half the cost of any other key.
+// Ids are sixteen bytes that sort as they should. Keys, names and bodies are bytes too. A row of entries is one
+// EntryBatch; its place is its stream's number and its last entry's position in one integer: SQLite appends to such a
+// table at half the cost of any other key. A row that a trim cut stays as it is: trimmed_through tells what is gone.
 constexpr const char* kSchema = R"sql(
 CREATE TABLE streams (
     id BIGINT PRIMARY KEY, stream_key BLOB NOT NULL UNIQUE, last_id BLOB NOT NULL, max_deleted_id BLOB NOT NULL,
-    entries_added BIGINT NOT NULL, expires_ms BIGINT NOT NULL) WITHOUT ROWID;
+    entries_added BIGINT NOT NULL, expires_ms BIGINT NOT NULL,
+    trimmed_through BIGINT NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE entries (
-    place INTEGER PRIMARY KEY, id BLOB NOT NULL, body BLOB NOT NULL);
+    place INTEGER PRIMARY KEY, id BLOB NOT NULL, body BLOB NOT NULL, sizes BLOB);
 CREATE TABLE consumer_groups (
     id BIGINT PRIMARY KEY, stream BIGINT NOT NULL, name BLOB NOT NULL, last_id BLOB NOT NULL,
     entries_read BIGINT NOT NULL) WITHOUT ROWID;
@@ -26,11 +35,19 @@ CREATE TABLE pending (
     deliveries BIGINT NOT NULL, PRIMARY KEY (consumer_group, id)) WITHOUT ROWID;
 )sql";
 
+// Version 1 had one entry in each row, which is a batch without sizes.
+constexpr const char* kFromVersion1 = R"sql(
+ALTER TABLE entries ADD COLUMN sizes BLOB;
+ALTER TABLE streams ADD COLUMN trimmed_through BIGINT NOT NULL DEFAULT 0;
+)sql";
+
 constexpr int kPositionBits = 40; // a million million entries ever in each of eight million streams
 
 constexpr std::int64_t place_of(std::int64_t stream, std::int64_t position) {
     return (stream << kPositionBits) | position;
 }
+
+constexpr std::int64_t position_in(std::int64_t place) { return place & ((std::int64_t{1} << kPositionBits) - 1); }
 
 struct IdBytes {
     std::array<char, 16> bytes;
@@ -50,14 +67,15 @@ Result<void> prepare_schema(sqlite::Connection& connection) {
     if (!read) return std::move(read.error());
     if (version == kSchemaVersion) return {};
     if (version > kSchemaVersion) return Error(Kind::internal, "the file was written by a newer version of the hub");
-    return connection.script("BEGIN IMMEDIATE;" + std::string(kSchema) +
+    return connection.script("BEGIN IMMEDIATE;" + std::string(version == 0 ? kSchema : kFromVersion1) +
                              "PRAGMA user_version = " + std::to_string(kSchemaVersion) + "; COMMIT");
 }
 
 } // namespace
 
 Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(const std::filesystem::path& file) {
-    auto connection = sqlite::Connection::open(file.string());
+    auto connection = sqlite::Connection::open(
+        file.string(), {.vfs = sqlite::gathering_vfs(), .exclusive = true, .checkpoints_by_owner = true});
     if (!connection) return std::move(connection.error());
     if (auto ready = prepare_schema(**connection); !ready) {
         return std::move(ready.error()).with_context("cannot open " + file.string());
@@ -65,21 +83,24 @@ Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(const std::filesystem
     return std::unique_ptr<SqliteJournal>(new SqliteJournal(std::move(*connection)));
 }
 
-void SqliteJournal::change(std::string_view sql, std::initializer_list<SqlValue> arguments) {
+SqliteJournal::SqliteJournal(std::unique_ptr<sqlite::Connection> connection)
+    : connection_(std::move(connection)), checkpoint_at_pages_(kCheckpointPages) {}
+
+void SqliteJournal::change(std::string_view sql, std::initializer_list<SqlValue> arguments, const Row& row) {
     if (failure_) return; // the transaction is lost anyway; commit() tells
-    if (!changed_) {
-        changed_ = true;
+    changed_ = true;
+    if (!connection_->in_transaction()) {
         if (auto begun = connection_->begin(); !begun) {
             failure_ = std::move(begun.error());
             return;
         }
     }
-    auto done = connection_->run(sql, std::span<const SqlValue>(arguments.begin(), arguments.size()), nullptr);
-    if (!done) failure_ = std::move(done.error());
+    if (auto done = run(sql, arguments, row); !done) failure_ = std::move(done.error());
 }
 
 Result<void> SqliteJournal::commit() {
     if (!changed_) return {};
+    write_gathered();
     if (!failure_) {
         auto committed = connection_->commit();
         if (committed) {
@@ -95,8 +116,18 @@ Result<void> SqliteJournal::commit() {
 
 void SqliteJournal::abandon() {
     connection_->rollback();
+    batches_used_ = 0;
+    trims_.clear();
     changed_ = false;
     failure_.reset();
+}
+
+Result<void> SqliteJournal::tidy() {
+    if (connection_->wal_pages() < checkpoint_at_pages_) return {};
+    auto done = connection_->checkpoint();
+    // After a failure not with every commit: it would cost each as much as a checkpoint.
+    checkpoint_at_pages_ = done ? kCheckpointPages : connection_->wal_pages() + kCheckpointPages;
+    return done;
 }
 
 void SqliteJournal::stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) {
@@ -108,6 +139,7 @@ void SqliteJournal::stream_saved(std::int64_t stream, std::string_view key, cons
 }
 
 void SqliteJournal::stream_dropped(std::int64_t stream) {
+    write_gathered();
     change("DELETE FROM pending WHERE consumer_group IN (SELECT id FROM consumer_groups WHERE stream = $1)", {stream});
     change("DELETE FROM consumers WHERE consumer_group IN (SELECT id FROM consumer_groups WHERE stream = $1)",
            {stream});
@@ -117,16 +149,81 @@ void SqliteJournal::stream_dropped(std::int64_t stream) {
 }
 
 void SqliteJournal::entry_added(std::int64_t stream, std::int64_t position, EntryId id, std::string_view body) {
-    change("INSERT INTO entries (place, id, body) VALUES ($1, $2, $3)",
-           {place_of(stream, position), IdBytes(id), body});
+    changed_ = true;
+    EntryBatch& batch = batch_of(stream);
+    if (!batch.takes(position, body.size())) write(batch);
+    batch.add(position, id, body);
+}
+
+EntryBatch& SqliteJournal::batch_of(std::int64_t stream) {
+    for (std::size_t i = 0; i < batches_used_; ++i) {
+        if (batches_[i].stream() == stream) return batches_[i];
+    }
+    if (batches_used_ == kBatchesMax) write_gathered();
+    if (batches_used_ == batches_.size()) batches_.emplace_back();
+    EntryBatch& batch = batches_[batches_used_++];
+    batch.start(stream);
+    return batch;
+}
+
+void SqliteJournal::write(EntryBatch& batch) {
+    change("INSERT INTO entries (place, id, body, sizes) VALUES ($1, $2, $3, $4)",
+           {place_of(batch.stream(), batch.last_position()), batch.ids(), batch.bodies(), batch.sizes()});
+    batch.clear();
+}
+
+/// Entries before trims, which may remove them.
+void SqliteJournal::write_gathered() {
+    for (std::size_t i = 0; i < batches_used_; ++i) {
+        if (!batches_[i].empty()) write(batches_[i]);
+    }
+    batches_used_ = 0;
+    for (const Trim& each : trims_) {
+        change("UPDATE streams SET trimmed_through = $2 WHERE id = $1", {each.stream, each.through});
+        change("DELETE FROM entries WHERE place >= $1 AND place <= $2",
+               {place_of(each.stream, 0), place_of(each.stream, each.through)});
+    }
+    trims_.clear();
 }
 
 void SqliteJournal::entry_removed(std::int64_t stream, std::int64_t position) {
-    change("DELETE FROM entries WHERE place = $1", {place_of(stream, position)});
+    write_gathered();
+    std::int64_t place = 0;
+    std::string sizes;
+    change("SELECT place, sizes FROM entries WHERE place >= $1 AND place < $2 ORDER BY place LIMIT 1",
+           {place_of(stream, position), place_of(stream + 1, 0)}, [&](const SqlRow& row) {
+               place = row.integer(0);
+               sizes = row.text(1);
+           });
+    if (failure_) return;
+    if (place == 0) {
+        failure_ = Error(Kind::internal, "the journal does not have the entry to remove");
+        return;
+    }
+    bool some_left = false;
+    if (!sizes.empty()) {
+        auto left = remove_from_sizes(sizes, place, place_of(stream, position));
+        if (!left) {
+            failure_ = std::move(left.error());
+            return;
+        }
+        some_left = *left;
+    }
+    if (some_left) {
+        change("UPDATE entries SET sizes = $2 WHERE place = $1", {place, sizes});
+    } else {
+        change("DELETE FROM entries WHERE place = $1", {place});
+    }
 }
 
 void SqliteJournal::entries_removed_through(std::int64_t stream, std::int64_t position) {
-    change("DELETE FROM entries WHERE place >= $1 AND place <= $2", {place_of(stream, 0), place_of(stream, position)});
+    changed_ = true;
+    const auto known = std::ranges::find(trims_, stream, &Trim::stream);
+    if (known == trims_.end()) {
+        trims_.push_back({stream, position});
+    } else {
+        known->through = std::max(known->through, position);
+    }
 }
 
 void SqliteJournal::group_saved(std::int64_t stream, std::int64_t group, std::string_view name, EntryId last_id,
@@ -166,41 +263,64 @@ void SqliteJournal::pending_removed(std::int64_t group, EntryId id) {
     change("DELETE FROM pending WHERE consumer_group = $1 AND id = $2", {group, IdBytes(id)});
 }
 
-Result<void> SqliteJournal::read(std::string_view sql, const std::function<void(const SqlRow&)>& row) {
-    auto done = connection_->run(sql, {}, [&](const SqlRow& each) -> Result<void> {
-        row(each);
+Result<void> SqliteJournal::run(std::string_view sql, std::initializer_list<SqlValue> arguments, const Row& row) {
+    const auto each = [&](const SqlRow& current) -> Result<void> {
+        row(current);
         return {};
-    });
+    };
+    const std::span<const SqlValue> values(arguments.begin(), arguments.size());
+    auto done = row ? connection_->run(sql, values, each) : connection_->run(sql, values, nullptr);
     if (!done) return std::move(done.error());
     return {};
 }
 
-Result<void> SqliteJournal::load(StreamChanges& into) {
-    auto done = read("SELECT id, stream_key, last_id, max_deleted_id, entries_added, expires_ms FROM streams",
-                     [&](const SqlRow& row) {
-                         into.stream_saved(row.integer(0), row.text(1),
-                                           {id_at(row, 2), id_at(row, 3), row.integer(4), row.integer(5)});
-                     });
+/// Streams and what is in them.
+Result<void> SqliteJournal::load_entries(StreamChanges& into) {
+    std::unordered_map<std::int64_t, std::int64_t> trimmed_through;
+    auto done = run("SELECT id, stream_key, last_id, max_deleted_id, entries_added, expires_ms, trimmed_through, "
+                    "(SELECT max(place) FROM entries WHERE place >= streams.id << $1 AND place < (streams.id + 1) << "
+                    "$1) FROM streams",
+                    {kPositionBits}, [&](const SqlRow& row) {
+                        const std::int64_t stream = row.integer(0);
+                        const std::int64_t trimmed = row.integer(6);
+                        trimmed_through.emplace(stream, trimmed);
+                        // A row's last entries may have been removed: their positions name the row and are not given
+                        // again.
+                        const std::int64_t last = row.type(7) == SqlType::null ? 0 : position_in(row.integer(7));
+                        into.stream_saved(
+                            stream, row.text(1),
+                            {id_at(row, 2), id_at(row, 3), row.integer(4), row.integer(5), std::max(trimmed, last)});
+                    });
     if (!done) return done;
-    done = read("SELECT place, id, body FROM entries ORDER BY place", [&](const SqlRow& row) {
-        const std::int64_t place = row.integer(0);
-        into.entry_added(place >> kPositionBits, place & ((std::int64_t{1} << kPositionBits) - 1), id_at(row, 1),
-                         row.text(2));
+    Result<void> whole;
+    done = run("SELECT place, id, body, sizes FROM entries ORDER BY place", {}, [&](const SqlRow& row) {
+        if (!whole) return;
+        const std::int64_t stream = row.integer(0) >> kPositionBits;
+        const std::int64_t gone = trimmed_through.at(stream);
+        const EntryRow entries{position_in(row.integer(0)), row.text(1), row.text(3), row.text(2)};
+        whole = entries.for_each([&](std::int64_t position, EntryId id, std::string_view body) {
+            if (position > gone) into.entry_added(stream, position, id, body);
+        });
     });
     if (!done) return done;
-    done = read("SELECT stream, id, name, last_id, entries_read FROM consumer_groups", [&](const SqlRow& row) {
+    return whole;
+}
+
+Result<void> SqliteJournal::load(StreamChanges& into) {
+    auto done = load_entries(into);
+    if (!done) return done;
+    done = run("SELECT stream, id, name, last_id, entries_read FROM consumer_groups", {}, [&](const SqlRow& row) {
         into.group_saved(row.integer(0), row.integer(1), row.text(2), id_at(row, 3), row.integer(4));
     });
     if (!done) return done;
-    done = read("SELECT consumer_group, id, name, seen_ms FROM consumers", [&](const SqlRow& row) {
+    done = run("SELECT consumer_group, id, name, seen_ms FROM consumers", {}, [&](const SqlRow& row) {
         into.consumer_saved(row.integer(0), row.integer(1), row.text(2), row.integer(3));
     });
     if (!done) return done;
-    return read(
-        "SELECT consumer_group, id, consumer, delivered_ms, deliveries FROM pending ORDER BY consumer_group, id",
-        [&](const SqlRow& row) {
-            into.pending_saved(row.integer(0), id_at(row, 1), row.integer(2), row.integer(3), row.integer(4));
-        });
+    return run("SELECT consumer_group, id, consumer, delivered_ms, deliveries FROM pending ORDER BY consumer_group, id",
+               {}, [&](const SqlRow& row) {
+                   into.pending_saved(row.integer(0), id_at(row, 1), row.integer(2), row.integer(3), row.integer(4));
+               });
 }
 
 } // namespace flotilla::hub

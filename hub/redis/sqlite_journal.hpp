@@ -1,19 +1,23 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <flotilla/store/sqlite/connection.hpp>
 
+#include "hub/redis/entry_batch.hpp"
 #include "hub/redis/stream_journal.hpp"
 
 namespace flotilla::hub {
 
 /// The journal as rows of one SQLite file (WAL, synchronous=FULL): what commit() answered survives kill -9 and power
-/// loss. The first change after a commit opens the transaction. Thread-safety: none.
+/// loss. Entries of one stream are gathered into rows of up to 64, trims into one per stream; the first change that is
+/// written after a commit opens the transaction. Nobody else may open the file meanwhile. Thread-safety: none.
 class SqliteJournal final : public StreamJournal {
 public:
     /// Opens or creates the file. Errors: unavailable with the reason; internal when a newer version wrote it.
@@ -35,15 +39,30 @@ public:
     void pending_removed(std::int64_t group, EntryId id) override;
     bool has_changes() const override { return changed_; }
     Result<void> commit() override;
+    /// Copies the WAL into the file when it has grown enough.
+    Result<void> tidy() override;
     void abandon() override;
     Result<void> load(StreamChanges& into) override;
 
 private:
-    explicit SqliteJournal(std::unique_ptr<sqlite::Connection> connection) : connection_(std::move(connection)) {}
-    void change(std::string_view sql, std::initializer_list<SqlValue> arguments);
-    Result<void> read(std::string_view sql, const std::function<void(const SqlRow&)>& row);
+    explicit SqliteJournal(std::unique_ptr<sqlite::Connection> connection);
+    struct Trim {
+        std::int64_t stream;
+        std::int64_t through;
+    };
+    using Row = std::function<void(const SqlRow&)>;
+    void change(std::string_view sql, std::initializer_list<SqlValue> arguments, const Row& row = {});
+    EntryBatch& batch_of(std::int64_t stream);
+    void write(EntryBatch& batch);
+    void write_gathered();
+    Result<void> load_entries(StreamChanges& into);
+    Result<void> run(std::string_view sql, std::initializer_list<SqlValue> arguments, const Row& row);
 
     std::unique_ptr<sqlite::Connection> connection_;
+    std::vector<EntryBatch> batches_; ///< one per stream; only the first batches_used_ count
+    std::size_t batches_used_ = 0;
+    std::vector<Trim> trims_; ///< one per stream
+    int checkpoint_at_pages_;
     bool changed_ = false;
     std::optional<Error> failure_; ///< of a change since the last commit
 };

@@ -16,6 +16,8 @@ struct StreamHead {
     EntryId max_deleted_id;
     std::int64_t entries_added = 0;
     std::int64_t expires_ms = 0; ///< wall clock; 0: never
+    /// On load: no new entry may have this position or a smaller one. Not saved, the journal knows it.
+    std::int64_t last_position = 0;
 };
 
 /// What happens to streams, as rows. `..._saved` inserts or replaces. Used in both directions: the keyspace tells the
@@ -25,7 +27,7 @@ class StreamChanges {
 public:
     virtual ~StreamChanges() = default;
     virtual void stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) = 0;
-    /// `position` names the entry within its stream; it grows with the ids.
+    /// `position` names the entry within its stream; it grows with the ids and is never used again.
     virtual void entry_added(std::int64_t stream, std::int64_t position, EntryId id, std::string_view body) = 0;
     virtual void group_saved(std::int64_t stream, std::int64_t group, std::string_view name, EntryId last_id,
                              std::int64_t entries_read) = 0;
@@ -50,6 +52,9 @@ public:
     virtual bool has_changes() const = 0;
     /// Makes the changes since the last commit durable. On an error none of them is, and load() must be called.
     virtual Result<void> commit() = 0;
+    /// What may wait until commit() has been answered to those who wait for it. Cheap while there is nothing to do.
+    /// An error costs nothing that was committed.
+    virtual Result<void> tidy() = 0;
     /// Takes the changes since the last commit back.
     virtual void abandon() = 0;
     /// Reads back everything that was committed.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <stdexcept>
 
 #include "hub/redis/engine.hpp"
@@ -14,6 +16,11 @@ class EngineBench {
 public:
     explicit EngineBench(KeyspaceLimits limits = {}, EngineLimits engine_limits = {})
         : limits_(limits), engine_limits_(engine_limits) {
+        open();
+    }
+    /// `prepare` makes the journal's file that it starts from.
+    explicit EngineBench(const std::function<void(const std::filesystem::path&)>& prepare) {
+        prepare(folder / "bus.db");
         open();
     }
     ~EngineBench() { engine->disconnect(session); }
@@ -47,14 +54,7 @@ public:
         open();
     }
 
-    std::int64_t now_ms = 1'000'000;
-    TemporaryFolder folder;
-    std::unique_ptr<SqliteJournal> journal;
-    std::unique_ptr<Keyspace> keyspace;
-    std::unique_ptr<Engine> engine;
-    Session session;
-
-private:
+    /// Starts from the file; for tests that have taken journal, keyspace and engine away.
     void open() {
         auto opened = SqliteJournal::open(folder / "bus.db");
         if (!opened) throw std::runtime_error(opened.error().message());
@@ -65,6 +65,15 @@ private:
         session = {};
         engine->connect(session);
     }
+
+    std::int64_t now_ms = 1'000'000;
+    TemporaryFolder folder;
+    std::unique_ptr<SqliteJournal> journal;
+    std::unique_ptr<Keyspace> keyspace;
+    std::unique_ptr<Engine> engine;
+    Session session;
+
+private:
     KeyspaceLimits limits_;
     EngineLimits engine_limits_;
 };
