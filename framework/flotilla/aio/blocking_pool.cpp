@@ -42,6 +42,11 @@ Result<void> BlockingPool::submit(std::move_only_function<void()> work) {
     return {};
 }
 
+BlockingLoad BlockingPool::load() const {
+    const std::lock_guard lock(mutex_);
+    return {.waiting = queue_.size(), .busy = busy_};
+}
+
 void BlockingPool::run(std::size_t number) {
     name_thread(fmt::format("blocking-{}", number));
     std::unique_lock lock(mutex_);
@@ -52,10 +57,12 @@ void BlockingPool::run(std::size_t number) {
         if (stopping_) return;
         auto work = std::move(queue_.front());
         queue_.pop_front();
+        ++busy_;
         lock.unlock();
         work();
         work = nullptr; // what it holds dies outside the lock
         lock.lock();
+        --busy_;
     }
 }
 

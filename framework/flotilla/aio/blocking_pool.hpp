@@ -25,16 +25,19 @@ public:
 
     /// Errors: unavailable (queue_max are waiting).
     Result<void> submit(std::move_only_function<void()> work);
+    /// Thread-safe.
+    BlockingLoad load() const;
 
 private:
     void run(std::size_t number);
 
     const std::size_t threads_max_;
     const std::size_t queue_max_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<std::move_only_function<void()>> queue_;
     std::size_t idle_ = 0;
+    std::size_t busy_ = 0;
     bool stopping_ = false;
     std::vector<std::jthread> threads_;
 };

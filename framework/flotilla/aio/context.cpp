@@ -25,8 +25,8 @@ Context::Context(World& world, TraceContext trace_context)
 
 Context::Context(Context& parent, Deadline deadline)
     : trace(parent.trace), principal(parent.principal), idempotent_request(parent.idempotent_request),
-      world_(parent.world_), parent_(&parent), deadline_(deadline.earlier(parent.deadline_)),
-      timer_(parent.world_, &Context::on_deadline, this) {
+      time_spent(parent.time_spent), world_(parent.world_), parent_(&parent),
+      deadline_(deadline.earlier(parent.deadline_)), timer_(parent.world_, &Context::on_deadline, this) {
     if (parent.cancelled()) {
         reason_ = parent.reason();
         return;

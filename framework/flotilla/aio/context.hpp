@@ -14,6 +14,7 @@ namespace flotilla {
 
 struct IdempotentRequest;
 class Context;
+class TimeSpent;
 
 /// On whose behalf work is done.
 struct Principal {
@@ -75,6 +76,8 @@ public:
     std::string event_id;
     /// Set while a request with an Idempotency-Key is handled; see store/idempotency.hpp. Inherited by children.
     IdempotentRequest* idempotent_request = nullptr;
+    /// Set while a request is handled whose time is accounted for; see time_spent.hpp. Inherited by children.
+    TimeSpent* time_spent = nullptr;
 
     bool cancelled() const { return reason_.has_value(); }
     /// Why it was cancelled: deadline_exceeded, cancelled, or unavailable (shutting down). Requires: cancelled().

@@ -63,6 +63,9 @@ public:
     }
     Instant monotonic() const override { return reactor_.monotonic(); }
     std::uint64_t random() override { return random_.next(); }
+    Instant catch_up() override { return reactor_.catch_up(); }
+    Instant refresh() override { return reactor_.refresh(); }
+    Duration take_longest_turn() override { return reactor_.take_longest_turn(); }
 
     void post(std::move_only_function<void()> work) override {
         bool first = false;
@@ -76,6 +79,7 @@ public:
     Result<void> submit_blocking(std::move_only_function<void()> work) override {
         return pool_.submit(std::move(work));
     }
+    BlockingLoad blocking_load() const override { return pool_.load(); }
     std::unique_ptr<Worker> start_worker(std::string name) override {
         return std::make_unique<ThreadWorker>(std::move(name));
     }

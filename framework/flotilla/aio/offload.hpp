@@ -10,6 +10,7 @@
 
 #include <flotilla/aio/context.hpp>
 #include <flotilla/aio/task.hpp>
+#include <flotilla/aio/time_spent.hpp>
 #include <flotilla/aio/world.hpp>
 
 namespace flotilla {
@@ -24,14 +25,17 @@ task<T> offload(Context& context, Work work);
 
 namespace detail {
 
-/// Shared by the waiting coroutine and the work in the pool; whoever comes last frees it. Only `abandoned` is touched
-/// by both threads.
+/// Shared by the waiting coroutine and the work in the pool; whoever comes last frees it. Only the atomics are
+/// touched by both threads.
 template <class T>
 struct OffloadState {
     std::optional<T> result;
     std::exception_ptr exception;
     std::coroutine_handle<> waiter; // null: nobody waits
     std::atomic<bool> abandoned = false;
+    // When the work began, in microseconds, and how long it took; only when the caller's time is accounted for.
+    std::atomic<std::int64_t> begun = 0;
+    Duration ran{};
 
     bool done() const { return result.has_value() || exception != nullptr; }
 };
@@ -77,8 +81,12 @@ task<T> offload(Context& context, Work work) {
     if (context.cancelled()) co_return context.reason();
     auto state = std::make_shared<detail::OffloadState<T>>();
     World& world = context.world();
-    auto submitted = world.submit_blocking([state, &world, work = std::move(work)]() mutable {
+    TimeSpent::Interval waiting(context, TimeSpent::On::offload);
+    const auto since = waiting.counts() ? std::optional(world.now()) : std::nullopt;
+    auto submitted = world.submit_blocking([state, &world, since, work = std::move(work)]() mutable {
         if (state->abandoned) return;
+        const auto begun = since ? world.now() : Timestamp();
+        state->begun.store(begun.microseconds(), std::memory_order_relaxed);
         std::optional<T> result;
         std::exception_ptr exception;
         try {
@@ -86,14 +94,21 @@ task<T> offload(Context& context, Work work) {
         } catch (...) {
             exception = std::current_exception();
         }
-        world.post([state = std::move(state), result = std::move(result), exception = std::move(exception)]() mutable {
-            state->result = std::move(result);
-            state->exception = std::move(exception);
-            if (auto waiter = std::exchange(state->waiter, nullptr)) waiter.resume();
-        });
+        const Duration ran = since ? world.now() - begun : Duration::zero();
+        world.post(
+            [state = std::move(state), result = std::move(result), exception = std::move(exception), ran]() mutable {
+                state->ran = ran;
+                state->result = std::move(result);
+                state->exception = std::move(exception);
+                if (auto waiter = std::exchange(state->waiter, nullptr)) waiter.resume();
+            });
     });
     if (!submitted) co_return std::move(submitted.error());
     co_await detail::OffloadAwaiter<T>(context, state);
+    if (const auto begun = state->begun.load(std::memory_order_relaxed); since && begun != 0) {
+        // Work that nobody waits for any more runs until now, as far as this request is concerned.
+        waiting.divide(Timestamp(begun) - *since, state->done() ? state->ran : Duration::max(), {});
+    }
     if (state->exception) std::rethrow_exception(state->exception);
     if (!state->result) co_return context.reason();
     co_return std::move(*state->result);

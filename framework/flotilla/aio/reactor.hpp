@@ -35,6 +35,12 @@ public:
 
     /// The monotonic clock, read at most once per turn of the loop.
     Instant monotonic();
+    /// monotonic(), moved on to the kernel's last tick when that is later.
+    Instant catch_up();
+    /// monotonic(), read anew.
+    Instant refresh();
+    /// The longest stretch between two waits for events since the last call; measured while an alarm is set.
+    Duration take_longest_turn() { return std::exchange(longest_turn_, Duration::zero()); }
     /// Whether an operation may complete without going through the loop: a few times per callback, so that a stream
     /// that is always ready cannot starve the others.
     bool may_complete_at_once() { return at_once_left_ > 0 && at_once_left_-- > 0; }
@@ -46,10 +52,14 @@ private:
     void turn();
     void call(Callback callback, void* argument);
     void ring_if_due();
+    int fall_asleep();
+    void note_turn(Instant end);
 
     static constexpr int kAtOnceMax = 32; // completions per callback
     Instant now_{};
     bool now_fresh_ = false;
+    Instant turn_began_ = Instant::max(); ///< max: not known
+    Duration longest_turn_{};
     int at_once_left_ = kAtOnceMax;
     Instant alarm_ = Instant::max();
     std::unique_ptr<Impl> impl_;

@@ -8,49 +8,19 @@
 
 #include <gtest/gtest.h>
 
-#include <flotilla/aio/stream.hpp>
+#include <flotilla/aio/manual_world.hpp>
 
 namespace flotilla {
 namespace {
 
 using namespace std::chrono_literals;
 
-const Instant kOrigin{1234567ns};
-
-/// A world with nothing but a wheel on a clock that the test moves.
-class WheelWorld final : public World {
-public:
-    Timestamp now() const override { return Timestamp(); }
-    Instant monotonic() const override { return at; }
-    std::uint64_t random() override { return 4; }
-    void post(std::move_only_function<void()>) override {}
-    Result<void> submit_blocking(std::move_only_function<void()>) override {
-        return Error(Kind::unimplemented, "no threads");
-    }
-    std::unique_ptr<Worker> start_worker(std::string) override { return nullptr; }
-    task<Result<std::unique_ptr<Stream>>> connect(Context&, Address) override {
-        co_return Error(Kind::unimplemented, "no net");
-    }
-    Result<std::unique_ptr<Listener>> listen(const Address&, ListenOptions) override {
-        return Error(Kind::unimplemented, "no net");
-    }
-
-    void advance(Instant to) {
-        at = to;
-        wheel.advance(to);
-    }
-    Instant at = kOrigin;
-    TimerWheel wheel{kOrigin};
-
-protected:
-    void arm(Timer& timer, Instant when) override { wheel.arm(timer, when); }
-    void disarm(Timer& timer) override { wheel.disarm(timer); }
-};
+const Instant kOrigin = ManualWorld::kOrigin;
 
 /// A timer that records when it fired.
 struct Alarm {
-    explicit Alarm(WheelWorld& owner) : world(owner) {}
-    WheelWorld& world;
+    explicit Alarm(ManualWorld& owner) : world(owner) {}
+    ManualWorld& world;
     std::vector<Instant> fired;
     std::function<void()> then = [] {};
     Timer timer{world,
@@ -66,7 +36,7 @@ struct Alarm {
 TEST(TimerWheel, AdvanceFiresAtInstantNeverEarly) {
     for (const Duration delay :
          {1ns, 999'999ns, 1'000'000ns, 1'000'001ns, 63'000'000ns, 64'000'000ns, 65'000'001ns, 4'096'000'000ns}) {
-        WheelWorld world;
+        ManualWorld world;
         Alarm alarm(world);
         alarm.timer.arm(kOrigin + delay);
         world.advance(kOrigin + delay - 1ns);
@@ -79,7 +49,7 @@ TEST(TimerWheel, AdvanceFiresAtInstantNeverEarly) {
 
 // Goal: an instant that has passed fires in the next tick.
 TEST(TimerWheel, ArmInThePastFiresInNextTick) {
-    WheelWorld world;
+    ManualWorld world;
     world.advance(kOrigin + 10s);
     Alarm alarm(world);
     alarm.timer.arm(kOrigin + 1s);
@@ -89,7 +59,7 @@ TEST(TimerWheel, ArmInThePastFiresInNextTick) {
 
 // Goal: arming again moves the timer.
 TEST(TimerWheel, ArmAgainMoves) {
-    WheelWorld world;
+    ManualWorld world;
     Alarm alarm(world);
     alarm.timer.arm(kOrigin + 10ms);
     alarm.timer.arm(kOrigin + 5s);
@@ -103,7 +73,7 @@ TEST(TimerWheel, ArmAgainMoves) {
 
 // Goal: a disarmed or destroyed timer does not fire.
 TEST(TimerWheel, DisarmOrDestroyNeverFires) {
-    WheelWorld world;
+    ManualWorld world;
     Alarm disarmed(world);
     disarmed.timer.arm(kOrigin + 5ms);
     {
@@ -119,7 +89,7 @@ TEST(TimerWheel, DisarmOrDestroyNeverFires) {
 
 // Goal: timers years away wait, and fire.
 TEST(TimerWheel, ArmYearsAwayFires) {
-    WheelWorld world;
+    ManualWorld world;
     Alarm year(world);
     Alarm century(world);
     Alarm never(world);
@@ -140,7 +110,7 @@ TEST(TimerWheel, ArmYearsAwayFires) {
 
 // Goal: a callback may arm its timer again; it fires in a later tick, so an advance always ends.
 TEST(TimerWheel, CallbackRearmsForLaterTick) {
-    WheelWorld world;
+    ManualWorld world;
     Alarm alarm(world);
     alarm.then = [&] { alarm.timer.arm(world.at); };
     alarm.timer.arm(kOrigin + 1ms);
@@ -153,7 +123,7 @@ TEST(TimerWheel, CallbackRearmsForLaterTick) {
 
 // Goal: a callback may disarm and destroy timers that are due in the same tick, in whatever order they come.
 TEST(TimerWheel, CallbackDisarmsAndDestroysOthers) {
-    WheelWorld world;
+    ManualWorld world;
     auto first = std::make_unique<Alarm>(world);
     auto second = std::make_unique<Alarm>(world);
     Alarm third(world);
@@ -184,7 +154,7 @@ TEST(TimerWheel, CallbackDisarmsAndDestroysOthers) {
 
 // Goal: a timer may outlive its wheel.
 TEST(TimerWheel, DestroyWheelDisarmsTimers) {
-    auto world = std::make_unique<WheelWorld>();
+    auto world = std::make_unique<ManualWorld>();
     Alarm alarm(*world);
     alarm.timer.arm(kOrigin + 1h);
     world.reset();
@@ -193,7 +163,7 @@ TEST(TimerWheel, DestroyWheelDisarmsTimers) {
 
 // Goal: an advance over a long idle time costs little, with and without timers.
 TEST(TimerWheel, AdvanceOverYearsIsQuick) {
-    WheelWorld world;
+    ManualWorld world;
     world.advance(kOrigin + 24h * 365 * 50);
     Alarm alarm(world);
     alarm.timer.arm(world.at + 24h * 365 * 50);
@@ -211,7 +181,7 @@ TEST(TimerWheel, AdvanceOverYearsIsQuick) {
 TEST(TimerWheel, RandomUseMatchesSortedModel) {
     for (unsigned seed = 1; seed <= 20; ++seed) {
         std::mt19937_64 random(seed);
-        WheelWorld world;
+        ManualWorld world;
         std::vector<std::unique_ptr<Alarm>> alarms;
         for (int i = 0; i < 60; ++i)
             alarms.push_back(std::make_unique<Alarm>(world));

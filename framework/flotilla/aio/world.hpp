@@ -103,10 +103,16 @@ struct ListenOptions {
     int backlog = 1024;
 };
 
+/// How busy the threads behind World::submit_blocking are.
+struct BlockingLoad {
+    std::size_t waiting = 0; ///< work that no thread has begun yet
+    std::size_t busy = 0;    ///< threads that run work
+};
+
 /// Everything outside the program that services and the framework may touch: clock, timers, randomness, streams,
 /// other threads. One World per loop; the simulation replaces it. Nothing above aio reads a clock, sleeps, draws
 /// randomness or opens a socket in any other way.
-/// Thread-safety: only post() and now() may be called from other threads than the loop's.
+/// Thread-safety: only post(), now() and blocking_load() may be called from other threads than the loop's.
 class World {
 public:
     World() = default;
@@ -117,6 +123,14 @@ public:
     virtual Timestamp now() const = 0;     ///< wall clock
     virtual Instant monotonic() const = 0; ///< monotonic clock, cached per loop turn (at most one turn old)
     virtual std::uint64_t random() = 0;    ///< 64 random bits, unpredictable outside the simulation
+    /// monotonic(), moved on if that is some milliseconds behind: before something is measured that long-running code
+    /// may have preceded in the same turn. Reads no clock (only what the kernel notes at its ticks).
+    virtual Instant catch_up() { return monotonic(); }
+    /// monotonic(), read anew. Costs a reading of the clock: not for every request.
+    virtual Instant refresh() { return monotonic(); }
+    /// The longest that this loop went without looking for new work since the last call. Zero where no time passes in
+    /// a turn, as in the simulation.
+    virtual Duration take_longest_turn() { return Duration::zero(); }
 
     /// Runs work on this loop, later, never inline. Thread-safe.
     virtual void post(std::move_only_function<void()> work) = 0;
@@ -124,6 +138,8 @@ public:
     /// Runs work away from the loop, for blocking calls; it must post() its outcome back. Bounded: past the pool's
     /// queue limit it answers `unavailable` and does not run the work. Use offload() in aio/offload.hpp.
     virtual Result<void> submit_blocking(std::move_only_function<void()> work) = 0;
+    /// Thread-safe. Nothing waits where work runs inline.
+    virtual BlockingLoad blocking_load() const { return {}; }
     virtual std::unique_ptr<Worker> start_worker(std::string name) = 0;
 
     /// Connects; TCP_NODELAY is set. Errors: unavailable (refused, unreachable, unknown name), deadline_exceeded.
