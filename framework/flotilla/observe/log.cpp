@@ -123,7 +123,7 @@ struct Line {
     std::string_view service;
     std::string_view message;
     const TraceContext* trace;
-    std::initializer_list<LogField> fields;
+    std::span<const LogField> fields;
 
     bool traced() const { return trace != nullptr && trace->valid(); }
 };
@@ -213,7 +213,7 @@ Logger::Logger(std::string service, LogLevel level, Format format, std::function
 bool Logger::enabled(LogLevel level) const { return level >= impl_->level; }
 
 void Logger::write(LogLevel level, const TraceContext* trace, std::string_view message,
-                   std::initializer_list<LogField> fields) const {
+                   std::span<const LogField> fields) const {
     if (!enabled(level)) return;
     const Line line{impl_->clock(), level, impl_->service, message, trace, fields};
     const std::string text = impl_->pretty ? to_pretty(line) : to_json(line);

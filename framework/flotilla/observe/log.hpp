@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -44,7 +45,11 @@ public:
 
     bool enabled(LogLevel level) const;
     void write(LogLevel level, const TraceContext* trace, std::string_view message,
-               std::initializer_list<LogField> fields) const;
+               std::initializer_list<LogField> fields) const {
+        write(level, trace, message, std::span(fields.begin(), fields.size()));
+    }
+    void write(LogLevel level, const TraceContext* trace, std::string_view message,
+               std::span<const LogField> fields) const;
 
     void debug(const Context& context, std::string_view message, std::initializer_list<LogField> fields = {}) const {
         if (enabled(LogLevel::debug)) write(LogLevel::debug, &context.trace, message, fields);

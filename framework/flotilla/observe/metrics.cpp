@@ -33,12 +33,28 @@ std::span<const double> duration_bounds() {
     return kBounds;
 }
 
+struct ObservedGauge::Reader {
+    std::mutex lock;
+    std::function<double()> read; ///< null: its owner has gone
+};
+
+ObservedGauge::~ObservedGauge() {
+    if (!reader_) return;
+    const std::lock_guard guard(reader_->lock);
+    reader_->read = nullptr;
+}
+
+ObservedGauge& ObservedGauge::operator=(ObservedGauge&& other) noexcept {
+    const ObservedGauge ended(std::exchange(reader_, std::exchange(other.reader_, nullptr)));
+    return *this;
+}
+
 namespace {
 
-using Reader = std::function<double()>;
+using Reader = ObservedGauge::Reader;
 /// unique_ptr: references to instruments stay valid while families grow. Readers are shared with a running scrape.
-using Instrument = std::variant<std::unique_ptr<Counter>, std::unique_ptr<Gauge>, std::unique_ptr<Histogram>,
-                                std::shared_ptr<const Reader>>;
+using Instrument =
+    std::variant<std::unique_ptr<Counter>, std::unique_ptr<Gauge>, std::unique_ptr<Histogram>, std::shared_ptr<Reader>>;
 
 enum class Type : unsigned char { counter, gauge, histogram, observed };
 
@@ -131,7 +147,7 @@ void append_histogram(std::string& out, std::string_view name, const std::string
 /// What a scrape reads after it let go of the lock; instruments live as long as the registry.
 struct Sample {
     std::string labels;
-    std::variant<const Counter*, const Gauge*, const Histogram*, std::shared_ptr<const Reader>> source;
+    std::variant<const Counter*, const Gauge*, const Histogram*, std::shared_ptr<Reader>> source;
 };
 
 void append(std::string& out, std::string_view name, const Sample& sample) {
@@ -142,8 +158,9 @@ void append(std::string& out, std::string_view name, const Sample& sample) {
         void operator()(const Counter* counter) const { append_sample(out, name, "", labels, counter->value()); }
         void operator()(const Gauge* gauge) const { append_sample(out, name, "", labels, gauge->value()); }
         void operator()(const Histogram* histogram) const { append_histogram(out, name, labels, *histogram); }
-        void operator()(const std::shared_ptr<const Reader>& read) const {
-            append_sample(out, name, "", labels, number((*read)()));
+        void operator()(const std::shared_ptr<Reader>& reader) const {
+            const std::lock_guard guard(reader->lock);
+            if (reader->read) append_sample(out, name, "", labels, number(reader->read()));
         }
     };
     std::visit(Visitor{out, name, sample.labels}, sample.source);
@@ -193,7 +210,7 @@ struct Metrics::Impl {
             else if (auto* histogram = std::get_if<std::unique_ptr<Histogram>>(&instrument))
                 sample.source = histogram->get();
             else
-                sample.source = std::get<std::shared_ptr<const Reader>>(instrument);
+                sample.source = std::get<std::shared_ptr<Reader>>(instrument);
         }
         return result;
     }
@@ -218,11 +235,13 @@ Histogram& Metrics::histogram(std::string_view name, std::string_view help, cons
     return impl_->instrument<Histogram>(impl_->family(name, help, Type::histogram, bounds), labels, bounds);
 }
 
-void Metrics::observe(std::string_view name, std::string_view help, const Labels& labels,
-                      std::function<double()> read) {
+ObservedGauge Metrics::observe(std::string_view name, std::string_view help, const Labels& labels,
+                               std::function<double()> read) {
+    auto reader = std::make_shared<Reader>();
+    reader->read = std::move(read);
     const std::lock_guard guard(impl_->lock);
-    auto& family = impl_->family(name, help, Type::observed);
-    family.instruments[render(labels)] = std::make_shared<const Reader>(std::move(read));
+    impl_->family(name, help, Type::observed).instruments[render(labels)] = reader;
+    return ObservedGauge(std::move(reader));
 }
 
 std::string Metrics::prometheus_text() const {

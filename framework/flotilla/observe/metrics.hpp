@@ -59,6 +59,20 @@ private:
 /// OpenTelemetry's bucket bounds for request durations, in seconds: 5 ms .. 10 s.
 std::span<const double> duration_bounds();
 
+/// A gauge that is read at scrape time, as long as this object lives: its destructor waits for a reading under way.
+/// Movable.
+class ObservedGauge {
+public:
+    struct Reader;
+    explicit ObservedGauge(std::shared_ptr<Reader> reader) : reader_(std::move(reader)) {}
+    ObservedGauge(ObservedGauge&&) = default;
+    ObservedGauge& operator=(ObservedGauge&& other) noexcept;
+    ~ObservedGauge();
+
+private:
+    std::shared_ptr<Reader> reader_;
+};
+
 /// The metrics of a process: created once with fixed labels, then updated without a lock. Names are OpenTelemetry's in
 /// Prometheus spelling (http_server_request_duration_seconds). Asking again for the same name and labels gives the same
 /// instrument. References stay valid as long as the registry. Thread-safe.
@@ -73,8 +87,10 @@ public:
     Gauge& gauge(std::string_view name, std::string_view help, const Labels& labels = {});
     Histogram& histogram(std::string_view name, std::string_view help, const Labels& labels = {},
                          std::span<const double> bounds = duration_bounds());
-    /// A gauge read at scrape time; read must be thread-safe.
-    void observe(std::string_view name, std::string_view help, const Labels& labels, std::function<double()> read);
+    /// A gauge read at scrape time until the result is destroyed; read must be thread-safe. Observing the same name and
+    /// labels again replaces what was there.
+    [[nodiscard]] ObservedGauge observe(std::string_view name, std::string_view help, const Labels& labels,
+                                        std::function<double()> read);
 
     /// Prometheus text exposition format 0.0.4.
     std::string prometheus_text() const;

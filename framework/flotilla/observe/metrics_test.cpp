@@ -16,7 +16,7 @@ TEST(Metrics, PrometheusTextWithEveryKindGivesGoldenText) {
     metrics.counter("requests_total", "Requests\nby \\ route.", {{"route", "/a"}, {"code", "200"}}).add(3);
     metrics.counter("requests_total", "Requests\nby \\ route.", {{"route", "say \"hi\"\\\n"}, {"code", "500"}}).add();
     metrics.gauge("queue_depth", "Waiting.").set(-2);
-    metrics.observe("temperature", "Now.", {{"at", "core"}}, [] { return 1.5; });
+    const auto temperature = metrics.observe("temperature", "Now.", {{"at", "core"}}, [] { return 1.5; });
     const std::array<double, 2> bounds{0.1, 1};
     auto& histogram = metrics.histogram("latency_seconds", "Time.", {{"m", "GET"}}, bounds);
     for (const double value : {0.05, 0.1, 0.5, 5.0})
@@ -73,11 +73,26 @@ TEST(Metrics, MisuseThrows) {
 // Goal: a reader that uses the registry itself does not lock up a scrape.
 TEST(Metrics, ReaderThatAddsInstrumentsDoesNotDeadlock) {
     Metrics metrics;
-    metrics.observe("a", "A", {}, [&] {
+    const auto observed = metrics.observe("a", "A", {}, [&] {
         metrics.counter("b_total", "B").add();
         return 1.0;
     });
     EXPECT_NE(metrics.prometheus_text().find("a 1\n"), std::string::npos);
+}
+
+// Goal: an observed gauge is read as long as its owner lives and no longer, and may be observed anew.
+TEST(Metrics, ObservedGaugeEndsWithItsOwner) {
+    Metrics metrics;
+    {
+        const auto observed = metrics.observe("a", "A", {}, [] { return 1.0; });
+        EXPECT_TRUE(metrics.prometheus_text().contains("a 1\n"));
+    }
+    EXPECT_FALSE(metrics.prometheus_text().contains("a 1\n"));
+    auto observed = metrics.observe("a", "A", {}, [] { return 2.0; });
+    EXPECT_TRUE(metrics.prometheus_text().contains("a 2\n"));
+    observed = metrics.observe("b", "B", {}, [] { return 3.0; });
+    EXPECT_FALSE(metrics.prometheus_text().contains("a 2\n"));
+    EXPECT_TRUE(metrics.prometheus_text().contains("b 3\n"));
 }
 
 // Goal: instruments added and updated by several threads during scrapes lose nothing.
