@@ -11,6 +11,7 @@
 
 #include <flotilla/aio/context.hpp>
 #include <flotilla/base/json.hpp>
+#include <flotilla/observe/metrics.hpp>
 #include <flotilla/store/idempotency.hpp>
 #include <flotilla/store/migration.hpp>
 #include <flotilla/store/sql_value.hpp>
@@ -71,6 +72,9 @@ public:
     virtual Result<void> health() const = 0;
     /// Transactions waiting for the writer.
     virtual std::size_t queued() const = 0;
+    /// From now on counts in these, which must live longer: flotilla_database_queued, _bodies_per_commit,
+    /// _commit_duration_seconds and _failed_commits_total. Objects that share a writer count once.
+    virtual void report_to(Metrics& metrics) = 0;
 
 protected:
     using ErasedBody = std::function<Result<void>(Transaction&)>;

@@ -1,13 +1,17 @@
 #include <sys/resource.h>
 
+#include <array>
+#include <chrono>
 #include <csignal>
 #include <thread>
 
+#include <flotilla/aio/time_spent.hpp>
 #include <flotilla/store/test_database.hpp>
 
 namespace flotilla {
 namespace {
 
+using namespace std::chrono_literals;
 using test::Gate;
 using test::TestDatabase;
 using test::value;
@@ -107,6 +111,65 @@ TEST_F(TransactionTest, SendManyWhileWriterIsBusySharesOneCommit) {
     };
     store.run(test);
     EXPECT_EQ(ids().size(), 200U);
+}
+
+// Goal: commits show in the metrics: how many wait, how many share one.
+TEST_F(TransactionTest, ReportToCountsQueueAndGroups) {
+    Metrics metrics;
+    store.database().report_to(metrics);
+    Gate gate;
+    auto test = [&](Context& context) -> task<void> {
+        std::optional<Result<int>> gated;
+        std::array<std::optional<Result<std::int64_t>>, 3> outcomes;
+        Scope scope(context);
+        scope.spawn(keep(store.database().transact(scope.context(), gate.body()), gated));
+        gate.await_entered();
+        for (std::size_t i = 0; i < outcomes.size(); ++i) {
+            const auto body = [id = std::to_string(i)](Transaction& tx) { return insert(tx, id); };
+            scope.spawn(keep(store.database().transact(scope.context(), body), outcomes[i]));
+        }
+        EXPECT_TRUE(metrics.prometheus_text().contains("flotilla_database_queued 3\n"));
+        gate.open();
+        co_await scope.join();
+    };
+    store.run(test);
+    const auto text = metrics.prometheus_text();
+    EXPECT_TRUE(text.contains("flotilla_database_queued 0\n")) << text;
+    EXPECT_TRUE(text.contains("flotilla_database_bodies_per_commit_bucket{le=\"2\"} 0\n")) << text;
+    EXPECT_TRUE(text.contains("flotilla_database_bodies_per_commit_bucket{le=\"4\"} 1\n")) << text;
+    EXPECT_TRUE(text.contains("flotilla_database_commit_duration_seconds_count 1\n")) << text;
+    EXPECT_TRUE(text.contains("flotilla_database_failed_commits_total 0\n")) << text;
+}
+
+// Goal: a request learns how long its transaction waited for another one, and the parts make up the whole.
+TEST_F(TransactionTest, TimeSpentTellsQueueFromWork) {
+    using Part = TimeSpent::Part;
+    Gate gate;
+    auto test = [&](Context& context) -> task<void> {
+        std::optional<Result<int>> gated;
+        Scope scope(context);
+        scope.spawn(keep(store.database().transact(scope.context(), gate.body()), gated));
+        gate.await_entered();
+        Context request(context);
+        TimeSpent spent(context.world());
+        const TimeSpent::Attachment accounted(request, &spent);
+        std::optional<Result<std::int64_t>> outcome;
+        Scope waiting(request);
+        const auto body = [](Transaction& tx) { return insert(tx, "a"); };
+        waiting.spawn(keep(store.database().transact(waiting.context(), body), outcome));
+        EXPECT_TRUE(co_await sleep_for(context, 20ms));
+        gate.open();
+        co_await waiting.join();
+        co_await scope.join();
+        EXPECT_TRUE(outcome->has_value());
+        EXPECT_GE(spent.part(Part::database_queue), 19ms); // the clocks are two
+        EXPECT_LT(spent.part(Part::database_queue), spent.on(TimeSpent::On::database));
+        EXPECT_GT(spent.part(Part::database_commit), 0ms);
+        EXPECT_EQ(spent.part(Part::database_queue) + spent.part(Part::database_body) +
+                      spent.part(Part::database_commit) + spent.part(Part::database_return),
+                  spent.on(TimeSpent::On::database));
+    };
+    store.run(test);
 }
 
 // Goal: a deadline cancels a body that is still queued; it never runs.

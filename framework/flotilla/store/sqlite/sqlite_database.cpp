@@ -1,6 +1,7 @@
 #include <flotilla/store/sqlite/sqlite_database.hpp>
 
 #include <flotilla/aio/offload.hpp>
+#include <flotilla/aio/time_spent.hpp>
 #include <flotilla/store/migrator.hpp>
 
 namespace flotilla::sqlite {
@@ -8,8 +9,8 @@ namespace flotilla::sqlite {
 /// Waits for the writer's answer. Cancelled, or destroyed, while the body is still queued, it takes the body back.
 class SqliteDatabase::Written {
 public:
-    Written(Context& context, Writer& writer, std::shared_ptr<WriteRequest> request)
-        : context_(context), writer_(writer), request_(std::move(request)),
+    Written(Context& context, Writer& writer, std::shared_ptr<WriteRequest> request, TimeSpent::Interval& waiting)
+        : context_(context), writer_(writer), request_(std::move(request)), waiting_(waiting),
           wakeup_(context.world(), &Written::resume, this) {}
     Written(const Written&) = delete;
     Written& operator=(const Written&) = delete;
@@ -27,6 +28,7 @@ public:
     Result<void> await_resume() {
         hook_.unlink();
         if (withdrawn_) return context_.reason();
+        waiting_.divide(request_->waited, request_->bodies, request_->commit);
         return std::move(request_->outcome);
     }
 
@@ -42,6 +44,7 @@ private:
     Context& context_;
     Writer& writer_;
     std::shared_ptr<WriteRequest> request_;
+    TimeSpent::Interval& waiting_;
     bool withdrawn_ = false;
     CancelHook hook_;
     Wakeup wakeup_;
@@ -79,6 +82,7 @@ std::unique_ptr<SignalSubscription> SqliteDatabase::on_signal(std::string_view n
 task<Result<void>> SqliteDatabase::transact_erased(Context& context, ErasedBody body) {
     if (context.cancelled()) co_return context.reason();
     World& world = context.world();
+    TimeSpent::Interval waiting(context, TimeSpent::On::database);
     auto request = std::make_shared<WriteRequest>();
     request->body = std::move(body);
     request->now = world.now();
@@ -86,7 +90,7 @@ task<Result<void>> SqliteDatabase::transact_erased(Context& context, ErasedBody 
     request->id_seed = {world.random(), world.random()};
     request->client = client_;
     if (auto submitted = file_->writer().submit(request); !submitted) co_return std::move(submitted.error());
-    co_return co_await Written(context, file_->writer(), std::move(request));
+    co_return co_await Written(context, file_->writer(), std::move(request), waiting);
 }
 
 task<Result<void>> SqliteDatabase::read_erased(Context& context, ReadKind kind, std::string sql,

@@ -26,6 +26,7 @@ public:
     std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) override;
     Result<void> health() const override { return file_->writer().health(); }
     std::size_t queued() const override { return file_->writer().queued(); }
+    void report_to(Metrics& metrics) override { file_->writer().report_to(metrics); }
 
     Writer::Statistics statistics() const { return file_->writer().statistics(); }
 

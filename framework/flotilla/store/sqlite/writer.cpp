@@ -1,10 +1,17 @@
 #include <flotilla/store/sqlite/writer.hpp>
 
 #include <algorithm>
+#include <array>
 
 #include <flotilla/store/sqlite/writer_transaction.hpp>
 
 namespace flotilla::sqlite {
+namespace {
+
+constexpr std::array kCommitBounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0};
+constexpr std::array kGroupBounds{1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0};
+
+} // namespace
 
 Writer::Writer(World& world, std::unique_ptr<Connection> connection, Options options)
     : options_(options), connection_(std::move(connection)), worker_(world.start_worker("sqlite")) {}
@@ -56,6 +63,29 @@ bool Writer::withdraw(WriteRequest& request) {
 std::size_t Writer::queued() const {
     const std::lock_guard lock(mutex_);
     return queue_.size();
+}
+
+void Writer::report_to(Metrics& metrics) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (instruments_ && instruments_->owner == &metrics) return;
+    }
+    Instruments made{
+        .owner = &metrics,
+        .bodies_per_commit = &metrics.histogram("flotilla_database_bodies_per_commit",
+                                                "Transactions that share one commit of the file.", {}, kGroupBounds),
+        .commit_duration = &metrics.histogram("flotilla_database_commit_duration_seconds",
+                                              "How long it takes to make a commit durable.", {}, kCommitBounds),
+        .failed_commits =
+            &metrics.counter("flotilla_database_failed_commits_total", "Commits that failed: disk full or broken."),
+        .queued = metrics.observe("flotilla_database_queued", "Transactions that wait for the writer.", {},
+                                  [this] { return static_cast<double>(queued()); })};
+    // The former ones end without the lock: a scrape that reads them wants it.
+    std::optional<Instruments> former(std::move(made));
+    {
+        const std::lock_guard lock(mutex_);
+        former.swap(instruments_);
+    }
 }
 
 Writer::Statistics Writer::statistics() const {
@@ -118,10 +148,14 @@ std::size_t Writer::run_transaction(std::span<const std::shared_ptr<WriteRequest
         note_failure(count, reason);
         return count;
     };
+    // A client's world lives as long as there are requests of it here; the one that opened the file may have gone.
+    const World& world = requests.front()->client->world();
+    const Timestamp begun_at = world.now();
     if (auto begun = connection_->begin(); !begun) return fail_first(requests.size(), begun.error());
     const auto changes_before = connection_->total_changes();
     std::size_t count = 0;
     for (const auto& request : requests) {
+        request->waited = begun_at - request->now;
         run_body(*request);
         ++count;
         // A full disk or an I/O error ends the whole transaction, and with it the bodies before this one.
@@ -131,11 +165,19 @@ std::size_t Writer::run_transaction(std::span<const std::shared_ptr<WriteRequest
                                                     (request->outcome ? "" : request->outcome.error().message())));
         }
     }
-    if (auto committed = connection_->commit(); !committed) {
+    const Timestamp bodies_done_at = world.now();
+    const auto committed = connection_->commit();
+    const Timestamp committed_at = world.now();
+    const auto done = requests.first(count);
+    for (const auto& request : done) {
+        request->bodies = bodies_done_at - begun_at;
+        request->commit = committed_at - bodies_done_at;
+    }
+    if (!committed) {
         connection_->rollback();
         return fail_first(count, committed.error());
     }
-    note_commit(count, connection_->total_changes() != changes_before);
+    note_commit(done, connection_->total_changes() != changes_before);
     return count;
 }
 
@@ -174,10 +216,14 @@ bool Writer::try_body(WriteRequest& request, bool keep) {
     return false;
 }
 
-void Writer::note_commit(std::uint64_t bodies, bool wrote) {
+void Writer::note_commit(std::span<const std::shared_ptr<WriteRequest>> requests, bool wrote) {
     const std::lock_guard lock(mutex_);
-    statistics_.bodies += bodies;
+    statistics_.bodies += requests.size();
     ++statistics_.commits;
+    if (wrote && instruments_) {
+        instruments_->bodies_per_commit->observe(static_cast<double>(requests.size()));
+        instruments_->commit_duration->observe(requests.front()->commit);
+    }
     // A transaction that changed nothing touches no disk: it says nothing about its health.
     if (wrote) failure_.reset();
 }
@@ -185,7 +231,9 @@ void Writer::note_commit(std::uint64_t bodies, bool wrote) {
 void Writer::note_failure(std::uint64_t bodies, const Error& error) {
     const std::lock_guard lock(mutex_);
     statistics_.bodies += bodies;
-    if (error.kind() == Kind::unavailable) failure_ = error;
+    if (error.kind() != Kind::unavailable) return;
+    failure_ = error;
+    if (instruments_) instruments_->failed_commits->add();
 }
 
 Result<void> Writer::health() {

@@ -29,6 +29,8 @@ struct WriteRequest {
     // The writer's while it runs the body, the client's loop's afterwards.
     Result<void> outcome;
     std::vector<std::string> signals;
+    Duration waited = Duration::max(); ///< in the queue
+    Duration bodies{}, commit{};       ///< those of the transaction it is in; making that durable
 
     // Only on the client's loop.
     std::coroutine_handle<> waiter; ///< null: nobody waits
@@ -75,6 +77,8 @@ public:
     Result<void> health();
     std::size_t queued() const;
     Statistics statistics() const;
+    /// See Database::report_to.
+    void report_to(Metrics& metrics);
 
 private:
     using Requests = std::vector<std::shared_ptr<WriteRequest>>;
@@ -86,7 +90,7 @@ private:
     void run_body(WriteRequest& request);
     bool try_body(WriteRequest& request, bool keep);
     void probe();
-    void note_commit(std::uint64_t bodies, bool wrote);
+    void note_commit(std::span<const std::shared_ptr<WriteRequest>> requests, bool wrote);
     void note_failure(std::uint64_t bodies, const Error& error);
 
     const Options options_;
@@ -102,6 +106,14 @@ private:
     std::uint64_t batch_number_ = 0;
     std::optional<Error> failure_;
     Statistics statistics_;
+    struct Instruments {
+        Metrics* owner;
+        Histogram* bodies_per_commit;
+        Histogram* commit_duration;
+        Counter* failed_commits;
+        ObservedGauge queued;
+    };
+    std::optional<Instruments> instruments_;
 
     std::unique_ptr<Worker> worker_; // last: its destructor finishes what uses the others
 };
