@@ -272,6 +272,15 @@ std::size_t Client::idle_connections() const {
     return count;
 }
 
+Client::Load Client::load(const Address& address) const {
+    const auto found = impl_->pools.find(address);
+    if (found == impl_->pools.end()) return {};
+    const auto& pool = found->second;
+    return {.active = impl_->options.connections_per_address_max - pool.permits.available(),
+            .idle = pool.idle.size(),
+            .waiting = pool.permits.waiting()};
+}
+
 void Client::close_idle(const Address* address) {
     for (auto& [key, pool] : impl_->pools) {
         if (!address || key == *address) pool.idle.clear();

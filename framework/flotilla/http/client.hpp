@@ -40,6 +40,20 @@ public:
     task<Result<Response>> fetch(Context& context, Address address, RequestHead head, BodySource& body);
 
     std::size_t idle_connections() const;
+    /// The connections to one address.
+    struct Load {
+        std::size_t active = 0;  ///< used by an exchange
+        std::size_t idle = 0;    ///< kept for the next
+        std::size_t waiting = 0; ///< calls that wait for one
+
+        Load& operator+=(const Load& other) {
+            active += other.active;
+            idle += other.idle;
+            waiting += other.waiting;
+            return *this;
+        }
+    };
+    Load load(const Address& address) const;
     /// Closes idle connections to an address (all, without one): its instance has gone.
     void close_idle(const Address* address = nullptr);
 

@@ -177,12 +177,18 @@ TEST(HttpClient, ConnectionLimitMakesCallsWait) {
         scope.spawn(Calls::fetch(hasty, client, address, "/hasty", done));
         co_await turn_until(context, [&] { return done.size() == 1; });
         EXPECT_EQ(done, std::vector<std::string>{"deadline_exceeded"});
+        EXPECT_EQ(client.load(address).active, 1u);
+        EXPECT_EQ(client.load(address).waiting, 1u);
+        EXPECT_EQ(client.load(Address::tcp("127.0.0.1", 1)).active, 0u);
         EXPECT_EQ(server.statistics().connections, 1u);
         release.notify();
         co_await scope.join();
         EXPECT_EQ(done, (std::vector<std::string>{"deadline_exceeded", "/wait", "/second"}));
         EXPECT_EQ(server.statistics().connections, 1u);
         EXPECT_EQ(client.idle_connections(), 1u);
+        EXPECT_EQ(client.load(address).active, 0u);
+        EXPECT_EQ(client.load(address).waiting, 0u);
+        EXPECT_EQ(client.load(address).idle, 1u);
     });
 }
 

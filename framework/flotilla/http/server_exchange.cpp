@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <flotilla/aio/time_spent.hpp>
 #include <flotilla/http/request_context.hpp>
 #include <flotilla/http/upgraded_stream.hpp>
 
@@ -65,6 +66,7 @@ task<Result<std::string_view>> ServerConnection::read(Context& context) {
         const Deadline limit{body_deadline_};
         if (limit < context.deadline()) bounded.emplace(context, limit);
         const auto wanted = std::min<std::uint64_t>(body_.expected(), kBodyBufferBytes);
+        const TimeSpent::Interval waiting(context, TimeSpent::On::request_body);
         const auto bytes =
             co_await stream_->read(bounded ? *bounded : context, buffer_.space(static_cast<std::size_t>(wanted)));
         if (bytes && *bytes > 0) {
@@ -141,6 +143,8 @@ Result<void> ServerConnection::begin_answer(const ResponseHead& head, BodySize s
 /// Writes what is encoded, then body and tail: one gathered write.
 task<Result<void>> ServerConnection::transmit(Context& context, std::string_view body, std::string_view tail) {
     if (!stream_) co_return misuse("the connection has been handed over");
+    server_.world.catch_up(); // the handler may have been busy until now; whoever measures it relies on this
+    const TimeSpent::Interval waiting(context, TimeSpent::On::answer);
     std::optional<Context> bounded;
     if (context.remaining() > server_.options.write_timeout) bounded.emplace(context, server_.options.write_timeout);
     auto written = co_await sender_.send(bounded ? *bounded : context, *stream_, body, tail);
