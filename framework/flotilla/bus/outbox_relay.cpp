@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <map>
 
@@ -50,6 +51,7 @@ struct OutboxRelay::Impl {
     void redrive(PartitionKey key, Range range);
     void accepted(const PartitionKey& key, std::uint64_t first, std::uint64_t last);
     task<Result<void>> measure(Context& context);
+    double lag_seconds() const;
     void note_failure(const Context& context, const Error& error);
     void note_success(const Context& context);
     void wake_after(Duration duration) { timer_.arm(world_.monotonic() + duration); }
@@ -62,7 +64,8 @@ struct OutboxRelay::Impl {
     const Options options_;
     Gauge& waiting_gauge_;
     Counter& published_counter_;
-    Gauge& lag_gauge_;
+    std::atomic<std::int64_t> oldest_waiting_us_ = 0; ///< 0: none waits
+    ObservedGauge lag_gauge_;
     Statistics statistics_;
 
     Event wake_;
@@ -86,7 +89,9 @@ OutboxRelay::Impl::Impl(World& world, Database& database, Bus& bus, std::string 
       options_(options), waiting_gauge_(metrics.gauge("flotilla_outbox_waiting", "Events not yet accepted by the bus")),
       published_counter_(
           metrics.counter("flotilla_outbox_published_total", "Events accepted by the bus, repeated ones included")),
-      lag_gauge_(metrics.gauge("flotilla_outbox_lag_seconds", "Age of the oldest event not yet accepted by the bus")),
+      // Read at scrape time: a bus that does not answer at all must not hold it still.
+      lag_gauge_(metrics.observe("flotilla_outbox_lag_seconds", "Age of the oldest event not yet accepted by the bus",
+                                 {}, [this] { return lag_seconds(); })),
       timer_(
           world, [](void* wake) { static_cast<Event*>(wake)->notify(); }, &wake_),
       backoff_(world, options.retry_min, options.retry_max) {}
@@ -249,6 +254,7 @@ task<Result<void>> OutboxRelay::Impl::number_next(Context& context) {
 
 task<Result<void>> OutboxRelay::Impl::publish_batch(Context& context) {
     if (batch_.empty()) co_return Result<void>();
+    if (oldest_waiting_us_ == 0) oldest_waiting_us_ = batch_.front().time.microseconds();
     co_await must(bus_.publish(context, batch_));
     published_counter_.add(batch_.size());
     for (const auto& message : batch_)
@@ -337,10 +343,14 @@ task<Result<void>> OutboxRelay::Impl::measure(Context& context) {
     waiting_gauge_.set(statistics_.waiting);
     const auto oldest = batch_.empty() ? backlog.oldest : batch_.front().time;
     const bool none = statistics_.waiting == 0;
-    lag_gauge_.set(none ? 0
-                        : std::max<std::int64_t>(
-                              0, std::chrono::duration_cast<std::chrono::seconds>(world_.now() - oldest).count()));
+    oldest_waiting_us_ = none ? 0 : oldest.microseconds();
     co_return Result<void>();
+}
+
+double OutboxRelay::Impl::lag_seconds() const {
+    const auto oldest = oldest_waiting_us_.load();
+    if (oldest == 0) return 0;
+    return std::max(0.0, std::chrono::duration<double>(world_.now() - Timestamp(oldest)).count());
 }
 
 void OutboxRelay::Impl::note_failure(const Context& context, const Error& error) {

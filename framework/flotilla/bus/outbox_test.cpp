@@ -101,6 +101,32 @@ task<void> bus_down(Context& context) {
 // Goal: while the bus is down events wait and the relay says so, once; then they flow in order.
 TEST(OutboxRelay, BusDownKeepsEventsUntilItReturns) { run_bounded(bus_down); }
 
+double shown_lag(EventFixture& shop) {
+    const auto text = shop.metrics.prometheus_text();
+    const std::string name = "\nflotilla_outbox_lag_seconds ";
+    return std::stod(text.substr(text.find(name) + name.size()));
+}
+
+task<void> bus_hangs(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    Running relay(context, shop.make_relay());
+    shop.bus->hangs = true;
+    co_await shop.place({"a"});
+    while (!shop.bus->hanging)
+        want(co_await shop.bus->called.wait(context));
+    const double before = shown_lag(shop);
+    want(co_await sleep_for(context, std::chrono::milliseconds(5)));
+    EXPECT_GE(shown_lag(shop), before + 0.004);
+    shop.bus->release();
+    co_await shop.until_accepted(1);
+    while (shown_lag(shop) > 0)
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    co_await relay.stop();
+}
+// Goal: the lag of the outbox grows also while the bus neither answers nor refuses, and ends with it.
+TEST(OutboxRelay, BusHangsShowsGrowingLag) { run_bounded(bus_hangs); }
+
 task<void> lost_data(Context& context) {
     EventFixture shop(context);
     co_await shop.open();

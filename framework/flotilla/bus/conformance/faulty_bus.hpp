@@ -16,6 +16,7 @@ public:
     explicit FaultyBus(std::unique_ptr<Bus> inner, unsigned seed = 1) : inner_(std::move(inner)), random_(seed) {}
 
     bool down = false;                        ///< nothing works
+    bool hangs = false;                       ///< publish does not return before release() or the context's end
     bool lose_answers = false;                ///< publish succeeds and says that it did not
     bool lose_acknowledgements = false;       ///< acknowledge does nothing and says so
     int duplicates_percent = 0;               ///< of what is published
@@ -23,13 +24,25 @@ public:
     std::function<bool(const Message&)> drop; ///< true: accepted, and gone
     std::size_t dropped = 0;
     Event called;                  ///< notified after each publish and last_sequence, whatever came of it
+    bool hanging = false;          ///< somebody is caught in publish
     std::size_t calls = 0;         ///< of publish and last_sequence, once they are done
     std::vector<Message> accepted; ///< in the order the bus below got them
+
+    void release() {
+        hangs = false;
+        released_.notify();
+    }
 
     BusFeatures features() const override { return inner_->features(); }
     Result<void> health() const override { return check(); }
 
     task<Result<void>> publish(Context& context, std::span<const Message> messages) override {
+        if (hangs) {
+            hanging = true;
+            called.notify();
+            co_await must(released_.wait(context));
+            hanging = false;
+        }
         auto outcome = co_await publish_faultily(context, disturbed(messages));
         ++calls;
         called.notify();
@@ -105,6 +118,7 @@ private:
 
     std::unique_ptr<Bus> inner_;
     std::mt19937 random_;
+    Event released_;
 };
 
 } // namespace flotilla::bus_testing
