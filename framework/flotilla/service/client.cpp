@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <flotilla/aio/time_spent.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/service/binding.hpp>
 
@@ -15,6 +16,13 @@ constexpr Duration kResolveTimeout = std::chrono::seconds(2);
 
 Client::Client(Service service, Registry& registry, http::Client& http, std::string this_host)
     : service_(service), registry_(registry), http_(http), this_host_(std::move(this_host)) {}
+
+http::Client::Load Client::load() const {
+    http::Client::Load sum;
+    for (const auto& instance : *registry_.instances(service_.name))
+        sum += http_.load(instance.best_address(this_host_));
+    return sum;
+}
 
 Error Client::broken_answer(const EndpointInfo& endpoint, const Error& why) const {
     return Error(Kind::bad_gateway, "broken_answer",
@@ -30,8 +38,28 @@ task<Result<Instances>> Client::known_instances(Context& context) {
         .with_retry_after(std::chrono::seconds(1));
 }
 
+namespace {
+
+/// Accounts for a call and, when it ends, notes which one it was.
+class CallTime {
+public:
+    CallTime(Context& context, const Service& service, const EndpointInfo& endpoint)
+        : interval_(context, TimeSpent::On::calls), service_(service), endpoint_(endpoint) {}
+    CallTime(const CallTime&) = delete;
+    CallTime& operator=(const CallTime&) = delete;
+    ~CallTime() { interval_.note_call({name(endpoint_.method), " ", service_.name, endpoint_.path}); }
+
+private:
+    TimeSpent::Interval interval_;
+    const Service& service_;
+    const EndpointInfo& endpoint_;
+};
+
+} // namespace
+
 task<Result<std::string>> Client::send(Context& context, const EndpointInfo& endpoint, const void* request,
                                        http::BodySource* streamed) {
+    const CallTime accounted(context, service_, endpoint);
     auto message = make_request(endpoint, request);
     message.head.authority = service_.name;
     message.head.headers.add("accept", "application/json");

@@ -36,6 +36,8 @@ public:
     }
 
     const Service& service() const { return service_; }
+    /// The connections to all its known instances.
+    http::Client::Load load() const;
 
 private:
     /// Errors: unavailable `no_instance`, soon, when none is known and the registry does not tell.

@@ -9,7 +9,9 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/bus/bus.hpp>
 #include <flotilla/discovery/registry.hpp>
+#include <flotilla/http/client_load.hpp>
 #include <flotilla/http/server.hpp>
+#include <flotilla/observe/loop_watch.hpp>
 #include <flotilla/service/health.hpp>
 #include <flotilla/service/request_pipeline.hpp>
 #include <flotilla/service/requests_in_flight.hpp>
@@ -58,6 +60,7 @@ struct Host::Impl {
     std::function<void()> ready;
     std::function<void()> withdrawn;
     http::Server server;
+    LoopWatch watch;
     Event failed;             ///< background work ended with a bug
     std::optional<Error> bug; ///< which one
 
@@ -65,12 +68,14 @@ struct Host::Impl {
         : world(w), process(p), options(std::move(o)), primary(is_primary), http(w),
           pipeline(w, p, options, health, is_primary),
           server(w, [this](Context& request, http::Exchange& exchange) { return pipeline.handle(request, exchange); },
-                 {.body_bytes_max = options.body_bytes_max}) {}
+                 {.body_bytes_max = options.body_bytes_max}),
+          watch(w, p.metrics, std::to_string(p.hosts++)) {}
 
     void open_registry_and_bus();
     Result<void> listen();
     void make_background();
     void make_checks();
+    void publish_figures();
     void start(Scope& background);
     void spawn(Scope& background, std::string_view what, task<void> work);
     task<void> watched(std::string_view what, task<void> work);
@@ -112,6 +117,7 @@ Database& Host::database(Migrations migrations) {
     auto opened = open_database(impl_->world, url, options.service);
     if (!opened) throw std::runtime_error(opened.error().message());
     impl_->database = std::move(*opened);
+    impl_->database->report_to(impl_->process.metrics);
     impl_->migrations = migrations;
     impl_->pipeline.use_database(*impl_->database);
     add_check("database", [this] { return impl_->database->health(); }, true);
@@ -222,6 +228,21 @@ void Host::Impl::make_background() {
         }
     }
     make_checks();
+    publish_figures();
+}
+
+/// What belongs to this loop and a scrape on another one could not read.
+void Host::Impl::publish_figures() {
+    auto& connections = process.metrics.gauge("http_server_connections", "Connections of clients, idle ones included.",
+                                              {{"loop", watch.loop()}});
+    watch.publish(
+        [this, &connections] { connections.set(static_cast<std::int64_t>(server.statistics().connections)); });
+    for (const auto& [service, client] : clients) {
+        watch.publish(
+            [&client = *client, gauges = http::ClientLoadGauges(process.metrics, watch.loop(), service)]() mutable {
+                gauges.set(client.load());
+            });
+    }
 }
 
 void Host::Impl::make_checks() {
@@ -308,6 +329,7 @@ void Host::Impl::start(Scope& background) {
     spawn(background, "the registry client", registry->run(context));
     if (primary && options.loops > 1) spawn(background, "the health report", post_health(context));
     spawn(background, "the HTTP server", server.run(context));
+    watch.start();
     if (primary) {
         announce();
         process.log.info("ready", {{"address", address.to_string()}, {"instance", options.instance}});

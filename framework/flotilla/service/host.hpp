@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <concepts>
 #include <functional>
 #include <memory>
@@ -34,6 +35,7 @@ class Registry;
 struct Process {
     Logger log;
     Metrics metrics;
+    std::atomic<unsigned> hosts = 0; ///< made so far: the number of a loop
     std::unique_ptr<struct RequestsInFlight> in_flight;
     std::unique_ptr<class HealthBoard> health;
 

@@ -25,7 +25,7 @@ struct HostOptions {
     std::uint64_t body_bytes_max = 10 * 1024 * 1024; ///< of a request whose endpoint declares no limit of its own
     Duration drain = std::chrono::seconds(10);       ///< how long a shutdown waits for requests in flight
     int access_log_sample = 100; ///< one of this many requests is logged; slow ones and those from 500 on always are
-    Duration slow_request = std::chrono::milliseconds(500); ///< slower requests are logged
+    Duration slow_request = std::chrono::milliseconds(500); ///< slower ones are logged with where the time went; 0: off
     LogLevel log_level = LogLevel::info;
     Logger::Format log_format = Logger::Format::automatic;
     std::map<std::string, std::string, std::less<>> settings = {}; ///< the service's own: `--set smtp=smtp://...`

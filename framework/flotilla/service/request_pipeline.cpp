@@ -76,7 +76,8 @@ RequestPipeline::RequestPipeline(World& world, Process& process, const HostOptio
                                  bool primary)
     : world_(world), process_(process), options_(options), health_(health), primary_(primary),
       unmatched_{nullptr, "", {}},
-      active_requests_(process.metrics.gauge("http_server_active_requests", "Requests being handled right now.")) {}
+      active_requests_(process.metrics.gauge("http_server_active_requests", "Requests being handled right now.")),
+      slow_(world, process.metrics, process.log, options.slow_request) {}
 
 void RequestPipeline::add(std::unique_ptr<detail::EndpointHandler> handler) {
     const auto& info = handler->info;
@@ -124,10 +125,12 @@ task<void> RequestPipeline::handle(Context& context, http::Exchange& exchange) {
         co_return;
     }
     const ActiveRequest active(active_requests_);
+    TimeSpent spent(world_);
+    const TimeSpent::Attachment accounted(context, slow_.enabled() ? &spent : nullptr);
     auto match = router_.match(exchange.request().method, path);
     Route& route = match ? routes_[match->value] : unmatched_;
     const int status = co_await answer(context, exchange, route, std::move(match));
-    record(context, exchange, route, status, begin);
+    record(context, exchange, route, status, world_.monotonic() - begin, spent);
 }
 
 /// Answers, one way or the other; returns the status.
@@ -297,18 +300,20 @@ task<void> RequestPipeline::answer_own_page(Context& context, http::Exchange& ex
 }
 
 void RequestPipeline::record(const Context& context, const http::Exchange& exchange, Route& route, int status,
-                             Instant begin) {
+                             Duration taken, const TimeSpent& spent) {
     const auto& request = exchange.request();
-    const auto taken = world_.monotonic() - begin;
     duration(route, request.method, status).observe(taken);
     const bool sampled = ++served_ % static_cast<std::uint64_t>(std::max(options_.access_log_sample, 1)) == 0;
+    const bool slow = slow_.is_slow(taken);
     const auto level = status >= 500 ? LogLevel::warning : LogLevel::info;
-    if (!process_.log.enabled(level) || (!sampled && status < 500 && taken < options_.slow_request)) return;
-    process_.log.write(level, &context.trace, "request",
-                       {{"method", request.method_name},
-                        {"path", request.path()},
-                        {"status", status},
-                        {"duration_ms", std::chrono::duration<double, std::milli>(taken).count()}});
+    if (!slow && (!process_.log.enabled(level) || (!sampled && status < 500))) return;
+    const std::array<LogField, 5> fields{LogField{"method", request.method_name},
+                                         {"path", request.path()},
+                                         {"route", route.pattern},
+                                         {"status", status},
+                                         {"duration_ms", log_ms(taken)}};
+    if (slow && slow_.note(context, taken, spent, fields)) return;
+    if (sampled || status >= 500) process_.log.write(level, &context.trace, "request", fields);
 }
 
 Histogram& RequestPipeline::duration(Route& route, Method method, int status) {

@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include <flotilla/aio/time_spent.hpp>
 #include <flotilla/http/router.hpp>
 #include <flotilla/http/server.hpp>
 #include <flotilla/http/static_content.hpp>
+#include <flotilla/observe/slow_requests.hpp>
 #include <flotilla/service/asyncapi.hpp>
 #include <flotilla/service/health.hpp>
 #include <flotilla/service/host.hpp>
@@ -67,7 +69,8 @@ private:
     task<int> answer_options(Context& context, http::Exchange& exchange, std::string allow);
     task<void> answer_own_page(Context& context, http::Exchange& exchange, std::string_view path);
     HealthReport health() const;
-    void record(const Context& context, const http::Exchange& exchange, Route& route, int status, Instant begin);
+    void record(const Context& context, const http::Exchange& exchange, Route& route, int status, Duration taken,
+                const TimeSpent& spent);
     Histogram& duration(Route& route, Method method, int status);
 
     World& world_;
@@ -84,6 +87,7 @@ private:
     std::vector<Route> routes_;
     Route unmatched_;
     Gauge& active_requests_;
+    SlowRequests slow_;
     std::uint64_t served_ = 0;
 };
 

@@ -39,7 +39,14 @@ struct Lane {
     }
 };
 
-void add_flags(CLI::App& app, HostOptions& options, std::vector<std::string>& settings, double& drain_seconds) {
+/// Flags whose value is not what HostOptions holds.
+struct Given {
+    std::vector<std::string> settings;
+    double drain_seconds;
+    double slow_request_ms;
+};
+
+void add_flags(CLI::App& app, HostOptions& options, Given& given) {
     const auto flag = [&app](const char* name, auto& value, const char* help) {
         std::string variable = "FLOTILLA_";
         for (const char c : std::string_view(name).substr(2)) {
@@ -58,9 +65,13 @@ void add_flags(CLI::App& app, HostOptions& options, std::vector<std::string>& se
     flag("--loops", options.loops, "Event loops (threads)")->check(CLI::Range(1, 256));
     flag("--body-bytes-max", options.body_bytes_max, "Bytes of a request body, where the endpoint declares no limit")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
-    flag("--drain", drain_seconds, "Seconds a shutdown waits for requests in flight")->check(CLI::Range(0.0, 3600.0));
+    flag("--drain", given.drain_seconds, "Seconds a shutdown waits for requests in flight")
+        ->check(CLI::Range(0.0, 3600.0));
     flag("--access-log-sample", options.access_log_sample, "Log one of this many successful requests")
         ->check(CLI::Range(1, 1'000'000));
+    flag("--slow-request", given.slow_request_ms,
+         "Milliseconds from which on a request is logged with where its time went; 0: none is")
+        ->check(CLI::Range(0.0, 3'600'000.0));
     app.add_option("--log-level", options.log_level, "debug, info, warning or error")
         ->envname("FLOTILLA_LOG_LEVEL")
         ->transform(CLI::CheckedTransformer(std::map<std::string, LogLevel>{{"debug", LogLevel::debug},
@@ -71,7 +82,7 @@ void add_flags(CLI::App& app, HostOptions& options, std::vector<std::string>& se
         ->envname("FLOTILLA_LOG_FORMAT")
         ->transform(CLI::CheckedTransformer(std::map<std::string, Logger::Format>{
             {"auto", Logger::Format::automatic}, {"json", Logger::Format::json}, {"pretty", Logger::Format::pretty}}));
-    app.add_option("--set", settings, "A setting of the service: name=value")->take_all();
+    app.add_option("--set", given.settings, "A setting of the service: name=value")->take_all();
 }
 
 Result<void> take_settings(const std::vector<std::string>& given, HostOptions& options) {
@@ -145,17 +156,20 @@ int run_lanes(Process& process, HostOptions options, Install install) {
 
 int run(const Service& service, Install install, int argc, char** argv) {
     HostOptions options{.service = std::string(service.name)};
-    std::vector<std::string> settings;
-    double drain_seconds = std::chrono::duration<double>(options.drain).count();
+    Given given{.settings = {},
+                .drain_seconds = std::chrono::duration<double>(options.drain).count(),
+                .slow_request_ms = std::chrono::duration<double, std::milli>(options.slow_request).count()};
     CLI::App app(std::string(service.name) + ", a Flotilla service. Every flag can also be set as FLOTILLA_<NAME>.");
-    add_flags(app, options, settings, drain_seconds);
+    add_flags(app, options, given);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
-    options.drain = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(drain_seconds));
-    if (auto taken = take_settings(settings, options); !taken) {
+    options.drain = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(given.drain_seconds));
+    options.slow_request =
+        std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(given.slow_request_ms));
+    if (auto taken = take_settings(given.settings, options); !taken) {
         std::fprintf(stderr, "%s\n", taken.error().message().c_str());
         return 2;
     }
