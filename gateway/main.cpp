@@ -102,6 +102,7 @@ int serve(Settings settings, const Config& config, std::shared_ptr<const RouteTa
     std::vector<std::unique_ptr<Lane>> lanes;
     while (lanes.size() < settings.loops) {
         settings.gateway.primary = lanes.empty();
+        settings.gateway.loop = lanes.size();
         lanes.push_back(std::make_unique<Lane>());
         if (auto ready = lanes.back()->prepare(settings, config, routes, metrics, log); !ready) {
             log.error("could not start", {{"error", ready.error().message()}});

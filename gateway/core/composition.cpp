@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <flotilla/aio/scope.hpp>
+#include <flotilla/aio/time_spent.hpp>
 #include <flotilla/base/json.hpp>
 #include <flotilla/http/problem.hpp>
 
@@ -141,6 +142,7 @@ task<Result<http::Response>> Composer::fetch(Context& parent, const Call& call, 
 }
 
 task<Result<http::Response>> Composer::fetch_once(Context& context, UpstreamConnection& connection) {
+    const TimeSpent::Interval waiting(context, TimeSpent::On::upstream_body);
     http::Response response;
     response.head = *connection.head;
     while (true) {

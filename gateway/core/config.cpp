@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 5> kRouteKeys{"match", "to", "rewrite", "
 constexpr std::array<std::string_view, 4> kCompositionKeys{"match", "answer", "timeout", "on_failure"};
 constexpr std::array<std::string_view, 3> kBranchKeys{"get", "required", "timeout"};
 constexpr std::array<std::string_view, 2> kFailureKeys{"status", "error"};
-constexpr std::array<std::string_view, 1> kAccessLogKeys{"sample"};
+constexpr std::array<std::string_view, 2> kAccessLogKeys{"sample", "slow"};
 constexpr std::array<std::string_view, 2> kLimitKeys{"body_bytes_max", "composed_bytes_max"};
 constexpr std::array<std::string_view, 7> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 constexpr std::array<std::string_view, 4> kReservedPaths{"/livez", "/readyz", "/healthz", "/metrics"};
@@ -63,8 +63,10 @@ private:
         } else if (key == "timeout") {
             config.timeout = yaml_.duration(value, "timeout").value_or(config.timeout);
         } else if (key == "access_log") {
-            yaml_.map(value, "access_log", kAccessLogKeys, [&](std::string_view, const YAML::Node& sample) {
-                if (auto n = yaml_.number(sample, "sample", 0, 1'000'000)) {
+            yaml_.map(value, "access_log", kAccessLogKeys, [&](std::string_view name, const YAML::Node& node) {
+                if (name == "slow") {
+                    config.access_log_slow = read_slow(node).value_or(config.access_log_slow);
+                } else if (auto n = yaml_.number(node, "sample", 0, 1'000'000)) {
                     config.access_log_sample = static_cast<std::uint32_t>(*n);
                 }
             });
@@ -74,6 +76,11 @@ private:
                 if (auto n = yaml_.number(bytes, name, 1, kBytesMax)) limit = *n;
             });
         }
+    }
+
+    std::optional<Duration> read_slow(const YAML::Node& node) {
+        if (node.IsScalar() && node.Scalar() == "off") return Duration::zero();
+        return yaml_.duration(node, "slow", ", or off");
     }
 
     Match read_match(const YAML::Node& node) {

@@ -64,10 +64,11 @@ struct CompositionConfig {
 struct Config {
     std::vector<RouteConfig> routes;
     std::vector<CompositionConfig> compositions;
-    Duration timeout = std::chrono::seconds(30);        ///< for a whole exchange
-    std::uint32_t access_log_sample = 1;                ///< log one of N answers below 500; 0: none of them
-    std::uint64_t body_bytes_max = 10 * 1024 * 1024;    ///< of a request
-    std::uint64_t composed_bytes_max = 4 * 1024 * 1024; ///< of one branch's body
+    Duration timeout = std::chrono::seconds(30);               ///< for a whole exchange
+    std::uint32_t access_log_sample = 1;                       ///< log one of N answers below 500; 0: none of them
+    Duration access_log_slow = std::chrono::milliseconds(500); ///< slower exchanges: where the time went; 0: off
+    std::uint64_t body_bytes_max = 10 * 1024 * 1024;           ///< of a request
+    std::uint64_t composed_bytes_max = 4 * 1024 * 1024;        ///< of one branch's body
 };
 
 /// Reads a configuration. Errors: invalid, with every problem on a line of its own: file, line, what is wrong and the

@@ -65,7 +65,7 @@ compositions:
     timeout: 4s
     on_failure: {status: 500, error: Failed}
 timeout: 20s
-access_log: {sample: 10}
+access_log: {sample: 10, slow: 2s}
 limits: {body_bytes_max: 1000, composed_bytes_max: 2000}
 )",
                                      "gateway.yaml");
@@ -90,8 +90,19 @@ limits: {body_bytes_max: 1000, composed_bytes_max: 2000}
     EXPECT_EQ(composition.on_failure->error, "Failed");
     EXPECT_EQ(config->timeout, std::chrono::seconds(20));
     EXPECT_EQ(config->access_log_sample, 10u);
+    EXPECT_EQ(config->access_log_slow, std::chrono::seconds(2));
     EXPECT_EQ(config->body_bytes_max, 1000u);
     EXPECT_EQ(config->composed_bytes_max, 2000u);
+}
+
+// Goal: the log of slow requests can be turned off, and is on without being asked for.
+TEST(GatewayConfig, SlowRequestsCanBeTurnedOff) {
+    const std::string routes = "routes:\n  - {match: {path: /a}, to: a-service}\n";
+    EXPECT_EQ(parse_config(routes, "g.yaml")->access_log_slow, std::chrono::milliseconds(500));
+    const auto off = parse_config(routes + "access_log: {slow: off}\n", "g.yaml");
+    ASSERT_TRUE(off.has_value()) << off.error().message();
+    EXPECT_EQ(off->access_log_slow, Duration::zero());
+    EXPECT_EQ(off->access_log_sample, 1u);
 }
 
 // Goal: the shop's own file is valid and leads every path of the shop to its service.

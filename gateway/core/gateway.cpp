@@ -2,6 +2,7 @@
 
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/scope.hpp>
+#include <flotilla/http/client_load.hpp>
 
 namespace flotilla::gateway {
 namespace {
@@ -19,12 +20,28 @@ Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const Route
     : options_(std::move(options)), routes_(std::move(routes)), registry_(registry), log_(log), world_(world),
       upstreams_(world, client, registry, metrics, log, options_.upstreams), proxy_(world, upstreams_),
       composer_(upstreams_, log, metrics, config.composed_bytes_max),
-      recorder_(routes_, metrics, log, config.access_log_sample), own_(health_, metrics),
+      recorder_(world, routes_, metrics, log, config.access_log_sample, config.access_log_slow), own_(health_, metrics),
       pipeline_(world, routes_, proxy_, composer_, recorder_, own_, log),
       server_(
           world, [this](Context& request, http::Exchange& exchange) { return pipeline_.handle(request, exchange); },
-          server_options(options_.server, config)) {
+          server_options(options_.server, config)),
+      watch_(world, metrics, std::to_string(options_.loop)) {
     watch_upstreams();
+    publish_figures(metrics);
+}
+
+/// What belongs to this loop and a scrape on another one could not read.
+void Gateway::publish_figures(Metrics& metrics) {
+    auto& connections = metrics.gauge("http_server_connections", "Connections of clients, idle ones included.",
+                                      {{"loop", watch_.loop()}});
+    watch_.publish(
+        [this, &connections] { connections.set(static_cast<std::int64_t>(server_.statistics().connections)); });
+    for (const auto& service : routes_->services()) {
+        watch_.publish([this, &upstream = upstreams_.of(service),
+                        gauges = http::ClientLoadGauges(metrics, watch_.loop(), service)]() mutable {
+            gauges.set(upstreams_.load(upstream));
+        });
+    }
 }
 
 // Asking for an upstream starts to watch it: the first request finds its instances.
@@ -67,6 +84,7 @@ task<void> Gateway::run(Context& context, std::function<void()> ready) {
         announce();
         log_.info("ready", {{"address", address_.to_string()}, {"routes", routes_->targets().size()}});
     }
+    watch_.start();
     if (ready) ready();
 
     Event stop;

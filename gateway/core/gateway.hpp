@@ -8,6 +8,7 @@
 #include <flotilla/http/client.hpp>
 #include <flotilla/http/server.hpp>
 #include <flotilla/observe/log.hpp>
+#include <flotilla/observe/loop_watch.hpp>
 #include <flotilla/observe/metrics.hpp>
 #include <flotilla/service/health.hpp>
 
@@ -26,6 +27,7 @@ struct GatewayOptions {
     std::string host = "127.0.0.1"; ///< to listen on and to announce
     std::uint16_t port = 3000;      ///< 0: a free one
     bool reuse_port = false;        ///< several loops listen on the same port
+    std::size_t loop = 0;           ///< its number, for metrics
     bool primary = true;            ///< announces the gateway in the registry; one loop per process does
     Duration drain = std::chrono::seconds(10);
     std::string version = "0.1.0";
@@ -51,6 +53,7 @@ public:
 
 private:
     void watch_upstreams();
+    void publish_figures(Metrics& metrics);
     void announce();
 
     GatewayOptions options_;
@@ -66,6 +69,7 @@ private:
     OwnEndpoints own_;
     Pipeline pipeline_;
     http::Server server_;
+    LoopWatch watch_;
     Address address_;
 };
 

@@ -33,6 +33,8 @@ task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
     identify(exchange, state);
 
     const auto begin = world_.monotonic();
+    TimeSpent spent(world_);
+    const TimeSpent::Attachment accounted(context, recorder_.accounts() ? &spent : nullptr);
     recorder_.begin();
 
     Result<int> status = 0;
@@ -51,7 +53,7 @@ task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
         error = status.error();
         status = co_await answer_error(context, exchange, state, *error);
     }
-    recorder_.end(context, exchange, state.facts.id, state.target, *status, world_.monotonic() - begin,
+    recorder_.end(context, exchange, state.facts.id, state.target, *status, world_.monotonic() - begin, spent,
                   error ? &*error : nullptr);
 }
 

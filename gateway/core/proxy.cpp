@@ -1,6 +1,7 @@
 #include "gateway/core/proxy.hpp"
 
 #include <flotilla/aio/scope.hpp>
+#include <flotilla/aio/time_spent.hpp>
 
 namespace flotilla::gateway {
 namespace {
@@ -41,6 +42,14 @@ task<Result<std::string_view>> read_small_body(Context& context, http::Exchange&
     if (context.cancelled()) co_return context.reason();
     if (!piece) co_return upload_error(std::move(piece.error()));
     co_return std::string_view(buffer);
+}
+
+/// While the request is still being sent.
+task<Result<const http::ResponseHead*>> receive_head(Context& context, UpstreamConnection& connection) {
+    TimeSpent::Interval waiting(context, TimeSpent::On::upstream);
+    auto received = co_await connection.exchange->receive(context);
+    if (received) waiting.note_call({connection.instance->id});
+    co_return received;
 }
 
 } // namespace
@@ -132,7 +141,7 @@ task<Proxy::Relayed> Proxy::relay_during_upload(Context& context, http::Exchange
     const auto begin = world_.monotonic();
     auto relayed = co_await scoped(context, [&](Scope& scope) -> task<Relayed> {
         scope.spawn(upload(scope.context(), exchange, *connection.exchange, sending));
-        auto received = co_await connection.exchange->receive(scope.context());
+        auto received = co_await receive_head(scope.context(), connection);
         Relayed outcome;
         if (received) {
             connection.head = *received;
@@ -182,7 +191,9 @@ task<Proxy::Relayed> Proxy::relay(Context& context, http::Exchange& exchange, Up
     if (size.framing == http::BodySize::Framing::known && size.bytes <= kBufferedBytesMax &&
         exchange.request().method != Method::head) {
         // A short body mostly came with its head: then one write sends both.
+        TimeSpent::Interval waiting(context, TimeSpent::On::upstream_body);
         auto first = co_await from.read(context);
+        waiting.end();
         if (!first) co_return Relayed{Failed::upstream, std::move(first.error())};
         if (first->size() == size.bytes) {
             auto sent = co_await exchange.respond(context, head, *first);
@@ -202,7 +213,9 @@ task<Proxy::Relayed> Proxy::relay_body(Context& context, http::Exchange& exchang
                                        std::string_view piece) {
     while (true) {
         if (piece.empty()) {
+            TimeSpent::Interval waiting(context, TimeSpent::On::upstream_body);
             auto next = co_await from.read(context);
+            waiting.end();
             if (!next) co_return Relayed{Failed::upstream, std::move(next.error())};
             if (next->empty()) break;
             piece = *next;

@@ -8,6 +8,7 @@
 #include <flotilla/http/exchange.hpp>
 #include <flotilla/observe/log.hpp>
 #include <flotilla/observe/metrics.hpp>
+#include <flotilla/observe/slow_requests.hpp>
 
 #include "gateway/core/route_table.hpp"
 
@@ -18,13 +19,18 @@ namespace flotilla::gateway {
 class Recorder {
 public:
     /// sample: one of this many answers below 500 is logged; 0: none of them.
-    Recorder(std::shared_ptr<const RouteTable> routes, Metrics& metrics, Logger log, std::uint32_t sample);
+    /// slow: see SlowRequests.
+    Recorder(World& world, std::shared_ptr<const RouteTable> routes, Metrics& metrics, Logger log, std::uint32_t sample,
+             Duration slow);
 
     void begin() { active_.add(1); }
+    /// Whether anybody wants to know where the time goes.
+    bool accounts() const { return slow_.enabled(); }
     /// target: index into the route table; nullopt: none matched. error: what the answer says, if it is the gateway's
     /// own.
     void end(const Context& context, const http::Exchange& exchange, std::string_view request_id,
-             std::optional<std::size_t> target, int status, Duration duration, const Error* error);
+             std::optional<std::size_t> target, int status, Duration duration, const TimeSpent& spent,
+             const Error* error);
 
 private:
     struct Series {
@@ -40,6 +46,7 @@ private:
     std::uint32_t sample_;
     std::uint32_t until_sample_ = 0;
     Gauge& active_;
+    SlowRequests slow_;
     std::vector<std::vector<Series>> series_; // by target, the last one for requests without; made on first use
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <flotilla/aio/time_spent.hpp>
+
 namespace flotilla::gateway {
 namespace {
 
@@ -62,6 +64,13 @@ Upstream& Upstreams::of(std::string_view service) {
     return *found->second;
 }
 
+http::Client::Load Upstreams::load(const Upstream& upstream) const {
+    http::Client::Load sum;
+    for (const auto& instance : upstream.instances_)
+        sum += client_.load(instance->address);
+    return sum;
+}
+
 void Upstreams::refresh(Upstream& upstream) {
     auto current = registry_.instances(upstream.service_);
     if (current == upstream.seen_) return;
@@ -103,6 +112,7 @@ void Upstreams::penalise(const Context& context, Upstream& upstream, UpstreamIns
 }
 
 task<Result<UpstreamConnection>> Upstreams::connect(Context& context, Upstream& upstream, Attempts& attempts) {
+    const TimeSpent::Interval waiting(context, TimeSpent::On::connection);
     refresh(upstream);
     if (upstream.instances_.empty()) co_await must(wait_for_instances(context, upstream));
     while (auto instance = upstream.pick(world_.monotonic(), attempts.tried)) {
@@ -135,6 +145,7 @@ task<Result<UpstreamConnection>> Upstreams::call(Context& context, Upstream& ups
         auto connection = co_await connect(context, upstream, attempts);
         if (!connection) co_return std::move(connection.error());
         const auto begin = world_.monotonic();
+        TimeSpent::Interval waiting(context, TimeSpent::On::upstream);
         auto& exchange = *connection->exchange;
         const auto sent = co_await exchange.send_whole(context, head, body);
         // A server may answer (413, say) and stop reading, so a write that failed does not mean there is no response.
@@ -142,6 +153,7 @@ task<Result<UpstreamConnection>> Upstreams::call(Context& context, Upstream& ups
             const auto received = co_await exchange.receive(context);
             if (received) {
                 connection->head = *received;
+                waiting.note_call({connection->instance->id});
                 upstream.observe(connection->head->status, world_.monotonic() - begin);
                 co_return std::move(*connection);
             }

@@ -77,6 +77,8 @@ public:
 
     /// The upstream of a service, watched from now on. The reference stays valid.
     Upstream& of(std::string_view service);
+    /// The connections to its instances.
+    http::Client::Load load(const Upstream& upstream) const;
 
     /// Connects to the next instance that was not tried; one that cannot be reached is penalised and the next one taken
     /// at once. Nothing was sent when it fails.

@@ -119,12 +119,13 @@ std::optional<std::uint64_t> YamlReader::number(const YAML::Node& node, std::str
     return std::nullopt;
 }
 
-std::optional<Duration> YamlReader::duration(const YAML::Node& node, std::string_view what) {
+std::optional<Duration> YamlReader::duration(const YAML::Node& node, std::string_view what,
+                                             std::string_view alternative) {
     if (node.IsScalar()) {
         auto parsed = parse_duration(node.Scalar());
         if (parsed && *parsed > Duration::zero()) return *parsed;
     }
-    fail(node, std::string(what) + " must be a time above zero such as 500ms, 10s or 2m" +
+    fail(node, std::string(what) + " must be a time above zero such as 500ms, 10s or 2m" + std::string(alternative) +
                    (node.IsScalar() ? ", found " + quoted(node.Scalar()) : ""));
     return std::nullopt;
 }

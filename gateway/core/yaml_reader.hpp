@@ -42,7 +42,8 @@ public:
     std::optional<bool> boolean(const YAML::Node& node, std::string_view what);
     std::optional<std::uint64_t> number(const YAML::Node& node, std::string_view what, std::uint64_t min,
                                         std::uint64_t max);
-    std::optional<Duration> duration(const YAML::Node& node, std::string_view what);
+    /// `alternative`: what else the caller takes, for the message.
+    std::optional<Duration> duration(const YAML::Node& node, std::string_view what, std::string_view alternative = "");
 
 private:
     std::string file_;
