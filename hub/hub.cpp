@@ -7,6 +7,7 @@
 #include <flotilla/base/json.hpp>
 #include <flotilla/http/client.hpp>
 #include <flotilla/http/server.hpp>
+#include <flotilla/observe/loop_watch.hpp>
 
 #include "hub/console_api/console_api.hpp"
 #include "hub/consul/consul_api.hpp"
@@ -56,6 +57,7 @@ struct Hub::Impl {
     std::unique_ptr<ConsulApi> consul = {};
     std::unique_ptr<ConsoleApi> console = {};
     std::unique_ptr<http::Server> server = {};
+    std::unique_ptr<LoopWatch> watch = {};
 
     World& world() { return loop.world(); }
     void request_stop(int code) {
@@ -69,6 +71,7 @@ struct Hub::Impl {
     Result<std::uint16_t> start_bus(const DataFolder& folder);
     Result<Ports> announce(const DataFolder& folder, Ports ports);
     HubDescription describe(const Ports& ports) const;
+    void watch_loop();
     task<void> stop_all(Context& context, Scope& services, Scope& serving);
 
     task<void> handle(Context& context, http::Exchange& exchange);
@@ -143,10 +146,24 @@ task<void> Hub::Impl::serve(Context& context) {
     services.spawn(consul->run(services.context()));
     services.spawn(smtp->run(services.context()));
     serving.spawn(server->run(serving.context()));
+    watch_loop();
     // Only a stop request ends this: the context has no deadline.
     while (!stop_requested)
         (void)co_await stopping.wait(context);
     co_await stop_all(context, services, serving);
+}
+
+void Hub::Impl::watch_loop() {
+    watch = std::make_unique<LoopWatch>(world(), metrics, "hub");
+    auto& connections = metrics.gauge("http_server_connections", "Connections of clients, idle ones included.",
+                                      {{"loop", watch->loop()}});
+    auto& active = metrics.gauge("http_server_active_requests", "Requests being handled right now.");
+    watch->publish([this, &connections, &active] {
+        const auto& now = server->statistics();
+        connections.set(static_cast<std::int64_t>(now.connections));
+        active.set(static_cast<std::int64_t>(now.active_requests));
+    });
+    watch->start();
 }
 
 /// The registry first, so that its blocking queries are answered; the bus last, so that nobody misses it meanwhile.
@@ -158,6 +175,7 @@ task<void> Hub::Impl::stop_all(Context& context, Scope& services, Scope& serving
     co_await server->shutdown(context, options.drain);
     co_await serving.join();
     bus->stop();
+    watch.reset();
     server.reset();
     consul.reset();
     client.reset();

@@ -25,6 +25,8 @@ RedisMetrics::RedisMetrics(Metrics& metrics)
           metrics.histogram("hub_bus_commands_per_commit", "Commands that share one commit.", {}, kGroupBounds)),
       refusing_writes(metrics.gauge("hub_bus_refusing_writes", "1 while writes are refused because a commit failed.")),
       clients(metrics.gauge("hub_bus_clients", "Clients connected to the bus.")),
+      blocked_clients(metrics.gauge("hub_bus_blocked_clients", "Clients that wait for events in a blocking command.")),
+      output_bytes(metrics.gauge("hub_bus_output_bytes", "Replies and events that clients have not taken yet.")),
       memory_bytes(metrics.gauge("hub_bus_memory_bytes", "Memory of what the bus keeps, approximately.")) {}
 
 /// One client: its session, its stream, and the output that is allowed to leave.
@@ -273,6 +275,17 @@ void RedisServer::commit_failed(const Error& error, const std::vector<Session*>&
     if (error.code() != Engine::kMemoryLost) return;
     stop(); // what memory holds is not what was acknowledged
     on_lost_();
+}
+
+void RedisServer::publish_backlog() const {
+    std::int64_t blocked = 0;
+    std::size_t output = 0;
+    for (const Connection* connection : connections_) {
+        if (connection->blocked) ++blocked;
+        output += connection->output.size() + connection->ready.size() + connection->sending.size();
+    }
+    metrics_.blocked_clients.set(blocked);
+    metrics_.output_bytes.set(static_cast<std::int64_t>(output));
 }
 
 task<void> RedisServer::write(Context& context, Connection& connection) {

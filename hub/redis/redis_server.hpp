@@ -25,6 +25,8 @@ struct RedisMetrics {
     Histogram& commands_per_commit;
     Gauge& refusing_writes;
     Gauge& clients;
+    Gauge& blocked_clients;
+    Gauge& output_bytes;
     Gauge& memory_bytes;
 };
 
@@ -58,6 +60,8 @@ public:
     /// Stops accepting and reading; replies to what was read still leave.
     void stop();
     std::size_t clients() const { return connections_.size(); }
+    /// Sets the gauges of what clients wait for and of what waits for them. Walks all clients: not for every turn.
+    void publish_backlog() const;
 
 private:
     struct Connection;

@@ -1,4 +1,6 @@
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -17,6 +19,16 @@ void wait_until(RedisClient& client, const Words& question, const std::string& a
         if (show(client(question)) == answer) return;
     }
     ADD_FAILURE() << question[0] << " never answered " << answer;
+}
+
+/// Waits until a gauge is at least (or at most) so high; it is published ten times a second.
+bool eventually(BusServer& bus, const std::string& gauge, const std::function<bool(std::int64_t)>& wanted) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!wanted(bus.metrics().gauge(gauge, "").value())) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        std::this_thread::yield();
+    }
+    return true;
 }
 
 // Goal: commands sent together are answered in order, and share one commit.
@@ -59,7 +71,7 @@ TEST(RedisServer, LastRepliesLeaveBeforeTheEnd) {
 
 // Goal: a waiting XREADGROUP is woken by another client's XADD; commands sent behind it run afterwards, in order.
 TEST(RedisServer, BlockedReadIsWokenByXadd) {
-    const BusServer bus;
+    BusServer bus;
     RedisClient waiting = bus.connect();
     RedisClient writing = bus.connect();
     waiting({"XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"});
@@ -68,10 +80,12 @@ TEST(RedisServer, BlockedReadIsWokenByXadd) {
     waiting.send({"PING"});
     wait_until(writing, {"INFO", "clients"}, "\"# Clients\r\nconnected_clients:2\r\nblocked_clients:1\r\n\"");
     EXPECT_FALSE(waiting.socket().readable());
+    EXPECT_TRUE(eventually(bus, "hub_bus_blocked_clients", [](auto clients) { return clients == 1; }));
     writing({"XADD", "s", "1-1", "n", "1"});
     EXPECT_EQ(show(waiting.receive()), R"([["s" [["1-1" ["n" "1"]]]]])");
     EXPECT_EQ(show(waiting.receive()), ":1");
     EXPECT_EQ(show(waiting.receive()), "+PONG");
+    EXPECT_TRUE(eventually(bus, "hub_bus_blocked_clients", [](auto clients) { return clients == 0; }));
 }
 
 // Goal: BLOCK ends by itself after its time.
@@ -133,7 +147,7 @@ TEST(RedisServer, SlowSubscriberIsDisconnected) {
 
 // Goal: a client that sends much and reads nothing is not read from, instead of filling memory, and loses nothing.
 TEST(RedisServer, ClientThatDoesNotReadIsHeldBack) {
-    const BusServer bus;
+    BusServer bus;
     RedisClient client = bus.connect();
     const std::string body(100'000, 'x');
     client({"XADD", "s", "1-1", "n", body});
@@ -142,12 +156,14 @@ TEST(RedisServer, ClientThatDoesNotReadIsHeldBack) {
         for (int i = 0; i < kReads; ++i)
             client.send({"XRANGE", "s", "-", "+"});
     });
+    EXPECT_TRUE(eventually(bus, "hub_bus_output_bytes", [](auto bytes) { return bytes > 1'000'000; }));
     const std::string expected = R"([["1-1" ["n" ")" + body + "\"]]]";
     int same = 0;
     for (int i = 0; i < kReads; ++i)
         same += show(client.receive()) == expected ? 1 : 0;
     sender.join();
     EXPECT_EQ(same, kReads);
+    EXPECT_TRUE(eventually(bus, "hub_bus_output_bytes", [](auto bytes) { return bytes == 0; }));
 }
 
 // Goal: stopping answers what was read, ends the connections, and a restart has everything.

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include <flotilla/aio/loop.hpp>
+#include <flotilla/observe/loop_watch.hpp>
 
 #include "hub/redis/redis_server.hpp"
 #include "hub/redis/sqlite_journal.hpp"
@@ -18,12 +19,16 @@ struct Bus {
         std::function<void()> on_lost)
         : options(std::move(given)), journal(std::move(opened)), keyspace(*journal, options.limits),
           engine(keyspace, [this] { return loop.world().now().milliseconds(); }), counted(metrics),
-          server(loop.world(), engine, std::move(log), counted, std::move(on_lost)) {}
+          server(loop.world(), engine, std::move(log), counted, std::move(on_lost)),
+          watch(loop.world(), metrics, "bus") {
+        watch.publish([this] { server.publish_backlog(); });
+    }
 
     task<void> serve() {
         if (stop_requested) co_return;
         Context context(loop.world());
         serving = &context;
+        watch.start();
         co_await server.run(context);
         serving = nullptr;
     }
@@ -47,6 +52,7 @@ struct Bus {
     Engine engine;
     RedisMetrics counted;
     RedisServer server;
+    LoopWatch watch;
     Context* serving = nullptr;
     bool stop_requested = false;
     Timer drain{loop.world(), &Bus::on_drained, this};
