@@ -17,7 +17,7 @@ constexpr std::array kCommitBounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005
 
 RedisMetrics::RedisMetrics(Metrics& metrics)
     : commands(metrics.counter("hub_bus_commands_total", "Commands executed by the bus.")),
-      commits(metrics.counter("hub_bus_commits_total", "Commits of the bus: one per wake-up with changes.")),
+      commits(metrics.counter("hub_bus_commits_total", "Commits of the bus that changed something.")),
       failed_commits(metrics.counter("hub_bus_failed_commits_total", "Commits that failed: disk full or broken.")),
       commit_duration(
           metrics.histogram("hub_bus_commit_duration_seconds", "How long a commit takes.", {}, kCommitBounds)),
@@ -232,8 +232,13 @@ void RedisServer::release(const std::vector<Session*>& sessions) {
     for (Session* session : sessions) {
         auto& connection = static_cast<Connection&>(*session);
         if (send_at_once(connection)) continue;
-        connection.ready += connection.output;
-        connection.output.clear();
+        if (connection.ready.empty()) { // a large reply is not copied
+            std::swap(connection.ready, connection.output);
+        } else {
+            connection.ready += connection.output;
+            connection.output.clear();
+            if (connection.output.capacity() > kKeptBufferBytes) connection.output.shrink_to_fit();
+        }
         connection.unsent_bytes = connection.ready.size() + connection.sending.size();
         if (connection.overflowed) {
             logger_.warning("a client did not take its output and is disconnected", {{"peer", connection.peer}});

@@ -196,7 +196,7 @@ void SqliteJournal::entry_removed(std::int64_t stream, std::int64_t position) {
                sizes = row.text(1);
            });
     if (failure_) return;
-    if (place == 0) {
+    if (place == 0 || (sizes.empty() && place != place_of(stream, position))) {
         failure_ = Error(Kind::internal, "the journal does not have the entry to remove");
         return;
     }

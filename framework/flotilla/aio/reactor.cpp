@@ -150,8 +150,9 @@ void Reactor::kick() {
     if (!impl_->kicked.exchange(true) && !impl_->on_loop()) impl_->interrupt();
 }
 
-/// Events first, then what was posted, then timers: work that is ready is not delayed by its own deadline. What became
-/// due on the way comes last: writes leave one right behind the other (docs/adr/0004-writes-leave-together.md).
+/// Events first, then what was posted, then what became due on the way: writes leave one right behind the other
+/// (docs/adr/0004-writes-leave-together.md). Timers last: work that is ready, and an answer that is given, are not
+/// stopped by a deadline that passes in the same turn.
 void Reactor::turn() {
     std::array<epoll_event, kEventsMax> events; // not cleared: 3 KiB, filled by the kernel
     const bool work_waits = impl_->due != nullptr || impl_->kicked.load();
@@ -165,8 +166,8 @@ void Reactor::turn() {
         }
     }
     if (!impl_->stopped && impl_->kicked.exchange(false)) call(impl_->on_kick, impl_->argument);
-    if (!impl_->stopped) ring_if_due();
     impl_->call_due();
+    if (!impl_->stopped) ring_if_due();
     impl_->closed.clear();
 }
 

@@ -4,15 +4,11 @@
 #include <cstdint>
 #include <new>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define FLOTILLA_PLAIN_FRAMES 1
-#endif
-#endif
+#include <flotilla/base/sanitized.hpp>
 
 namespace flotilla::detail {
 
-#ifdef FLOTILLA_PLAIN_FRAMES
+#ifdef FLOTILLA_SANITIZED
 
 // A cache would hide a use of freed frames from the sanitizers.
 void* allocate_frame(std::size_t size) { return ::operator new(size); }

@@ -64,7 +64,9 @@ Result<FileTree> FileTree::open(const std::string& folder) {
         return Error(Kind::not_found, "there is no folder " + folder);
     if (descriptor < 0) return failed("opening " + folder, errno);
     FileTree tree(std::make_shared<const OpenFile>(descriptor));
-    if (auto itself = tree.find("."); !itself) return std::move(itself.error()); // a kernel without openat2, say
+    if (auto itself = tree.find("."); !itself) { // a kernel without openat2, or a sandbox that forbids it
+        return failed("opening " + folder + " with openat2", errno);
+    }
     return tree;
 }
 

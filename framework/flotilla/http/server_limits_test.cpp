@@ -152,6 +152,24 @@ TEST(GrpcTimeout, ParseKnowsUnitsAndRefusesTheRest) {
         EXPECT_EQ(parse_grpc_timeout(text), std::nullopt) << text;
 }
 
+// Goal: an answer that was being made when its deadline passed still leaves: the work is done, and the caller may wait.
+TEST(ServerLimits, AnswerMadeOverItsDeadlineLeaves) {
+    Handler handler = [](Context& context, Exchange& exchange) -> task<void> {
+        EXPECT_FALSE(context.cancelled());
+        const auto end = std::chrono::steady_clock::now() + context.remaining() + std::chrono::milliseconds(5);
+        while (std::chrono::steady_clock::now() < end) { // busy: the loop cannot see the deadline pass
+        }
+        co_await answer(context, exchange);
+    };
+    with_server({}, handler, [](Context& context, Server&, Address address) -> task<void> {
+        auto wire = co_await Wire::connect(context, address);
+        for (int i = 0; i < 3; ++i) { // the first answer of a connection leaves at once, whatever comes
+            co_await wire->say(get("/", "flotilla-timeout-ms: 5\r\n"));
+            EXPECT_TRUE((co_await wire->response()).starts_with("HTTP/1.1 200 ")) << i;
+        }
+    });
+}
+
 // Goal: the handler's trace is a child of the caller's; without a valid one it is new.
 TEST(ServerTrace, CallersTraceIsContinued) {
     std::vector<TraceContext> seen;

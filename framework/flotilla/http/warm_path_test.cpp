@@ -1,12 +1,8 @@
 // Counts what the warm path allocates, by replacing operator new of this test program. Not under the sanitizers: they
 // bring their own, and coroutine frames are not kept for reuse there.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define FLOTILLA_FOREIGN_ALLOCATOR 1
-#endif
-#endif
+#include <flotilla/base/sanitized.hpp>
 
-#ifndef FLOTILLA_FOREIGN_ALLOCATOR
+#ifndef FLOTILLA_SANITIZED
 
 #include <cstdlib>
 #include <new>

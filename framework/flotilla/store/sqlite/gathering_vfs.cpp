@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <sqlite3.h>
 
@@ -20,6 +21,7 @@ struct File {
     sqlite3_file* real;
     std::string gathered; ///< not written yet
     sqlite3_int64 at;     ///< where that begins
+    int untold;           ///< a failed write of which nobody has heard
 
     static File& of(sqlite3_file* file) { return *reinterpret_cast<File*>(file); }
     const sqlite3_io_methods& methods() const { return *real->pMethods; }
@@ -27,6 +29,7 @@ struct File {
     sqlite3_int64 end() const { return at + static_cast<sqlite3_int64>(gathered.size()); }
 
     int flush() {
+        if (untold != SQLITE_OK) return std::exchange(untold, SQLITE_OK);
         if (gathered.empty()) return SQLITE_OK;
         const int code = methods().xWrite(real, gathered.data(), static_cast<int>(gathered.size()), at);
         // Also after a failure: SQLite takes the transaction back and may write something else there.
@@ -66,6 +69,13 @@ auto forward(sqlite3_file* file, Arguments... arguments) {
     return (self.methods().*Method)(self.real, arguments...);
 }
 
+/// SQLite does not look at what unlocking says: the next operation tells.
+int unlock(sqlite3_file* file, int lock) {
+    File& self = File::of(file);
+    self.untold = self.flush();
+    return self.methods().xUnlock(self.real, lock);
+}
+
 int close(sqlite3_file* file) {
     File& self = File::of(file);
     const int flushed = self.flush();
@@ -89,9 +99,11 @@ constexpr Methods kMethods{
     .xSync = flush_then<&Methods::xSync>,
     .xFileSize = flush_then<&Methods::xFileSize>,
     .xLock = forward<&Methods::xLock>,
-    .xUnlock = flush_then<&Methods::xUnlock>,
+    .xUnlock = unlock,
     .xCheckReservedLock = forward<&Methods::xCheckReservedLock>,
-    .xFileControl = flush_then<&Methods::xFileControl>,
+    // Nothing is written here: SQLite does not look at the outcome of FCNTL_CKPT_DONE, which comes between the last
+    // page of a checkpoint and the sync that makes it count.
+    .xFileControl = forward<&Methods::xFileControl>,
     .xSectorSize = forward<&Methods::xSectorSize>,
     .xDeviceCharacteristics = forward<&Methods::xDeviceCharacteristics>,
     .xShmMap = forward<&Methods::xShmMap>,
@@ -119,7 +131,7 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
         if (real->pMethods != nullptr) real->pMethods->xClose(real);
         return code;
     }
-    new (file) File{.base = {.pMethods = &kMethods}, .real = real, .gathered = {}, .at = 0};
+    new (file) File{.base = {.pMethods = &kMethods}, .real = real, .gathered = {}, .at = 0, .untold = SQLITE_OK};
     return SQLITE_OK;
 }
 

@@ -67,6 +67,7 @@ SqliteDatabase::SqliteDatabase(World& world, SharedFile::Handle file, std::uniqu
 }
 
 SqliteDatabase::~SqliteDatabase() {
+    if (metrics_ != nullptr) file_->writer().report_no_more(*metrics_);
     file_->writer().detach(client_);
     client_->close();
 }

@@ -26,7 +26,10 @@ public:
     std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) override;
     Result<void> health() const override { return file_->writer().health(); }
     std::size_t queued() const override { return file_->writer().queued(); }
-    void report_to(Metrics& metrics) override { file_->writer().report_to(metrics); }
+    void report_to(Metrics& metrics) override {
+        metrics_ = &metrics;
+        file_->writer().report_to(metrics);
+    }
 
     Writer::Statistics statistics() const { return file_->writer().statistics(); }
 
@@ -41,6 +44,7 @@ private:
     SharedFile::Handle file_;
     std::shared_ptr<WriterClient> client_;
     std::unique_ptr<Connection> reader_;
+    Metrics* metrics_ = nullptr; ///< the writer, which others may share, reports to them at most as long as this lives
 };
 
 } // namespace flotilla::sqlite

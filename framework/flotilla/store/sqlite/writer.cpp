@@ -88,6 +88,12 @@ void Writer::report_to(Metrics& metrics) {
     }
 }
 
+void Writer::report_no_more(const Metrics& metrics) {
+    std::optional<Instruments> former; // ends without the lock, as above
+    const std::lock_guard lock(mutex_);
+    if (instruments_ && instruments_->owner == &metrics) former.swap(instruments_);
+}
+
 Writer::Statistics Writer::statistics() const {
     const std::lock_guard lock(mutex_);
     return statistics_;

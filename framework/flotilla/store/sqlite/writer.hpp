@@ -79,6 +79,8 @@ public:
     Statistics statistics() const;
     /// See Database::report_to.
     void report_to(Metrics& metrics);
+    /// Takes report_to() back, if these are the ones.
+    void report_no_more(const Metrics& metrics);
 
 private:
     using Requests = std::vector<std::shared_ptr<WriteRequest>>;
