@@ -251,8 +251,10 @@ void Descriptor::Core::on_events(std::uint32_t events) {
 
 void Descriptor::Core::call_ready() {
     if (reactor.impl_->stopped.load(std::memory_order_relaxed)) return make_due(); // for the next run()
+    // What a callback waits for anew has its time later: an answer leaves with the others at the end of the turn.
+    const std::array wanted{waits[reading].callback != nullptr, waits[writing].callback != nullptr};
     for (const Direction direction : {reading, writing}) {
-        if (!ready[direction]) continue;
+        if (!ready[direction] || !wanted[direction]) continue;
         if (auto* callback = std::exchange(waits[direction].callback, nullptr)) {
             reactor.call(callback, waits[direction].argument);
         }

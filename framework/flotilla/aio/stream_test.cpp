@@ -1,30 +1,19 @@
 #include <flotilla/aio/stream.hpp>
 
 #include <array>
-#include <cstdlib>
-#include <new>
 #include <optional>
 #include <string>
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
+#include <flotilla/aio/test_allocations.hpp>
 #include <flotilla/aio/test_streams.hpp>
-
-#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
-#define FLOTILLA_COUNTS_ALLOCATIONS 1
-namespace {
-thread_local std::size_t allocations = 0;
-}
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* block = std::malloc(size)) return block;
-    throw std::bad_alloc();
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-#endif
 
 namespace flotilla {
 namespace {
@@ -133,6 +122,68 @@ TEST_P(StreamTest, WriteGathersPieces) {
         co_await scope.join();
         EXPECT_TRUE(received->value() == expected);
     });
+}
+
+/// A client on plain system calls, which see what has really arrived.
+class PlainClient {
+public:
+    explicit PlainClient(std::uint16_t port) : descriptor_(::socket(AF_INET, SOCK_STREAM, 0)) {
+        const sockaddr_in address{
+            .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+        if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+            throw std::runtime_error("connect failed");
+    }
+    PlainClient(const PlainClient&) = delete;
+    PlainClient& operator=(const PlainClient&) = delete;
+    ~PlainClient() { ::close(descriptor_); }
+    void ask() const { EXPECT_EQ(::send(descriptor_, "?", 1, MSG_NOSIGNAL), 1); }
+    bool take_answer() const {
+        char byte = 0;
+        return ::recv(descriptor_, &byte, 1, MSG_DONTWAIT) == 1;
+    }
+
+private:
+    int descriptor_;
+};
+
+/// Answers twice; notes whether the other's second answer had left when this one's was given.
+task<void> answer_twice(Context& ctx, Stream& stream, const PlainClient& other, int& given, bool& other_had_left) {
+    for (int round = 0; round < 2; ++round) { // the first write of a connection leaves at once
+        EXPECT_EQ((co_await read_text(ctx, stream, 1)).value(), "?");
+        if (++given == 4) other_had_left = other.take_answer();
+        EXPECT_TRUE(co_await write_text(ctx, stream, "!"));
+    }
+}
+
+// Goal: what several streams answer in one turn leaves at its end, together: whoever reads is woken for all of it once.
+TEST(StreamTurn, AnswersOfATurnLeaveTogether) {
+    Loop loop;
+    Context context(loop.world());
+    const auto play = [](Context& ctx) -> task<void> {
+        auto listener = ctx.world().listen(Address::tcp("127.0.0.1", 0)).value();
+        const PlainClient one(listener->local().port), two(listener->local().port);
+        const auto stream_one = (co_await listener->accept(ctx)).value();
+        const auto stream_two = (co_await listener->accept(ctx)).value();
+        int given = 0;
+        bool left_early = false;
+        Scope scope(ctx);
+        scope.spawn(answer_twice(scope.context(), *stream_one, two, given, left_early));
+        scope.spawn(answer_twice(scope.context(), *stream_two, one, given, left_early));
+        for (int round = 0; round < 2; ++round) {
+            one.ask();
+            two.ask(); // both are readable when the loop looks next
+            bool answered_one = false, answered_two = false;
+            while (!answered_one || !answered_two) {
+                co_await next_turn(ctx.world());
+                answered_one = answered_one || one.take_answer() || (round == 1 && left_early);
+                answered_two = answered_two || two.take_answer() || (round == 1 && left_early);
+            }
+        }
+        co_await scope.join();
+        EXPECT_EQ(given, 4);
+        EXPECT_FALSE(left_early);
+    };
+    loop.run_until_done(play(context));
 }
 
 // Goal: write_now takes what fits without waiting, in order with what write() sends afterwards; once closed nothing.

@@ -156,7 +156,7 @@ TEST(GrpcTimeout, ParseKnowsUnitsAndRefusesTheRest) {
 TEST(ServerLimits, AnswerMadeOverItsDeadlineLeaves) {
     Handler handler = [](Context& context, Exchange& exchange) -> task<void> {
         EXPECT_FALSE(context.cancelled());
-        const auto end = std::chrono::steady_clock::now() + context.remaining() + std::chrono::milliseconds(5);
+        const auto end = std::chrono::steady_clock::now() + context.remaining() + std::chrono::milliseconds(30);
         while (std::chrono::steady_clock::now() < end) { // busy: the loop cannot see the deadline pass
         }
         co_await answer(context, exchange);

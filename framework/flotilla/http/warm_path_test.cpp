@@ -1,11 +1,7 @@
-// Counts what the warm path allocates, by replacing operator new of this test program. Not under the sanitizers: they
-// bring their own, and coroutine frames are not kept for reuse there.
-#include <flotilla/base/sanitized.hpp>
+#include <flotilla/aio/test_allocations.hpp>
 
-#ifndef FLOTILLA_SANITIZED
+#ifdef FLOTILLA_COUNTS_ALLOCATIONS
 
-#include <cstdlib>
-#include <new>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -16,18 +12,6 @@
 #include <flotilla/http/http1/encoder.hpp>
 #include <flotilla/http/http1/head_parser.hpp>
 #include <flotilla/http/test_wire.hpp>
-
-namespace {
-constinit thread_local std::size_t allocations = 0; // of this thread
-} // namespace
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* block = std::malloc(size)) return block;
-    throw std::bad_alloc();
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
 namespace flotilla::http {
 namespace {
