@@ -149,6 +149,7 @@ task<Result<void>> Supervisor::wait_ready(Context& context, std::vector<std::str
         reap();
         for (const auto& [name, process] : waiting) {
             if (is_alive(process)) continue;
+            reap(); // it may have ended since we did
             // Whoever watches may have started it again already, and then keeps how it ended in its state.
             const auto& member = *find(name);
             const auto exit = member.state.process == process ? member.exit : member.state.last_exit.value_or("");
@@ -178,6 +179,7 @@ void Supervisor::reap() {
 
 void Supervisor::look_after(Member& member) {
     if (member.held || is_alive(member.state.process)) return;
+    reap(); // it may have ended since watch() did
     const auto now = world_.monotonic();
     if (member.restart_at == Instant::max()) {
         member.state.last_exit = member.exit.empty() ? "ended" : member.exit;
