@@ -27,7 +27,7 @@ OURS = [
     ("parsing heads and bodies", r"HeadParser|RequestParser|ResponseParser|BodyDecoder|is_field_value|is_token|"
      r"token_prefix|is_authority|is_origin|known_field|trim|same_text|MessageFraming|mem(r)?chr|ReadBuffer"),
     ("writing heads", r"encode_|append_f|append_number|Sender|Headers|FixedText|write_hex|to_http_date"),
-    ("JSON", r"json|Descriptor|descriptor|charconv|to_chars"),
+    ("JSON", r"json::|TypeDescriptor|descriptor_of|simdjson|charconv|to_chars"),
     ("trace, ids, deadlines, timers", r"Trace|trace_|Context|Timer|random|uuid|new_id|request_context|time_allowed|"
      r"CancelHook|Deadline|clock"),
     ("metrics, access log and account of time", r"Histogram|Counter|Gauge|Recorder|record|duration_of|Logger|spdlog|"

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include <flotilla/store/sqlite/gathering_vfs.hpp>
+
 namespace flotilla::sqlite {
 namespace {
 
@@ -121,7 +123,9 @@ Result<std::unique_ptr<SharedFile>> SharedFile::create(World& world, const Locat
     if (!lock) return std::move(lock.error());
     std::unique_ptr<SharedFile> shared(new SharedFile(std::move(key), file, std::string(owner), std::move(*lock)));
     shared->temporary_ = location.in_memory;
-    auto connection = Connection::open(file, {.role = Role::writer, .vfs = location.vfs});
+    // Only the writer: readers write nothing.
+    const std::string vfs = location.vfs.empty() ? gathering_vfs() : location.vfs;
+    auto connection = Connection::open(file, {.role = Role::writer, .vfs = vfs});
     if (!connection) return std::move(connection.error());
     shared->readers_ = std::make_shared<ReaderPool>(file, location.vfs);
     shared->writer_ =
