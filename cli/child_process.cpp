@@ -103,8 +103,14 @@ std::optional<ProcessIdentity> identify(pid_t pid) {
     std::istringstream rest(line.substr(name_end + 2));
     std::string state, field;
     rest >> state;
-    if (state == "Z" || state == "X") return std::nullopt;
-    for (int index = 4; index <= 22; ++index)
+    constexpr int kThreads = 20, kStarted = 22;
+    for (int index = 4; index <= kThreads; ++index)
+        rest >> field;
+    // A first thread that has ended while others are still ending is no end yet: waitpid() does not tell the exit
+    // before the last one is gone.
+    const bool last_thread = std::strtoll(field.c_str(), nullptr, 10) <= 1;
+    if ((state == "Z" && last_thread) || state == "X") return std::nullopt;
+    for (int index = kThreads + 1; index <= kStarted; ++index)
         rest >> field;
     return ProcessIdentity{pid, std::strtoll(field.c_str(), nullptr, 10)};
 }

@@ -74,8 +74,10 @@ Result<void> prepare_schema(sqlite::Connection& connection) {
 } // namespace
 
 Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(const std::filesystem::path& file) {
-    auto connection = sqlite::Connection::open(
-        file.string(), {.vfs = sqlite::gathering_vfs(), .exclusive = true, .checkpoints_by_owner = true});
+    auto connection =
+        sqlite::Connection::open(file.string(), {.vfs = sqlite::gathering_vfs(sqlite::Gather::log_and_database),
+                                                 .exclusive = true,
+                                                 .checkpoints_by_owner = true});
     if (!connection) return std::move(connection.error());
     if (auto ready = prepare_schema(**connection); !ready) {
         return std::move(ready.error()).with_context("cannot open " + file.string());

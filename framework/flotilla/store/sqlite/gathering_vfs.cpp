@@ -69,7 +69,14 @@ auto forward(sqlite3_file* file, Arguments... arguments) {
     return (self.methods().*Method)(self.real, arguments...);
 }
 
-/// SQLite does not look at what unlocking says: the next operation tells.
+// SQLite does not look at what these two say (FCNTL_CKPT_DONE comes between the last page of a checkpoint and the sync
+// that makes it count): the next operation tells of a write that fails here.
+int control(sqlite3_file* file, int operation, void* argument) {
+    File& self = File::of(file);
+    self.untold = self.flush();
+    return self.methods().xFileControl(self.real, operation, argument);
+}
+
 int unlock(sqlite3_file* file, int lock) {
     File& self = File::of(file);
     self.untold = self.flush();
@@ -101,9 +108,7 @@ constexpr Methods kMethods{
     .xLock = forward<&Methods::xLock>,
     .xUnlock = unlock,
     .xCheckReservedLock = forward<&Methods::xCheckReservedLock>,
-    // Nothing is written here: SQLite does not look at the outcome of FCNTL_CKPT_DONE, which comes between the last
-    // page of a checkpoint and the sync that makes it count.
-    .xFileControl = forward<&Methods::xFileControl>,
+    .xFileControl = control,
     .xSectorSize = forward<&Methods::xSectorSize>,
     .xDeviceCharacteristics = forward<&Methods::xDeviceCharacteristics>,
     .xShmMap = forward<&Methods::xShmMap>,
@@ -116,10 +121,11 @@ constexpr Methods kMethods{
 
 sqlite3_vfs* system_vfs(sqlite3_vfs* vfs) { return static_cast<sqlite3_vfs*>(vfs->pAppData); }
 
-/// Databases and their WALs gather; rollback journals and temporary files are the system's own.
+/// Files of these kinds gather; the others, rollback journals among them, are the system's own.
+template <int Kinds>
 int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* flags_out) {
     sqlite3_vfs* system = system_vfs(vfs);
-    if ((flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) == 0) {
+    if ((flags & Kinds) == 0) {
         return system->xOpen(system, name, file, flags, flags_out);
     }
     auto* real = reinterpret_cast<sqlite3_file*>(reinterpret_cast<std::byte*>(file) + sizeof(File));
@@ -135,24 +141,27 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
     return SQLITE_OK;
 }
 
+sqlite3_vfs made(const char* name, decltype(sqlite3_vfs::xOpen) open_file) {
+    sqlite3_vfs* system = sqlite3_vfs_find(nullptr);
+    sqlite3_vfs vfs = *system; // the system's other methods look at nothing of their VFS
+    vfs.szOsFile = static_cast<int>(sizeof(File)) + system->szOsFile;
+    vfs.pNext = nullptr;
+    vfs.zName = name;
+    vfs.pAppData = system;
+    vfs.xOpen = open_file;
+    return vfs;
+}
+
 } // namespace
 
-const char* gathering_vfs() {
-    static constexpr const char* kName = "flotilla-gathering";
+const char* gathering_vfs(Gather what) {
     // Never unregistered: connections may live as long as the process.
-    static sqlite3_vfs vfs = [] {
-        sqlite3_vfs* system = sqlite3_vfs_find(nullptr);
-        sqlite3_vfs made = *system; // the system's other methods look at nothing of their VFS
-        made.szOsFile = static_cast<int>(sizeof(File)) + system->szOsFile;
-        made.pNext = nullptr;
-        made.zName = kName;
-        made.pAppData = system;
-        made.xOpen = open;
-        return made;
-    }();
-    static const int registered = sqlite3_vfs_register(&vfs, 0);
-    if (registered != SQLITE_OK) throw std::runtime_error("SQLite does not take a VFS");
-    return kName;
+    static sqlite3_vfs log = made("flotilla-gathering-log", open<SQLITE_OPEN_WAL>);
+    static sqlite3_vfs both = made("flotilla-gathering", open < SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_DB >);
+    static const bool registered =
+        sqlite3_vfs_register(&log, 0) == SQLITE_OK && sqlite3_vfs_register(&both, 0) == SQLITE_OK;
+    if (!registered) throw std::runtime_error("SQLite does not take a VFS");
+    return what == Gather::log ? log.zName : both.zName;
 }
 
 } // namespace flotilla::sqlite

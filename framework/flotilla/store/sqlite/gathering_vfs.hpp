@@ -8,8 +8,14 @@ namespace flotilla::sqlite {
 /// reading and syncing included, so only the number of writes differs. A write that fails is told by what made it
 /// happen, the sync at the latest: never by an operation whose outcome SQLite ignores.
 ///
-/// Only for connections with synchronous=FULL: they sync before they tell other connections of a commit.
+/// Only for connections with synchronous=FULL: they sync the WAL before they tell other connections of a commit. A
+/// checkpoint that readers cut short tells them of pages in the database without a sync; so with readers the database
+/// itself is not gathered.
 /// Registers itself at the first call. Thread-safe; a file is used by one thread at a time, as SQLite's files are.
-const char* gathering_vfs();
+enum class Gather : unsigned char {
+    log,             ///< the WAL: others may have the database open
+    log_and_database ///< for a connection that has the file for itself (ConnectionOptions::exclusive)
+};
+const char* gathering_vfs(Gather what);
 
 } // namespace flotilla::sqlite

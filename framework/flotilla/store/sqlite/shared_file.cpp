@@ -124,7 +124,7 @@ Result<std::unique_ptr<SharedFile>> SharedFile::create(World& world, const Locat
     std::unique_ptr<SharedFile> shared(new SharedFile(std::move(key), file, std::string(owner), std::move(*lock)));
     shared->temporary_ = location.in_memory;
     // Only the writer: readers write nothing.
-    const std::string vfs = location.vfs.empty() ? gathering_vfs() : location.vfs;
+    const std::string vfs = location.vfs.empty() ? gathering_vfs(Gather::log) : location.vfs;
     auto connection = Connection::open(file, {.role = Role::writer, .vfs = vfs});
     if (!connection) return std::move(connection.error());
     shared->readers_ = std::make_shared<ReaderPool>(file, location.vfs);
