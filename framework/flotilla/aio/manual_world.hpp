@@ -31,10 +31,10 @@ public:
     BlockingLoad blocking_load() const override { return {.waiting = blocking_.size(), .busy = 0}; }
     std::unique_ptr<Worker> start_worker(std::string) override { return nullptr; }
     task<Result<std::unique_ptr<Stream>>> connect(Context&, Address) override {
-        co_return Error(Kind::unimplemented, "no net");
+        co_return Error(Kind::unimplemented, "a ManualWorld has no network");
     }
     Result<std::unique_ptr<Listener>> listen(const Address&, ListenOptions) override {
-        return Error(Kind::unimplemented, "no net");
+        return Error(Kind::unimplemented, "a ManualWorld has no network");
     }
 
     void advance(Instant to) {
