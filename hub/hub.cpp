@@ -1,6 +1,7 @@
 #include "hub/hub.hpp"
 
 #include <csignal>
+#include <map>
 #include <stdexcept>
 
 #include <flotilla/aio/event.hpp>
@@ -8,6 +9,7 @@
 #include <flotilla/http/client.hpp>
 #include <flotilla/http/server.hpp>
 #include <flotilla/observe/loop_watch.hpp>
+#include <flotilla/observe/request_durations.hpp>
 
 #include "hub/console_api/console_api.hpp"
 #include "hub/consul/consul_api.hpp"
@@ -58,6 +60,7 @@ struct Hub::Impl {
     std::unique_ptr<ConsoleApi> console = {};
     std::unique_ptr<http::Server> server = {};
     std::unique_ptr<LoopWatch> watch = {};
+    std::map<std::string_view, RequestDurations> durations = {}; ///< by route, made on first use
 
     World& world() { return loop.world(); }
     void request_stop(int code) {
@@ -75,6 +78,8 @@ struct Hub::Impl {
     task<void> stop_all(Context& context, Scope& services, Scope& serving);
 
     task<void> handle(Context& context, http::Exchange& exchange);
+    task<Handled> handle_api(Context& context, http::Exchange& exchange);
+    RequestDurations& durations_of(std::string_view route);
     task<void> health(Context& context, http::Exchange& exchange);
     task<void> scrape(Context& context, http::Exchange& exchange);
 };
@@ -195,13 +200,29 @@ task<void> Hub::Impl::handle(Context& context, http::Exchange& exchange) {
             co_await health(context, exchange);
         } else if (path == "/metrics") {
             co_await scrape(context, exchange);
-        } else if (!co_await consul->handle(context, exchange) && !co_await console->handle(context, exchange)) {
-            co_await respond_problem(context, exchange, Error(Kind::not_found, "no such path"));
+        } else {
+            const Instant begun = world().monotonic();
+            const Method method = exchange.request().method;
+            const auto done = co_await handle_api(context, exchange);
+            durations_of(done.route).observe(method, done.status, world().monotonic() - begun - done.waited);
         }
     } catch (const std::exception& bug) {
         logger.error(context, "a request failed", {{"path", path}, {"error", bug.what()}});
         throw; // the server answers 500
     }
+}
+
+task<Handled> Hub::Impl::handle_api(Context& context, http::Exchange& exchange) {
+    if (auto handled = co_await consul->handle(context, exchange)) co_return *handled;
+    if (auto handled = co_await console->handle(context, exchange)) co_return *handled;
+    co_return Handled{"", co_await respond_problem(context, exchange, Error(Kind::not_found, "no such path"))};
+}
+
+RequestDurations& Hub::Impl::durations_of(std::string_view route) {
+    const auto found = durations.find(route);
+    if (found != durations.end()) return found->second;
+    const bool has_rest = route.ends_with('/') && route.size() > 1;
+    return durations.try_emplace(route, metrics, std::string(route) + (has_rest ? "{rest...}" : "")).first->second;
 }
 
 task<void> Hub::Impl::health(Context& context, http::Exchange& exchange) {

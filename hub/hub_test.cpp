@@ -1,8 +1,10 @@
 #include "hub/hub.hpp"
 
+#include <chrono>
 #include <future>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "hub/testing/hub_process.hpp"
@@ -258,6 +260,31 @@ TEST(HubHttp, OperationalPathsAnswer) {
     EXPECT_NE(hub.http("GET /mail/messages?limit=0", &status).find(R"("path":"limit")"), std::string::npos);
     EXPECT_EQ(status, "HTTP/1.1 400 Bad Request");
     EXPECT_EQ(hub.http("GET /v1/status/leader"), "\"127.0.0.1:8300\"");
+}
+
+// Goal: the durations of requests are counted by route; what a blocking query waits for news is not among them.
+TEST(HubHttp, DurationsLeaveOutWaitingForNews) {
+    HubProcess hub;
+    hub.http("GET /mail/messages/none");
+    hub.http("GET /nowhere");
+    const auto begun = std::chrono::steady_clock::now();
+    hub.http("GET /v1/health/service/none?index=1&wait=300ms");
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begun;
+    const auto metrics = hub.http("GET /metrics");
+    const auto value_of = [&](std::string_view suffix, std::string_view route, int status) {
+        const auto series =
+            fmt::format("http_server_request_duration_seconds_{}{{http_request_method=\"GET\",http_route="
+                        "\"{}\",http_response_status_code=\"{}\"}} ",
+                        suffix, route, status);
+        const auto at = metrics.find(series);
+        return at == std::string::npos ? -1.0 : std::stod(metrics.substr(at + series.size()));
+    };
+    EXPECT_EQ(value_of("count", "/mail/messages/{id}", 404), 1) << metrics;
+    EXPECT_EQ(value_of("count", "", 404), 1);
+    EXPECT_EQ(value_of("count", "/v1/health/service/{rest...}", 200), 1);
+    EXPECT_GE(taken.count(), 0.3);
+    EXPECT_LE(value_of("sum", "/v1/health/service/{rest...}", 200), taken.count() - 0.3);
+    EXPECT_EQ(value_of("count", "/metrics", 200), -1) << "pages of the framework do not count";
 }
 
 // Goal: SIGTERM and SIGINT end it cleanly with 0 while clients are connected; everything is there at the next start.

@@ -8,6 +8,7 @@
 #include <flotilla/http/exchange.hpp>
 #include <flotilla/observe/log.hpp>
 #include <flotilla/observe/metrics.hpp>
+#include <flotilla/observe/request_durations.hpp>
 #include <flotilla/observe/slow_requests.hpp>
 
 #include "gateway/core/route_table.hpp"
@@ -20,8 +21,7 @@ class Recorder {
 public:
     /// sample: one of this many answers below 500 is logged; 0: none of them.
     /// slow: see SlowRequests.
-    Recorder(World& world, std::shared_ptr<const RouteTable> routes, Metrics& metrics, Logger log, std::uint32_t sample,
-             Duration slow);
+    Recorder(World& world, const RouteTable& routes, Metrics& metrics, Logger log, std::uint32_t sample, Duration slow);
 
     void begin() { active_.add(1); }
     /// Whether anybody wants to know where the time goes.
@@ -33,21 +33,12 @@ public:
              const Error* error);
 
 private:
-    struct Series {
-        Method method;
-        int status;
-        Histogram* histogram;
-    };
-    Histogram& duration_of(Method method, std::optional<std::size_t> target, int status);
-
-    std::shared_ptr<const RouteTable> routes_;
-    Metrics& metrics_;
     Logger log_;
     std::uint32_t sample_;
     std::uint32_t until_sample_ = 0;
     Gauge& active_;
     SlowRequests slow_;
-    std::vector<std::vector<Series>> series_; // by target, the last one for requests without; made on first use
+    std::vector<RequestDurations> durations_; // by target, the last one for requests without
 };
 
 } // namespace flotilla::gateway

@@ -12,6 +12,15 @@ namespace {
 
 enum Route : std::size_t { kRoot, kList, kClear, kShow };
 
+/// Indexed by Route.
+constexpr struct {
+    Method method;
+    std::string_view pattern;
+} kRoutes[] = {{Method::get, "/"},
+               {Method::get, "/mail/messages"},
+               {Method::delete_, "/mail/messages"},
+               {Method::get, "/mail/messages/{id}"}};
+
 struct ListQuery {
     std::string to;
     Bounded<int, 1, 1000> limit = 100;
@@ -23,13 +32,10 @@ struct Deleted {
 
 http::Router make_router() {
     http::Router router;
-    const auto add = [&](Method method, std::string_view pattern, Route route) {
-        if (auto added = router.add(method, pattern, route); !added) throw std::logic_error(added.error().message());
-    };
-    add(Method::get, "/", kRoot);
-    add(Method::get, "/mail/messages", kList);
-    add(Method::delete_, "/mail/messages", kClear);
-    add(Method::get, "/mail/messages/{id}", kShow);
+    for (std::size_t i = 0; i < std::size(kRoutes); ++i) {
+        if (auto added = router.add(kRoutes[i].method, kRoutes[i].pattern, i); !added)
+            throw std::logic_error(added.error().message());
+    }
     return router;
 }
 
@@ -50,77 +56,65 @@ Result<ListQuery> parse_list_query(std::string_view text) {
 
 } // namespace
 
-task<void> respond_json(Context& context, http::Exchange& exchange, int status, std::string body) {
+task<int> respond_json(Context& context, http::Exchange& exchange, int status, std::string body) {
     http::ResponseHead head;
     head.status = status;
     head.headers.add("Content-Type", "application/json");
     (void)co_await exchange.respond(context, head, body); // the peer may have gone
+    co_return status;
 }
 
-task<void> respond_problem(Context& context, http::Exchange& exchange, Error error, std::string allow) {
+task<int> respond_problem(Context& context, http::Exchange& exchange, Error error, std::string allow) {
     (void)co_await http::respond_error(context, exchange, error, allow); // the peer may have gone
+    co_return http_status(error.kind());
 }
 
 ConsoleApi::ConsoleApi(MailStore& mails, HubDescription description)
     : mails_(mails), description_json_(json::write(description)), router_(make_router()) {}
 
-task<bool> ConsoleApi::handle(Context& context, http::Exchange& exchange) {
+task<std::optional<Handled>> ConsoleApi::handle(Context& context, http::Exchange& exchange) {
     const auto& request = exchange.request();
     auto match = router_.match(request.method, request.path());
     if (!match) {
-        if (match.error().kind() == Kind::not_found) co_return false;
-        co_await respond_problem(context, exchange, std::move(match.error()), router_.allowed(request.path()));
-        co_return true;
+        if (match.error().kind() == Kind::not_found) co_return std::nullopt;
+        auto allow = router_.allowed(request.path());
+        co_return Handled{"", co_await respond_problem(context, exchange, std::move(match.error()), std::move(allow))};
     }
+    const auto route = kRoutes[match->value].pattern;
     switch (match->value) {
     case kRoot:
-        co_await respond_json(context, exchange, 200, description_json_);
-        break;
+        co_return Handled{route, co_await respond_json(context, exchange, 200, description_json_)};
     case kList:
-        co_await list(context, exchange);
-        break;
+        co_return Handled{route, co_await list(context, exchange)};
     case kClear:
-        co_await clear(context, exchange);
-        break;
+        co_return Handled{route, co_await clear(context, exchange)};
     default:
-        co_await show(context, exchange, std::move(match->parameters.front().second));
-        break;
+        co_return Handled{route, co_await show(context, exchange, std::move(match->parameters.front().second))};
     }
-    co_return true;
 }
 
-task<void> ConsoleApi::list(Context& context, http::Exchange& exchange) {
+task<int> ConsoleApi::list(Context& context, http::Exchange& exchange) {
     auto query = parse_list_query(exchange.request().query());
-    if (!query) {
-        co_await respond_problem(context, exchange, std::move(query.error()));
-        co_return;
-    }
+    if (!query) co_return co_await respond_problem(context, exchange, std::move(query.error()));
     auto mails = co_await mails_.list(context, query->to, query->limit);
-    if (!mails) {
-        co_await respond_problem(context, exchange, std::move(mails.error()));
-        co_return;
-    }
-    co_await respond_json(context, exchange, 200, json::write(*mails));
+    if (!mails) co_return co_await respond_problem(context, exchange, std::move(mails.error()));
+    co_return co_await respond_json(context, exchange, 200, json::write(*mails));
 }
 
-task<void> ConsoleApi::show(Context& context, http::Exchange& exchange, std::string id) {
+task<int> ConsoleApi::show(Context& context, http::Exchange& exchange, std::string id) {
     auto mail = co_await mails_.find(context, std::move(id));
-    if (!mail) {
-        co_await respond_problem(context, exchange, std::move(mail.error()));
-    } else if (!*mail) {
-        co_await respond_problem(context, exchange, Error(Kind::not_found, "mail_not_found", "Mail not found"));
-    } else {
-        co_await respond_json(context, exchange, 200, json::write(**mail));
+    if (!mail) co_return co_await respond_problem(context, exchange, std::move(mail.error()));
+    if (!*mail) {
+        Error missing(Kind::not_found, "mail_not_found", "Mail not found");
+        co_return co_await respond_problem(context, exchange, std::move(missing));
     }
+    co_return co_await respond_json(context, exchange, 200, json::write(**mail));
 }
 
-task<void> ConsoleApi::clear(Context& context, http::Exchange& exchange) {
+task<int> ConsoleApi::clear(Context& context, http::Exchange& exchange) {
     auto deleted = co_await mails_.clear(context);
-    if (!deleted) {
-        co_await respond_problem(context, exchange, std::move(deleted.error()));
-        co_return;
-    }
-    co_await respond_json(context, exchange, 200, json::write(Deleted{*deleted}));
+    if (!deleted) co_return co_await respond_problem(context, exchange, std::move(deleted.error()));
+    co_return co_await respond_json(context, exchange, 200, json::write(Deleted{*deleted}));
 }
 
 } // namespace flotilla::hub

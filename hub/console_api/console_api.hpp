@@ -1,11 +1,13 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <flotilla/http/exchange.hpp>
 #include <flotilla/http/router.hpp>
 
+#include "hub/handled.hpp"
 #include "hub/smtp/mail_store.hpp"
 
 namespace flotilla::hub {
@@ -33,21 +35,21 @@ class ConsoleApi {
 public:
     ConsoleApi(MailStore& mails, HubDescription description);
 
-    /// True when the path is one of the above and was answered.
-    task<bool> handle(Context& context, http::Exchange& exchange);
+    /// nullopt: the path is none of the above, and nothing was answered.
+    task<std::optional<Handled>> handle(Context& context, http::Exchange& exchange);
 
 private:
-    task<void> list(Context& context, http::Exchange& exchange);
-    task<void> show(Context& context, http::Exchange& exchange, std::string id);
-    task<void> clear(Context& context, http::Exchange& exchange);
+    task<int> list(Context& context, http::Exchange& exchange);
+    task<int> show(Context& context, http::Exchange& exchange, std::string id);
+    task<int> clear(Context& context, http::Exchange& exchange);
 
     MailStore& mails_;
     std::string description_json_;
     http::Router router_;
 };
 
-/// Answers with JSON. A peer that has gone meanwhile is nobody's error.
-task<void> respond_json(Context& context, http::Exchange& exchange, int status, std::string body);
-task<void> respond_problem(Context& context, http::Exchange& exchange, Error error, std::string allow = {});
+/// Answers with JSON; gives the status. A peer that has gone meanwhile is nobody's error.
+task<int> respond_json(Context& context, http::Exchange& exchange, int status, std::string body);
+task<int> respond_problem(Context& context, http::Exchange& exchange, Error error, std::string allow = {});
 
 } // namespace flotilla::hub

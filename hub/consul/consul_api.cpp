@@ -121,15 +121,19 @@ struct ConsulApi::Impl {
         auto reply = answer(stores, request, path);
         if (!reply.pending) co_return reply;
         Context waiting(context, wait_of(request, context));
+        const Instant begun = world.monotonic();
         while (reply.pending && !stopping) {
             if (auto woken = co_await changed.wait(waiting); !woken) break;
             request.now = world.monotonic();
             reply = answer(stores, request, path);
         }
-        if (!reply.pending) co_return reply;
-        request.index = 0; // the time is up: answer with what there is
-        request.hash.clear();
-        co_return answer(stores, request, path);
+        if (reply.pending) {
+            request.index = 0; // the time is up: answer with what there is
+            request.hash.clear();
+            reply = answer(stores, request, path);
+        }
+        reply.waited = world.monotonic() - begun;
+        co_return reply;
     }
 
     task<Result<ConsulRequest>> read(Context& context, http::Exchange& exchange) {
@@ -166,13 +170,14 @@ struct ConsulApi::Impl {
         co_return reply;
     }
 
-    task<bool> handle(Context& context, http::Exchange& exchange) {
-        if (!exchange.request().path().starts_with("/v1/")) co_return false;
+    task<std::optional<Handled>> handle(Context& context, http::Exchange& exchange) {
+        if (!exchange.request().path().starts_with("/v1/")) co_return std::nullopt;
+        const auto route = route_of(exchange.request().path());
         auto reply = co_await process(context, exchange);
         auto sent = co_await exchange.respond(context, head_of(reply), reply.body);
         // The client has gone or its deadline has passed: the server closes the connection.
         if (!sent && !exchange.responded()) exchange.reset();
-        co_return true;
+        co_return Handled{route, reply.status, reply.waited};
     }
 };
 
@@ -181,7 +186,9 @@ ConsulApi::ConsulApi(World& world, http::Client& http, std::string data_folder, 
 ConsulApi::~ConsulApi() = default;
 
 task<void> ConsulApi::run(Context& context) { return impl_->run(context); }
-task<bool> ConsulApi::handle(Context& context, http::Exchange& exchange) { return impl_->handle(context, exchange); }
+task<std::optional<Handled>> ConsulApi::handle(Context& context, http::Exchange& exchange) {
+    return impl_->handle(context, exchange);
+}
 Result<void> ConsulApi::health() const { return impl_->journal.health(); }
 
 } // namespace flotilla::hub

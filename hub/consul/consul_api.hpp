@@ -1,11 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <flotilla/http/client.hpp>
 #include <flotilla/http/exchange.hpp>
 #include <flotilla/observe/log.hpp>
+
+#include "hub/handled.hpp"
 
 namespace flotilla::hub {
 
@@ -23,9 +26,9 @@ public:
     /// Loads the state, then runs checks and commits until the context is cancelled. Blocking queries are then answered
     /// at once, so end this before the server drains.
     task<void> run(Context& context);
-    /// True when the path is under /v1/ and the exchange was answered. Before the state is loaded the answer is
+    /// Answers when the path is under /v1/; else nothing is done: nullopt. Before the state is loaded the answer is
     /// Consul's 500 "No cluster leader", which clients wait out.
-    task<bool> handle(Context& context, http::Exchange& exchange);
+    task<std::optional<Handled>> handle(Context& context, http::Exchange& exchange);
     /// ok, or why the registry cannot serve or store now. For /readyz.
     Result<void> health() const;
 

@@ -98,6 +98,11 @@ std::optional<ConsulReply> read_query_options(ConsulRequest& request) {
     return std::nullopt;
 }
 
+std::string_view route_of(std::string_view path) {
+    const auto* route = find_route(path);
+    return route ? route->path : std::string_view();
+}
+
 ConsulReply answer(Stores& stores, ConsulRequest& request, std::string_view path) {
     const auto* route = find_route(path);
     if (!route) return reply_text(404, "404 page not found");

@@ -49,6 +49,7 @@ struct ConsulReply {
     std::string hash;        ///< X-Consul-ContentHash
     std::string allow;       ///< Allow, for 405
     bool pending = false;    ///< a blocking query without news: ask again after a change
+    Duration waited{};       ///< for them
 };
 
 ConsulReply reply_json(const boost::json::value& value, std::uint64_t index = 0);
@@ -74,6 +75,8 @@ std::span<const Route> catalog_routes();
 std::span<const Route> kv_routes();
 std::span<const Route> session_routes();
 
+/// The path among those above that serves `path`, which is still encoded; empty: none.
+std::string_view route_of(std::string_view path);
 /// The answer to a request, found by its (still encoded) path below /v1/. Sets the request's argument.
 /// Thread-safety: that of the stores.
 ConsulReply answer(Stores& stores, ConsulRequest& request, std::string_view path);

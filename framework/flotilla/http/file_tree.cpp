@@ -24,12 +24,13 @@ Error refusal(const std::string& path, int code) {
     case ENOTDIR:
     case ELOOP:
     case EXDEV: // it would leave the folder
-    case EACCES:
-    case EPERM:
     case ENAMETOOLONG:
     case EINVAL:
     case ENXIO: // a pipe or socket
         return Error(Kind::not_found, "Not found");
+    case EACCES:
+    case EPERM:
+        return Error(Kind::forbidden, "The file may not be read");
     case EMFILE:
     case ENFILE:
     case ENOMEM:

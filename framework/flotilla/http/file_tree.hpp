@@ -40,8 +40,8 @@ public:
     /// Errors: not_found (no such folder), internal.
     static Result<FileTree> open(const std::string& folder);
 
-    /// A regular file or a folder, by its relative path. Errors: not_found (also for devices, pipes, what may not be
-    /// read and what lies outside), unavailable (out of file descriptors), internal.
+    /// A regular file or a folder, by its relative path. Errors: not_found (also for devices, pipes and what lies
+    /// outside), forbidden (this process may not read it), unavailable (out of file descriptors), internal.
     Result<Entry> find(const std::string& path) const;
 
 private:

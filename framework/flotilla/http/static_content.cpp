@@ -71,7 +71,9 @@ Result<Selected> select(const FileTree& tree, const std::string& path, bool gzip
     Selected selected{.entry = std::move(*plain)};
     if (selected.entry.is_folder) return selected;
     auto packed = tree.find(path + ".gz");
-    if (!packed && packed.error().kind() != Kind::not_found) return std::move(packed.error());
+    const bool absent =
+        !packed && (packed.error().kind() == Kind::not_found || packed.error().kind() == Kind::forbidden);
+    if (!packed && !absent) return std::move(packed.error());
     // An older one was made from another content.
     selected.varies = packed && !packed->is_folder && packed->modified_ns >= selected.entry.modified_ns;
     selected.gzip = selected.varies && gzip;

@@ -32,8 +32,9 @@ public:
 
     /// Answers with the file at `path`: what of the request's path is below the folder, as sent (percent-encoded), with
     /// its leading '/'; empty for the folder itself, which redirects to its trailing slash. Returns the status.
-    /// Errors, to be answered unless a response was sent: not_found, method_not_allowed (`kMethods`), invalid
-    /// (`invalid_path`, and `precondition_failed`, which is 412), unavailable, internal, the context's reason.
+    /// Errors, to be answered unless a response was sent: not_found, forbidden (a file this process may not read),
+    /// method_not_allowed (`kMethods`), invalid (`invalid_path`, and `precondition_failed`, which is 412), unavailable,
+    /// internal, the context's reason.
     /// Requires: no child of the context that came with the exchange has been made.
     task<Result<int>> answer(Context& context, Exchange& exchange, std::string_view path) const;
     /// answer(), with OPTIONS, and errors as problem+json: all there is to a handler.

@@ -1,6 +1,8 @@
 // Which files are served, and with which fields.
 #include <flotilla/http/static_content.hpp>
 
+#include <sys/fsuid.h>
+
 #include <boost/json/parse.hpp>
 
 #include <flotilla/http/test_files.hpp>
@@ -42,6 +44,38 @@ TEST_F(StaticContentTest, CacheControlIsTheOptions) {
     EXPECT_EQ(field(get("/none"), "cache-control"), "(none)");
     start({.cache_control = ""});
     EXPECT_EQ(field(get("/a.txt"), "cache-control"), "(none)");
+}
+
+/// While it lives, this thread and those it starts read files as somebody without rights, whoever runs the test.
+class WithoutRights {
+public:
+    WithoutRights() { ::setfsuid(::geteuid() == 0 ? 65534 : ::geteuid()); }
+    WithoutRights(const WithoutRights&) = delete;
+    WithoutRights& operator=(const WithoutRights&) = delete;
+    ~WithoutRights() { ::setfsuid(::geteuid()); }
+};
+
+// Goal: what the process may not read is told apart from what is not there; only a compressed copy is done without.
+TEST_F(StaticContentTest, UnreadableFileIsForbidden) {
+    write("secret.txt", "x");
+    write("a.js", "plain");
+    write("a.js.gz", "packed");
+    write("closed/a.txt", "x");
+    start();
+    fs::permissions(folder(), fs::perms::others_exec, fs::perm_options::add);
+    for (const auto* name : {"/secret.txt", "/a.js.gz", "/closed"})
+        fs::permissions(folder() + name, fs::perms::none);
+    {
+        const WithoutRights reading;
+        EXPECT_EQ(get("/secret.txt").status(), 403);
+        EXPECT_EQ(get("/closed/a.txt").status(), 403);
+        EXPECT_EQ(get("/closed/none.txt").status(), 403);
+        const auto plain = get("/a.js", {{"accept-encoding", "gzip"}});
+        EXPECT_EQ(plain.status(), 200);
+        EXPECT_EQ(plain.body, "plain");
+        EXPECT_EQ(get("/none.txt").status(), 404);
+    }
+    fs::permissions(folder() + "/closed", fs::perms::owner_all);
 }
 
 // Goal: the tag changes with size and time; it is weak while a second change could hide behind the first.

@@ -75,7 +75,7 @@ private:
 RequestPipeline::RequestPipeline(World& world, Process& process, const HostOptions& options, const HealthChecks& health,
                                  bool primary)
     : world_(world), process_(process), options_(options), health_(health), primary_(primary),
-      unmatched_{nullptr, "", {}},
+      unmatched_{.handler = nullptr, .durations = {process.metrics, ""}},
       active_requests_(process.metrics.gauge("http_server_active_requests", "Requests being handled right now.")),
       slow_(world, process.metrics, process.log, options.slow_request) {}
 
@@ -85,7 +85,7 @@ void RequestPipeline::add(std::unique_ptr<detail::EndpointHandler> handler) {
     if (is_own_page(pattern)) throw std::logic_error(pattern + " is a page of the framework");
     auto added = router_.add(info.method, pattern, routes_.size());
     if (!added) throw std::logic_error(added.error().message());
-    routes_.push_back({std::move(handler), std::move(pattern), {}});
+    routes_.push_back({.handler = std::move(handler), .durations = {process_.metrics, std::move(pattern)}});
 }
 
 void RequestPipeline::add(std::string_view prefix, http::StaticContent files) {
@@ -96,7 +96,8 @@ void RequestPipeline::add(std::string_view prefix, http::StaticContent files) {
         auto added = pattern.empty() ? Result<void>() : router_.add(Method::get, pattern, routes_.size());
         if (!added) throw std::logic_error(added.error().message());
     }
-    routes_.push_back({.pattern = base + "/{file...}", .files = std::move(files)});
+    routes_.push_back(
+        {.handler = nullptr, .durations = {process_.metrics, base + "/{file...}"}, .files = std::move(files)});
 }
 
 void RequestPipeline::write_contracts(std::span<const TopicUse> topics) {
@@ -165,7 +166,7 @@ task<Result<int>> RequestPipeline::serve_guarded(Context& context, http::Exchang
 task<Result<int>> RequestPipeline::serve(Context& context, http::Exchange& exchange, const http::Router::Match& match) {
     const auto& route = routes_[match.value];
     if (!route.files) return serve_endpoint(context, exchange, match);
-    return route.files->answer(context, exchange, below(route.pattern, exchange.request().path()));
+    return route.files->answer(context, exchange, below(route.durations.route(), exchange.request().path()));
 }
 
 task<Result<int>> RequestPipeline::serve_endpoint(Context& context, http::Exchange& exchange,
@@ -240,7 +241,8 @@ task<int> RequestPipeline::refuse(Context& context, http::Exchange& exchange, co
                                   std::string allow) {
     constexpr int kClientClosedRequest = 499;
     if (error.kind() == Kind::internal) {
-        process_.log.error(context, "a request failed", {{"route", route.pattern}, {"error", error.message()}});
+        process_.log.error(context, "a request failed",
+                           {{"route", route.durations.route()}, {"error", error.message()}});
     }
     if (exchange.responded()) { // the answer did not get through: mostly the peer has gone
         exchange.reset();
@@ -302,32 +304,18 @@ task<void> RequestPipeline::answer_own_page(Context& context, http::Exchange& ex
 void RequestPipeline::record(const Context& context, const http::Exchange& exchange, Route& route, int status,
                              Duration taken, const TimeSpent& spent) {
     const auto& request = exchange.request();
-    duration(route, request.method, status).observe(taken);
+    route.durations.observe(request.method, status, taken);
     const bool sampled = ++served_ % static_cast<std::uint64_t>(std::max(options_.access_log_sample, 1)) == 0;
     const bool slow = slow_.is_slow(taken);
     const auto level = status >= 500 ? LogLevel::warning : LogLevel::info;
     if (!slow && (!process_.log.enabled(level) || (!sampled && status < 500))) return;
     const std::array<LogField, 5> fields{LogField{"method", request.method_name},
                                          {"path", request.path()},
-                                         {"route", route.pattern},
+                                         {"route", route.durations.route()},
                                          {"status", status},
                                          {"duration_ms", log_ms(taken)}};
     if (slow && slow_.note(context, taken, spent, fields)) return;
     if (sampled || status >= 500) process_.log.write(level, &context.trace, "request", fields);
-}
-
-Histogram& RequestPipeline::duration(Route& route, Method method, int status) {
-    for (const auto& known : route.durations) {
-        if (known.method == method && known.status == status) return *known.histogram;
-    }
-    const auto method_label = name(method);
-    auto& made = process_.metrics.histogram(
-        "http_server_request_duration_seconds", "Duration of HTTP server requests.",
-        {{"http_request_method", method_label.empty() ? "_OTHER" : std::string(method_label)},
-         {"http_route", route.pattern},
-         {"http_response_status_code", std::to_string(status)}});
-    route.durations.push_back({method, status, &made});
-    return made;
 }
 
 } // namespace flotilla

@@ -10,6 +10,7 @@
 #include <flotilla/http/router.hpp>
 #include <flotilla/http/server.hpp>
 #include <flotilla/http/static_content.hpp>
+#include <flotilla/observe/request_durations.hpp>
 #include <flotilla/observe/slow_requests.hpp>
 #include <flotilla/service/asyncapi.hpp>
 #include <flotilla/service/health.hpp>
@@ -40,13 +41,7 @@ public:
 private:
     struct Route {
         std::unique_ptr<detail::EndpointHandler> handler; ///< null: `files`
-        std::string pattern;
-        struct Measured {
-            Method method;
-            int status;
-            Histogram* histogram;
-        };
-        std::vector<Measured> durations; ///< made on first use
+        RequestDurations durations;                       ///< knows its pattern
         std::optional<http::StaticContent> files = {};
     };
     struct Answer {
@@ -71,7 +66,6 @@ private:
     HealthReport health() const;
     void record(const Context& context, const http::Exchange& exchange, Route& route, int status, Duration taken,
                 const TimeSpent& spent);
-    Histogram& duration(Route& route, Method method, int status);
 
     World& world_;
     Process& process_;
