@@ -105,7 +105,7 @@ task<int> ConsoleApi::show(Context& context, http::Exchange& exchange, std::stri
     auto mail = co_await mails_.find(context, std::move(id));
     if (!mail) co_return co_await respond_problem(context, exchange, std::move(mail.error()));
     if (!*mail) {
-        Error missing(Kind::not_found, "mail_not_found", "Mail not found");
+        auto missing = Error(Kind::not_found, "mail_not_found", "Mail not found");
         co_return co_await respond_problem(context, exchange, std::move(missing));
     }
     co_return co_await respond_json(context, exchange, 200, json::write(**mail));

@@ -8,7 +8,7 @@
 
 namespace flotilla::http {
 
-/// Limits and times of a server; the defaults are DESIGN's. Past a limit the answer is 400, 408, 413, 414, 431 or 503.
+/// Limits and times of a server, with their defaults. Past a limit the answer is 400, 408, 413, 414, 431 or 503.
 struct ServerOptions {
     std::size_t request_line_bytes_max = 8 * 1024;
     std::size_t header_bytes_max = 32 * 1024;

@@ -109,10 +109,35 @@ CREATE UNIQUE INDEX flotilla_parked_place ON flotilla_parked (consumer, producer
 CREATE INDEX flotilla_parked_key ON flotilla_parked (consumer, topic, key);
 )sql";
 
+// A row that waits is in two trees instead of four: position is SQLite's own key, and rows without a number are in no
+// index of numbers.
+constexpr std::string_view kLeanOutbox = R"sql(
+CREATE TABLE flotilla_outbox_lean (
+    position BIGINT NOT NULL PRIMARY KEY,
+    event_id TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    sequence BIGINT,
+    occurred_at BIGINT NOT NULL,
+    traceparent TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    published_at BIGINT
+);
+INSERT INTO flotilla_outbox_lean
+    (position, event_id, topic, partition, key, sequence, occurred_at, traceparent, payload, published_at)
+    SELECT position, event_id, topic, partition, key, sequence, occurred_at, traceparent, payload, published_at
+    FROM flotilla_outbox ORDER BY position;
+DROP TABLE flotilla_outbox;
+ALTER TABLE flotilla_outbox_lean RENAME TO flotilla_outbox;
+CREATE INDEX flotilla_outbox_unsequenced ON flotilla_outbox (position) WHERE sequence IS NULL;
+CREATE UNIQUE INDEX flotilla_outbox_sequence ON flotilla_outbox (topic, partition, sequence) WHERE sequence IS NOT NULL;
+)sql";
+
 constexpr std::array kMigrations{
     Migration{1, "0001_idempotency", kIdempotency}, Migration{2, "0002_jobs", kJobs},
     Migration{3, "0003_outbox", kOutbox},           Migration{4, "0004_inbox", kInbox},
-    Migration{5, "0005_parked", kParked},
+    Migration{5, "0005_parked", kParked},           Migration{6, "0006_lean_outbox", kLeanOutbox},
 };
 
 } // namespace

@@ -6,7 +6,8 @@
 namespace flotilla {
 
 /// One numbered SQL file, embedded in the binary (CMake: flotilla_embed_migrations).
-/// SQL is the shared dialect of DESIGN §6; statements are separated by `;` at line ends.
+/// SQL is what SQLite and PostgreSQL both understand: TEXT, BIGINT, INTEGER and DOUBLE PRECISION columns, keys made
+/// by the application, no FOR UPDATE. Statements are separated by `;` at line ends.
 struct Migration {
     int version;           ///< 1, 2, 3, ... without gaps
     std::string_view name; ///< "0001_create_orders"

@@ -47,17 +47,51 @@ bool ends_line(std::string_view text, std::size_t at) {
     return at == text.size() || text[at] == '\n' || text.substr(at, 2) == "--";
 }
 
+/// The keyword it begins with, in capitals.
+std::string first_word(std::string_view text) {
+    std::string word;
+    for (const char c : skip_comments(text)) {
+        if (upper(c) < 'A' || upper(c) > 'Z') break;
+        word += upper(c);
+    }
+    return word;
+}
+
+constexpr std::string_view kKeyType = "BIGINT";
+
+/// Takes a keyword and the blanks behind it off the text, when it begins with that.
+bool take_word(std::string_view& text, std::string_view word) {
+    const auto found = text.substr(0, word.size());
+    if (!std::ranges::equal(found, word, {}, upper)) return false;
+    const auto end = std::ranges::find_if_not(text.substr(word.size()), is_space);
+    text.remove_prefix(static_cast<std::size_t>(end - text.begin()));
+    return true;
+}
+
+/// The type of a column that is the primary key alone.
+bool is_key_type(std::string_view text) {
+    if (!take_word(text, kKeyType)) return false;
+    if (take_word(text, "NOT") && !take_word(text, "NULL")) return false;
+    return take_word(text, "PRIMARY") && take_word(text, "KEY");
+}
+
 } // namespace
 
-std::string with_numbered_parameters(std::string_view text) {
+std::string for_sqlite(std::string_view text) {
+    const bool creates = first_word(text) == "CREATE";
     std::string translated;
     translated.reserve(text.size());
     std::size_t at = 0;
     while (at < text.size()) {
-        const auto end = skip_quoted(text, at);
-        if (end != at) {
+        if (const auto end = skip_quoted(text, at); end != at) {
             translated += text.substr(at, end - at);
             at = end;
+            continue;
+        }
+        const bool begins_word = at == 0 || is_space(text[at - 1]);
+        if (creates && begins_word && is_key_type(text.substr(at))) {
+            translated += "INTEGER";
+            at += kKeyType.size();
             continue;
         }
         const bool parameter = text[at] == '$' && at + 1 < text.size() && is_digit(text[at + 1]);
@@ -89,14 +123,15 @@ std::vector<std::string_view> split_statements(std::string_view script) {
     return statements;
 }
 
+bool changes_rows(std::string_view text) {
+    static constexpr std::array<std::string_view, 5> kRowStatements{"INSERT", "REPLACE", "UPDATE", "DELETE", "WITH"};
+    return std::ranges::find(kRowStatements, first_word(text)) != kRowStatements.end();
+}
+
 Result<void> check_allowed(std::string_view text) {
     static constexpr std::array<std::string_view, 10> kRefused{"BEGIN",   "COMMIT", "END",    "ROLLBACK", "SAVEPOINT",
                                                                "RELEASE", "PRAGMA", "ATTACH", "DETACH",   "VACUUM"};
-    std::string word;
-    for (const char c : skip_comments(text)) {
-        if (upper(c) < 'A' || upper(c) > 'Z') break;
-        word += upper(c);
-    }
+    const auto word = first_word(text);
     if (std::ranges::find(kRefused, word) == kRefused.end()) return {};
     return Error(Kind::internal, word + " belongs to the database driver: " + shortened(text));
 }

@@ -8,13 +8,17 @@
 
 namespace flotilla::sql {
 
-/// The shared dialect's `$1` as SQLite's `?1` (which numbers `$n` by occurrence). Quoted text and comments stay as they
-/// are.
-std::string with_numbered_parameters(std::string_view text);
+/// A statement of the shared dialect as SQLite wants it: `$1` as `?1` (it numbers `$n` by occurrence), and a column's
+/// `BIGINT PRIMARY KEY` as `INTEGER PRIMARY KEY`, which makes it the table's own key: one tree instead of two. Quoted
+/// text and comments stay as they are.
+std::string for_sqlite(std::string_view text);
 
 /// Splits a script after each `;` that ends a line, outside quoted text and comments. Pieces without a statement
 /// (blank, comments only) are left out.
 std::vector<std::string_view> split_statements(std::string_view script);
+
+/// INSERT, REPLACE, UPDATE, DELETE, also behind WITH: all that such a statement can change are rows.
+bool changes_rows(std::string_view text);
 
 /// Refuses statements that belong to the driver, not to a transaction body or a migration: BEGIN, COMMIT, END,
 /// ROLLBACK, SAVEPOINT, RELEASE, PRAGMA, ATTACH, DETACH, VACUUM. Errors: internal, with the text.

@@ -7,12 +7,25 @@ namespace {
 
 // Goal: parameters are translated where they are parameters and nowhere else.
 TEST(SqlText, TranslateParametersLeavesQuotedTextAndComments) {
-    EXPECT_EQ(with_numbered_parameters("SELECT $1, $12 FROM t WHERE a = $1"), "SELECT ?1, ?12 FROM t WHERE a = ?1");
-    EXPECT_EQ(with_numbered_parameters("SELECT '$1', 'it''s $2', $3"), "SELECT '$1', 'it''s $2', ?3");
-    EXPECT_EQ(with_numbered_parameters("SELECT \"$1\" -- costs $2\n, $3 /* $4 */"),
-              "SELECT \"$1\" -- costs $2\n, ?3 /* $4 */");
-    EXPECT_EQ(with_numbered_parameters("SELECT '5$', $"), "SELECT '5$', $");
-    EXPECT_EQ(with_numbered_parameters("SELECT 'unclosed $1"), "SELECT 'unclosed $1");
+    EXPECT_EQ(for_sqlite("SELECT $1, $12 FROM t WHERE a = $1"), "SELECT ?1, ?12 FROM t WHERE a = ?1");
+    EXPECT_EQ(for_sqlite("SELECT '$1', 'it''s $2', $3"), "SELECT '$1', 'it''s $2', ?3");
+    EXPECT_EQ(for_sqlite("SELECT \"$1\" -- costs $2\n, $3 /* $4 */"), "SELECT \"$1\" -- costs $2\n, ?3 /* $4 */");
+    EXPECT_EQ(for_sqlite("SELECT '5$', $"), "SELECT '5$', $");
+    EXPECT_EQ(for_sqlite("SELECT 'unclosed $1"), "SELECT 'unclosed $1");
+}
+
+// Goal: a whole number that is a table's key becomes SQLite's own key; nothing else changes its type.
+TEST(SqlText, TranslateKeysOfTablesOnly) {
+    EXPECT_EQ(for_sqlite("CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)"),
+              "CREATE TABLE t (id INTEGER PRIMARY KEY, n BIGINT)");
+    EXPECT_EQ(for_sqlite("-- t\ncreate table t (\n  id bigint\n NOT  null primary\tkey)"),
+              "-- t\ncreate table t (\n  id INTEGER\n NOT  null primary\tkey)");
+    for (const auto* unchanged :
+         {"CREATE TABLE t (a BIGINT NOT NULL, b BIGINT, PRIMARY KEY (a, b))", "CREATE TABLE t (BIGINT_ BIGINT)",
+          "CREATE TABLE t (a TEXT DEFAULT ' BIGINT PRIMARY KEY' PRIMARY KEY)", "CREATE TABLE t (a BIGINT NOT",
+          "SELECT a BIGINT PRIMARY KEY", "CREATE TABLE t (a BIGINT UNIQUE, b TEXT PRIMARY KEY)",
+          "CREATE TABLE t (a BIGINT"})
+        EXPECT_EQ(for_sqlite(unchanged), unchanged);
 }
 
 // Goal: a script falls into its statements at `;` that ends a line, not at others.

@@ -121,7 +121,10 @@ Result<void> Connection::configure(const ConnectionOptions& options) {
     // A checkpoint waits for the disk twice while transactions wait for it: every 16 MiB, 4000 pages, 64 concurrent
     // ones are a sixth more than every 4, and their p99 half of it; more still brings no more. A page changed often is
     // copied once. journal_size_limit stays at -1 (SQLite's default): a checkpointed WAL is written over, not cut.
+    // temp_store: what a statement or savepoint needs to take itself back stays in memory. A body is small, and a
+    // service may have no folder for temporary files.
     auto ready = script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
+                        "PRAGMA temp_store = MEMORY; "
                         "PRAGMA wal_autocheckpoint = 4000; PRAGMA secure_delete = FAST");
     if (ready && options.checkpoints_by_owner) sqlite3_wal_hook(handle_, &Connection::on_commit_to_wal, this);
     return ready;
@@ -167,9 +170,10 @@ Result<CachedStatement*> Connection::cached(std::string_view sql, std::unique_pt
     const auto found = statements_.find(sql);
     if (found != statements_.end() && !found->second->running) return found->second.get();
     if (auto allowed = sql::check_allowed(sql); !allowed) return std::move(allowed.error());
-    auto prepared = prepare(sql::with_numbered_parameters(sql));
+    auto prepared = prepare(sql::for_sqlite(sql));
     if (!prepared) return std::move(prepared.error());
     own = std::make_unique<CachedStatement>(*prepared);
+    own->changes_schema = sqlite3_stmt_readonly(*prepared) == 0 && !sql::changes_rows(sql);
     if (found != statements_.end()) return own.get();
     if (statements_.size() >= kCachedStatementsMax) {
         std::erase_if(statements_, [](const auto& entry) { return !entry.second->running; });
@@ -216,6 +220,7 @@ Result<std::int64_t> Connection::run(std::string_view sql, std::span<const SqlVa
     const Running running(**statement);
     if (auto bound = bind((*statement)->handle, sql, arguments); !bound) return std::move(bound.error());
     steps_ = 0;
+    if ((*statement)->changes_schema) ++schema_writes_;
     const auto changes_before = total_changes();
     if (auto done = step_all((*statement)->handle, sql, row); !done) return std::move(done.error());
     // sqlite3_changes() keeps the number of the last statement that could change rows; others change none.
@@ -249,6 +254,8 @@ bool Connection::has_deferred_violations() const {
 }
 
 std::int64_t Connection::total_changes() const { return sqlite3_total_changes64(handle_); }
+
+std::int64_t Connection::writes() const { return total_changes() + schema_writes_; }
 
 Result<void> Connection::script(const std::string& sql) {
     if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return error(sql);

@@ -147,6 +147,16 @@ void Writer::deliver(Requests batch) {
 
 /// One transaction of the file with as many of the requests as it takes. Returns how many are done.
 std::size_t Writer::run_transaction(std::span<const std::shared_ptr<WriteRequest>> requests) {
+    const bool guarded = options_.bodies_twice || guarded_left_ > 0;
+    if (guarded_left_ > 0) --guarded_left_;
+    if (const auto done = try_transaction(requests, guarded)) return *done;
+    guarded_left_ = kGuarded;
+    return try_transaction(requests, true).value();
+}
+
+/// nullopt: all of it was taken back because a body failed after it wrote; only without guard.
+std::optional<std::size_t> Writer::try_transaction(std::span<const std::shared_ptr<WriteRequest>> requests,
+                                                   bool guarded) {
     const auto fail_first = [&](std::size_t count, const Error& reason) {
         for (const auto& request : requests.first(count)) {
             if (request->outcome) request->outcome = reason;
@@ -158,17 +168,27 @@ std::size_t Writer::run_transaction(std::span<const std::shared_ptr<WriteRequest
     const World& world = requests.front()->client->world();
     const Timestamp begun_at = world.now();
     if (auto begun = connection_->begin(); !begun) return fail_first(requests.size(), begun.error());
-    const auto changes_before = connection_->total_changes();
     std::size_t count = 0;
+    bool wrote = false;
     for (const auto& request : requests) {
         request->waited = begun_at - request->now;
-        run_body(*request);
+        const auto writes_before = connection_->writes();
+        guarded ? run_guarded(*request) : run_body(*request);
         ++count;
         // A full disk or an I/O error ends the whole transaction, and with it the bodies before this one.
         if (!connection_->in_transaction()) {
             return fail_first(
                 count, Error(Kind::unavailable, "the database had to roll back: " +
                                                     (request->outcome ? "" : request->outcome.error().message())));
+        }
+        const bool this_wrote = connection_->writes() != writes_before;
+        if (request->outcome) {
+            wrote = wrote || this_wrote;
+        } else if (this_wrote && !guarded) {
+            connection_->rollback();
+            if (wrote) return std::nullopt;
+            note_done(requests.first(count), false, false); // there was nothing else to take back
+            return count;
         }
     }
     const Timestamp bodies_done_at = world.now();
@@ -183,36 +203,24 @@ std::size_t Writer::run_transaction(std::span<const std::shared_ptr<WriteRequest
         connection_->rollback();
         return fail_first(count, committed.error());
     }
-    note_commit(done, connection_->total_changes() != changes_before);
+    note_done(done, true, wrote);
     return count;
 }
 
-void Writer::run_body(WriteRequest& request) {
-    if (options_.bodies_twice && !try_body(request, false)) return;
-    try_body(request, true);
+void Writer::run_guarded(WriteRequest& request) {
+    if (options_.bodies_twice && !run_in_savepoint(request, false)) return;
+    run_in_savepoint(request, true);
 }
 
-/// Runs the body in a savepoint; keeps its changes when it succeeded and `keep` is set. Returns whether the transaction
-/// goes on.
-bool Writer::try_body(WriteRequest& request, bool keep) {
-    request.signals.clear();
+/// Keeps the body's changes when it succeeded and `keep` is set. Returns whether the transaction goes on.
+bool Writer::run_in_savepoint(WriteRequest& request, bool keep) {
     request.outcome = connection_->savepoint();
     if (!request.outcome) {
         connection_->rollback();
         return false;
     }
-    try {
-        WriterTransaction transaction(*connection_, request);
-        request.outcome = request.body(transaction);
-    } catch (const std::exception& exception) {
-        request.outcome = Error(Kind::internal, std::string("a transaction body threw: ") + exception.what());
-    } catch (...) {
-        request.outcome = Error(Kind::internal, "a transaction body threw something that is no std::exception");
-    }
+    run_body(request);
     if (!connection_->in_transaction()) return false;
-    if (request.outcome && connection_->has_deferred_violations()) {
-        request.outcome = Error(Kind::conflict, "foreign_key_violation", "FOREIGN KEY constraint failed");
-    }
     Result<void> ended;
     if (!request.outcome || !keep) ended = connection_->rollback_to_savepoint();
     if (ended) ended = connection_->release();
@@ -222,10 +230,24 @@ bool Writer::try_body(WriteRequest& request, bool keep) {
     return false;
 }
 
-void Writer::note_commit(std::span<const std::shared_ptr<WriteRequest>> requests, bool wrote) {
+void Writer::run_body(WriteRequest& request) {
+    request.signals.clear();
+    try {
+        WriterTransaction transaction(*connection_, request);
+        request.outcome = request.body(transaction);
+    } catch (const std::exception& exception) {
+        request.outcome = Error(Kind::internal, std::string("a transaction body threw: ") + exception.what());
+    } catch (...) {
+        request.outcome = Error(Kind::internal, "a transaction body threw something that is no std::exception");
+    }
+    if (request.outcome && connection_->has_deferred_violations())
+        request.outcome = Error(Kind::conflict, "foreign_key_violation", "FOREIGN KEY constraint failed");
+}
+
+void Writer::note_done(std::span<const std::shared_ptr<WriteRequest>> requests, bool committed, bool wrote) {
     const std::lock_guard lock(mutex_);
     statistics_.bodies += requests.size();
-    ++statistics_.commits;
+    if (committed) ++statistics_.commits;
     if (wrote && instruments_) {
         instruments_->bodies_per_commit->observe(static_cast<double>(requests.size()));
         instruments_->commit_duration->observe(requests.front()->commit);

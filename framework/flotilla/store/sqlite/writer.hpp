@@ -41,12 +41,17 @@ struct WriteRequest {
 };
 
 /// Owns the one writing connection of a file and the thread it lives on. Each wake-up takes everything that waits (up
-/// to kBatchMax bodies) into one transaction: every body in a savepoint of its own, one COMMIT, then the answers.
-/// A failed COMMIT fails every body in it. Thread-safe.
+/// to kBatchMax bodies) into one transaction, one COMMIT, then the answers. A failed COMMIT fails every body in it.
+///
+/// A body that fails must leave nothing. Most that do have written nothing yet, so bodies run bare first. One that
+/// fails after it wrote takes the whole transaction back, which is then run again with a savepoint around each body,
+/// and so are the next kGuarded ones: a savepoint costs as much as an insert, a repetition as much as the transaction.
+/// Thread-safe.
 class Writer {
 public:
     static constexpr std::size_t kQueueMax = 4096;
     static constexpr std::size_t kBatchMax = 256;
+    static constexpr int kGuarded = 64;
 
     struct Options {
         /// Runs each body, rolls it back and runs it again: finds bodies that consume their captures.
@@ -89,14 +94,17 @@ private:
     Requests take_batch();
     void deliver(Requests batch);
     std::size_t run_transaction(std::span<const std::shared_ptr<WriteRequest>> requests);
+    std::optional<std::size_t> try_transaction(std::span<const std::shared_ptr<WriteRequest>> requests, bool guarded);
+    void run_guarded(WriteRequest& request);
+    bool run_in_savepoint(WriteRequest& request, bool keep);
     void run_body(WriteRequest& request);
-    bool try_body(WriteRequest& request, bool keep);
     void probe();
-    void note_commit(std::span<const std::shared_ptr<WriteRequest>> requests, bool wrote);
+    void note_done(std::span<const std::shared_ptr<WriteRequest>> requests, bool committed, bool wrote);
     void note_failure(std::uint64_t bodies, const Error& error);
 
     const Options options_;
     std::unique_ptr<Connection> connection_; // the worker's
+    int guarded_left_ = 0;                   // the worker's
 
     mutable std::mutex mutex_;
     std::condition_variable batch_done_;

@@ -1,0 +1,73 @@
+#include <flotilla/store/framework_tables.hpp>
+
+#include <flotilla/store/test_database.hpp>
+
+namespace flotilla {
+namespace {
+
+using test::TestDatabase;
+using test::value;
+
+struct Row {
+    std::int64_t position = 0;
+    std::string event_id, topic;
+    std::int64_t partition = 0;
+    std::string key;
+    std::optional<std::int64_t> sequence;
+    std::int64_t occurred_at = 0;
+    std::string traceparent, payload;
+    std::optional<std::int64_t> published_at;
+    bool operator==(const Row&) const = default;
+};
+
+// Goal: a database of an older program keeps its events, numbered or not, and numbers stay unique.
+TEST(FrameworkTables, EventsSurviveTheLeanOutbox) {
+    TestDatabase store("sqlite::memory:");
+    value(store.migrate("flotilla", framework_migrations().first(5)));
+    value(
+        store.execute("INSERT INTO flotilla_outbox VALUES (7, 'e-7', 'order.created', 0, 'o-1', 1, 11, 't', '{}', 12),"
+                      " (8, 'e-8', 'order.created', 0, 'o-2', 2, 13, 't', '{\"a\":1}', NULL),"
+                      " (9, 'e-9', 'order.created', 0, 'o-3', NULL, 14, 't', '{}', NULL)"));
+    const auto rows = [&] { return value(store.select<Row>("SELECT * FROM flotilla_outbox ORDER BY position")); };
+    const auto before = rows();
+    ASSERT_EQ(before.size(), 3U);
+    store.create_framework_tables();
+    EXPECT_EQ(rows(), before);
+    EXPECT_EQ(store.execute("UPDATE flotilla_outbox SET sequence = 2 WHERE position = 9").error().code(),
+              "unique_violation");
+    EXPECT_EQ(store.execute("INSERT INTO flotilla_outbox SELECT * FROM flotilla_outbox").error().code(),
+              "unique_violation");
+}
+
+// Goal: what the relay asks for is found by an index, however many events wait or were published.
+TEST(FrameworkTables, OutboxIsReadByIndex) {
+    TestDatabase store("sqlite::memory:");
+    store.create_framework_tables();
+    const auto plan_of = [&](const std::string& query, std::size_t parameters) {
+        std::string plan;
+        value(store.transact([&](Transaction& tx) -> Result<int> {
+            const std::vector<SqlValue> arguments(parameters, SqlValue(std::int64_t{1}));
+            auto done = tx.run("EXPLAIN QUERY PLAN " + query, arguments, [&](const SqlRow& row) -> Result<void> {
+                plan += std::string(row.text(row.columns() - 1)) + "\n";
+                return {};
+            });
+            if (!done) return std::move(done.error());
+            return 0;
+        }));
+        return plan;
+    };
+    const std::string from = " FROM flotilla_outbox WHERE ";
+    const std::string waiting = plan_of("SELECT payload" + from + "sequence IS NULL ORDER BY position LIMIT $1", 1);
+    EXPECT_EQ(waiting, "SCAN flotilla_outbox USING INDEX flotilla_outbox_unsequenced\n");
+    const std::string numbered =
+        plan_of("SELECT payload" + from +
+                    "topic = $1 AND partition = $2 AND sequence >= $3 AND sequence <= $4 ORDER BY sequence",
+                4);
+    EXPECT_EQ(numbered, "SEARCH flotilla_outbox USING INDEX flotilla_outbox_sequence (topic=? AND partition=? AND "
+                        "sequence>? AND sequence<?)\n");
+    EXPECT_EQ(plan_of("UPDATE flotilla_outbox SET sequence = $1 WHERE position = $2", 2),
+              "SEARCH flotilla_outbox USING INTEGER PRIMARY KEY (rowid=?)\n");
+}
+
+} // namespace
+} // namespace flotilla
