@@ -16,6 +16,9 @@ struct Command;
 /// The version of Redis whose behaviour this is; clients choose features by it.
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 
+/// What a command gets that memory has no room for.
+inline constexpr std::string_view kOutOfMemory = "OOM command not allowed when used memory > 'maxmemory'.";
+
 /// One command being executed. Helpers that can fail write the error reply and return nothing.
 struct Call {
     Engine& engine;
@@ -64,6 +67,7 @@ struct Command {
         kPubSub = 8,  ///< allowed to a RESP2 client with subscriptions
         kBlocking = 16,
         kFast = 32,
+        kUnqueued = 64, ///< runs at once, also after MULTI
     };
     std::string_view name; ///< lower case
     int arity;             ///< with the name(s); negative: at least

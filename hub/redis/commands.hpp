@@ -21,6 +21,13 @@ void client_setinfo(Call&);
 void client_info(Call&);
 void client_list(Call&);
 
+// transaction_commands.cpp
+void multi(Call&);
+void exec(Call&);
+void discard(Call&);
+void watch(Call&);
+void unwatch(Call&);
+
 // server_commands.cpp
 void info(Call&);
 void command(Call&);

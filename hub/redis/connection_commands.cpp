@@ -23,6 +23,7 @@ void quit(Call& call) {
 
 void reset(Call& call) {
     call.engine.pubsub().forget(call.session);
+    call.engine.discard_transaction(call.session);
     call.session.protocol = 2;
     call.session.name.clear();
     call.reply.simple("RESET");
@@ -131,8 +132,11 @@ namespace {
 std::string describe(const Session& session, std::int64_t now_ms) {
     std::string line = "id=" + std::to_string(session.id) + " addr=" + session.peer + " name=" + session.name;
     line += " age=" + std::to_string((now_ms - session.connected_ms) / 1000);
-    line += std::string(" flags=") + (session.blocked ? "b" : session.subscriptions() > 0 ? "P" : "N") + " db=0";
+    const auto& transaction = session.transaction;
+    const char* flags = session.blocked ? "b" : session.subscriptions() > 0 ? "P" : transaction.open ? "x" : "N";
+    line += std::string(" flags=") + flags + " db=0";
     line += " sub=" + std::to_string(session.channels.size()) + " psub=" + std::to_string(session.patterns.size());
+    line += " multi=" + (transaction.open ? std::to_string(transaction.commands.size()) : "-1");
     line += " omem=" + std::to_string(session.unsent_bytes) + " user=default resp=" + std::to_string(session.protocol);
     line += " lib-name=" + session.library_name + " lib-ver=" + session.library_version + "\n";
     return line;

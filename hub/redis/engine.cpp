@@ -32,6 +32,10 @@ void reply_arity(Reply& reply, const Command& command) {
     reply.error("ERR wrong number of arguments for '" + std::string(name) + "' command");
 }
 
+// What one of each costs beside its text, approximately.
+constexpr std::size_t kQueuedCommandBytes = 100;
+constexpr std::size_t kQueuedArgumentBytes = 40;
+
 bool arity_fits(const Command& command, std::size_t arguments) {
     const auto given = static_cast<int>(arguments);
     return command.arity >= 0 ? given == command.arity : given >= -command.arity;
@@ -63,7 +67,8 @@ const Command* resolve(Reply& reply, std::span<const std::string_view> arguments
 } // namespace
 
 Engine::Engine(Keyspace& keyspace, Clock now_ms, EngineLimits limits)
-    : keyspace_(keyspace), now_ms_(std::move(now_ms)), limits_(limits), started_ms_(now_ms_()) {}
+    : keyspace_(keyspace), now_ms_(std::move(now_ms)), limits_(limits), watched_keys_(keyspace),
+      started_ms_(now_ms_()) {}
 
 void Engine::connect(Session& session) {
     session.id = ++last_session_;
@@ -74,6 +79,7 @@ void Engine::connect(Session& session) {
 void Engine::leave(Session& session) {
     if (session.blocked) unblock(session);
     pubsub_.forget(session);
+    discard_transaction(session);
 }
 
 void Engine::refuse(Session& session, std::string_view error) {
@@ -110,23 +116,90 @@ void Engine::execute(Session& session, std::span<const std::string_view> argumen
     expire_keys(now_ms);
     Reply reply(session.output, session.protocol);
     const Command* command = resolve(reply, arguments);
-    if (!command) return;
-    if ((command->flags & Command::kDenyOom) && keyspace_.full()) {
-        return reply.error("OOM command not allowed when used memory > 'maxmemory'.");
+    const std::string refusal = command ? refusal_of(session, *command) : "";
+    if (!refusal.empty()) reply.error(refusal);
+    if (!command || !refusal.empty()) {
+        session.transaction.refused = session.transaction.open;
+        return;
     }
-    if ((command->flags & Command::kWrite) && !write_refusal_.empty()) {
-        return reply.error("MISCONF Errors writing to the AOF file: " + write_refusal_);
-    }
-    if (session.protocol == 2 && session.subscriptions() > 0 && !(command->flags & Command::kPubSub)) {
-        const std::string_view name = command->full_name.empty() ? command->name : command->full_name;
-        return reply.error(
-            "ERR Can't execute '" + std::string(name) +
-            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context");
-    }
+    if (session.transaction.open && !(command->flags & Command::kUnqueued)) return queue(session, *command, arguments);
     Call call{*this, session, *command, arguments, reply, now_ms};
     command->run(call);
     serve_signalled();
     enforce_output_limit(session);
+}
+
+/// Why the command may not run now; empty: it may.
+std::string Engine::refusal_of(const Session& session, const Command& command) const {
+    if ((command.flags & Command::kDenyOom) && keyspace_.full()) return std::string(kOutOfMemory);
+    if ((command.flags & Command::kWrite) && !write_refusal_.empty())
+        return "MISCONF Errors writing to the AOF file: " + write_refusal_;
+    if (session.protocol == 2 && session.subscriptions() > 0 && !(command.flags & Command::kPubSub)) {
+        const std::string_view name = command.full_name.empty() ? command.name : command.full_name;
+        return "ERR Can't execute '" + std::string(name) +
+               "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
+    }
+    return {};
+}
+
+// ---- transactions ----
+
+void Engine::queue(Session& session, const Command& command, std::span<const std::string_view> arguments) {
+    std::size_t bytes = kQueuedCommandBytes;
+    for (const std::string_view argument : arguments)
+        bytes += kQueuedArgumentBytes + argument.size();
+    Reply reply(session.output, session.protocol);
+    if (!reserve(session, bytes)) {
+        session.transaction.refused = true;
+        return reply.error(kOutOfMemory);
+    }
+    session.transaction.commands.push_back({&command, {arguments.begin(), arguments.end()}});
+    reply.simple("QUEUED");
+}
+
+bool Engine::reserve(Session& session, std::size_t bytes) {
+    if (queued_bytes_ + bytes > limits_.queued_bytes_max) return false;
+    queued_bytes_ += bytes;
+    session.transaction.bytes += bytes;
+    return true;
+}
+
+bool Engine::watch(Session& session, std::string_view key) {
+    if (!reserve(session, kQueuedCommandBytes + key.size())) return false;
+    watched_keys_.watch(session, key);
+    return true;
+}
+
+void Engine::unwatch(Session& session) {
+    watched_keys_.unwatch(session);
+    queued_bytes_ -= std::exchange(session.transaction.bytes, 0); // after MULTI it is queued itself
+}
+
+void Engine::discard_transaction(Session& session) {
+    watched_keys_.unwatch(session);
+    queued_bytes_ -= session.transaction.bytes;
+    session.transaction = {};
+}
+
+void Engine::run_transaction(Session& session, std::int64_t now_ms) {
+    const auto commands = std::move(session.transaction.commands);
+    discard_transaction(session);
+    for (const auto& each : commands) {
+        if (const auto refusal = refusal_of(session, *each.command); !refusal.empty()) {
+            Reply(session.output, session.protocol).error("EXECABORT Transaction discarded because of: " + refusal);
+            return;
+        }
+    }
+    Reply(session.output, session.protocol).array(commands.size());
+    session.transaction.running = true;
+    for (const auto& each : commands) {
+        const std::vector<std::string_view> arguments(each.arguments.begin(), each.arguments.end());
+        Call call{*this, session, *each.command, arguments, Reply(session.output, session.protocol), now_ms};
+        each.command->run(call);
+        enforce_output_limit(session); // its end is not the transaction's
+    }
+    session.transaction.running = false;
+    commands_ += commands.size();
 }
 
 void Engine::expire_keys(std::int64_t now_ms) {
@@ -148,6 +221,7 @@ Result<void> Engine::commit() {
 // ---- waiting for entries ----
 
 void Engine::block(Session& session, BlockedRead read) {
+    if (session.transaction.running) return Reply(session.output, session.protocol).null_array();
     for (const auto& source : read.sources) {
         auto& waiting = waiting_[source.key];
         if (std::ranges::find(waiting, &session) == waiting.end()) waiting.push_back(&session);

@@ -13,6 +13,7 @@
 #include "hub/redis/pubsub.hpp"
 #include "hub/redis/reply.hpp"
 #include "hub/redis/session.hpp"
+#include "hub/redis/watched_keys.hpp"
 
 namespace flotilla::hub {
 
@@ -20,6 +21,7 @@ namespace flotilla::hub {
 struct EngineLimits {
     std::size_t subscriber_output_bytes_max = 32 * 1024 * 1024; ///< a slower subscriber is disconnected
     std::size_t output_bytes_max = 256 * 1024 * 1024; ///< the same for a client that reads its replies too slowly
+    std::size_t queued_bytes_max = 256 * 1024 * 1024; ///< after MULTI and WATCH, of all clients together
 };
 
 /// The Redis commands over a keyspace: takes parsed commands, writes replies into sessions. It works in turns: execute
@@ -73,10 +75,22 @@ public:
     std::size_t blocked_sessions() const { return blocked_count_; }
     /// To be called when a stream got entries, lost a group, or a key has gone or changed its type: serves who waits.
     void signal(std::string_view key);
+    /// False: there is no room for it.
+    bool watch(Session& session, std::string_view key);
+    /// Requires: the session is not between MULTI and EXEC.
+    void unwatch(Session& session);
+    /// Forgets what MULTI and WATCH began.
+    void discard_transaction(Session& session);
+    /// Runs what has been queued, as one: nothing of other clients comes between, and one commit makes it durable.
+    /// Writes all replies, or why nothing was run.
+    void run_transaction(Session& session, std::int64_t now_ms);
     /// Appends an out-of-band message; disconnects who does not take them.
     void push(Session& session, std::span<const std::string_view> items);
 
 private:
+    std::string refusal_of(const Session& session, const Command& command) const;
+    void queue(Session& session, const Command& command, std::span<const std::string_view> arguments);
+    bool reserve(Session& session, std::size_t bytes);
     void expire_keys(std::int64_t now_ms);
     void touch(Session& session);
     void serve_signalled();
@@ -89,6 +103,8 @@ private:
     Clock now_ms_;
     EngineLimits limits_;
     PubSub pubsub_;
+    WatchedKeys watched_keys_;
+    std::size_t queued_bytes_ = 0;
     std::map<std::uint64_t, Session*> sessions_;
     std::uint64_t last_session_ = 0;
     std::uint64_t commands_ = 0;

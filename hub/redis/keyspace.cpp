@@ -153,10 +153,12 @@ KeyValue& Keyspace::set_text(std::string_view key, std::string_view text) {
     used_bytes_ -= value->text.size();
     value->text = text;
     used_bytes_ += value->text.size();
+    value_changed(key);
     return *value;
 }
 
 void Keyspace::set_expiry(std::string_view key, KeyValue& value, std::int64_t expires_ms) {
+    value_changed(key);
     if (value.expires_ms == expires_ms) return;
     if (value.expires_ms) expiries_.erase({value.expires_ms, std::string(key)});
     value.expires_ms = expires_ms;
@@ -167,6 +169,7 @@ void Keyspace::set_expiry(std::string_view key, KeyValue& value, std::int64_t ex
 bool Keyspace::erase(std::string_view key) {
     const auto found = keys_.find(key);
     if (found == keys_.end()) return false;
+    value_changed(key);
     KeyValue& value = found->second;
     used_bytes_ -= kKeyBytes + found->first.size() + cost_of(value);
     if (value.expires_ms) expiries_.erase({value.expires_ms, found->first});
@@ -195,6 +198,7 @@ RedisStream& Keyspace::create_stream(std::string_view key) {
     value.stream->row = ++last_stream_;
     value.stream->key = key;
     save_head(*value.stream); // at once: groups and entries refer to it
+    value_changed(key);
     return *value.stream;
 }
 
@@ -205,6 +209,7 @@ void Keyspace::append(RedisStream& stream, EntryId id, std::string_view body) {
     stream.last_id = id;
     ++stream.entries_added;
     journal_.entry_added(stream.row, position, id, body); // tells the head's new numbers, too
+    value_changed(stream.key);
 }
 
 bool Keyspace::remove(RedisStream& stream, EntryId id) {
@@ -215,6 +220,7 @@ bool Keyspace::remove(RedisStream& stream, EntryId id) {
     journal_.entry_removed(stream.row, *position);
     stream.max_deleted_id = std::max(stream.max_deleted_id, id);
     touch(stream);
+    value_changed(stream.key);
     return true;
 }
 
@@ -225,6 +231,7 @@ std::size_t Keyspace::trim(RedisStream& stream, const TrimRule& rule) {
     if (trimmed.count == 0) return 0;
     journal_.entries_removed_through(stream.row, trimmed.through);
     touch(stream); // the entries that are gone no longer tell its numbers
+    value_changed(stream.key);
     return trimmed.count;
 }
 

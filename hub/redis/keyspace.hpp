@@ -54,6 +54,10 @@ public:
     std::size_t used_bytes() const { return used_bytes_; }
     bool full() const { return used_bytes_ >= limits_.memory_bytes_max; }
 
+    /// Called with each key whose value changes: that gets entries or loses some, gets or loses a time to live, is
+    /// made, replaced or dropped. Groups and what they hold are not the value. Null: nobody wants to know.
+    void observe_changes(std::function<void(std::string_view key)> observer) { observer_ = std::move(observer); }
+
     // ---- keys ----
     using Map = std::unordered_map<std::string, KeyValue, TextHash, std::equal_to<>>;
     const Map& keys() const { return keys_; }
@@ -103,6 +107,9 @@ private:
         RedisStream* stream;
         ConsumerGroup* group;
     };
+    void value_changed(std::string_view key) {
+        if (observer_) observer_(key);
+    }
     KeyValue& insert(std::string_view key);
     void forget(RedisStream& stream);
     void forget(ConsumerGroup& group);
@@ -110,6 +117,7 @@ private:
 
     StreamJournal& journal_;
     KeyspaceLimits limits_;
+    std::function<void(std::string_view)> observer_;
     Map keys_;
     std::set<std::pair<std::int64_t, std::string>> expiries_;
     std::size_t used_bytes_ = 0;

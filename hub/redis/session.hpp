@@ -10,6 +10,8 @@
 
 namespace flotilla::hub {
 
+struct Command;
+
 /// An XREAD or XREADGROUP that waits for entries.
 struct BlockedRead {
     struct Source {
@@ -23,6 +25,21 @@ struct BlockedRead {
     std::size_t count = 0;
     bool no_acknowledge = false;
     std::int64_t until_ms = 0; ///< wall clock; 0: for ever
+};
+
+/// What stands between MULTI and EXEC, and what WATCH asked for before.
+struct QueuedTransaction {
+    struct Queued {
+        const Command* command;
+        std::vector<std::string> arguments;
+    };
+    bool open = false;    ///< after MULTI
+    bool refused = false; ///< a command could not be queued: EXEC fails
+    bool stale = false;   ///< a watched key has changed: EXEC does nothing
+    bool running = false; ///< EXEC is at it: nothing waits
+    std::vector<Queued> commands;
+    std::set<std::string> watched;
+    std::size_t bytes = 0; ///< of both, approximately
 };
 
 /// What the bus knows of one client. Output collects replies and pushes of the current turn.
@@ -44,6 +61,7 @@ struct Session {
     std::set<std::string, std::less<>> channels;
     std::set<std::string, std::less<>> patterns;
     std::unique_ptr<BlockedRead> blocked; ///< set: commands wait
+    QueuedTransaction transaction;
 
     std::size_t subscriptions() const { return channels.size() + patterns.size(); }
 };

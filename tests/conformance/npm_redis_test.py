@@ -24,8 +24,10 @@ class NpmRedis(unittest.TestCase):
         self.assertEqual(["3-0", "4-0", "5-0"], [entry["id"] for entry in reply["autoclaim"]["messages"]])
         self.assertEqual([{"channel": "order.confirmed", "message": "two"}] + [{"channel": "order.created", "message": "one"}] * 2,
                          reply["heard"])
+        self.assertEqual(7, reply["transaction"][0])
+        self.assertIn("watched keys", reply["stale transaction"]["error"])
 
-    # Goal: streams with a group, autoclaim, pipelining, blocking reads, pub/sub and leases over RESP2.
+    # Goal: streams with a group, autoclaim, pipelining, blocking reads, pub/sub, leases and transactions over RESP2.
     def test_replies_are_those_of_redis_in_resp2(self):
         self.check("2")
 

@@ -104,6 +104,32 @@ class OnRedisServer:
         self.assertIn("WRONGTYPE Operation against a key holding the wrong kind of value", str(answers[1000]))
         self.assertEqual(7, answers[1001])
 
+    # Goal: a transaction is all of its commands or none; an optimistic one is tried again when somebody came between.
+    def test_transactions_are_all_or_nothing(self):
+        pipeline = self.redis.pipeline()
+        pipeline.xadd(self.key, {"n": 1}, id="1-0")
+        pipeline.incrby(self.key + ".count", 7)
+        self.assertEqual(["1-0", 7], pipeline.execute())
+        pipeline.incr(self.key + ".count")
+        pipeline.execute_command("NONSENSE")
+        with self.assertRaisesRegex(redis.ResponseError, "unknown command"):
+            pipeline.execute()
+        self.assertEqual("7", self.redis.get(self.key + ".count"))
+
+        tries = []
+
+        def double(pipe):
+            count = int(pipe.get(self.key + ".count"))
+            tries.append(count)
+            if len(tries) == 1:
+                self.connect().incr(self.key + ".count")
+            pipe.multi()
+            pipe.set(self.key + ".count", 2 * count)
+
+        self.assertEqual([True], self.redis.transaction(double, self.key + ".count"))
+        self.assertEqual([7, 8], tries)
+        self.assertEqual("16", self.redis.get(self.key + ".count"))
+
     # Goal: subscribers hear their channels and patterns, in order, and nothing after they leave.
     def test_pubsub_reaches_subscribers(self):
         subscriber = self.redis.pubsub()

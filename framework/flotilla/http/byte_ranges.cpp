@@ -23,6 +23,13 @@ std::optional<std::uint64_t> parse_position(std::string_view digits) {
     return value;
 }
 
+/// Compares digits as numbers of any length.
+bool is_less(std::string_view a, std::string_view b) {
+    for (auto* digits : {&a, &b})
+        digits->remove_prefix(std::min(digits->find_first_not_of('0'), digits->size()));
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
 /// One range-spec. False when it is malformed; `into` gets it when the representation has bytes of it.
 bool read_spec(std::string_view spec, std::uint64_t size, std::vector<ByteRange>& into) {
     const auto dash = spec.find('-');
@@ -36,7 +43,7 @@ bool read_spec(std::string_view spec, std::uint64_t size, std::vector<ByteRange>
     }
     const auto first = parse_position(begin);
     const auto last = end.empty() ? std::numeric_limits<std::uint64_t>::max() : parse_position(end);
-    if (!first || !last || *last < *first) return false;
+    if (!first || !last || (!end.empty() && is_less(end, begin))) return false;
     if (*first < size) into.push_back({*first, std::min(*last, size - 1)});
     return true;
 }

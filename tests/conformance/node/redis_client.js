@@ -66,11 +66,15 @@ await subscriber.pUnsubscribe();
 show("heard by nobody", await client.publish("order.created", "three"));
 show("usable after subscribing", await subscriber.ping());
 
-// Leases and counters.
+// Leases, counters, transactions.
 show("lease", await client.set("lease", "ada", { condition: "NX", expiration: { type: "PX", value: 60000 } }));
 show("held", await client.set("lease", "bob", { condition: "NX", expiration: { type: "PX", value: 60000 } }));
 show("count", await client.incrBy("count", 5));
 show("wrong type", await failure(client.incr("orders")));
+show("transaction", await client.multi().incrBy("count", 2).xLen("orders").exec());
+await client.watch("count");
+await client.incrBy("count", -2);
+show("stale transaction", await failure(client.multi().incrBy("count", 1).exec()));
 show("expire", await client.expire("count", 100));
 show("ttl", await client.ttl("missing"));
 show("del", await client.del(["lease", "count", "missing"]));
