@@ -122,17 +122,15 @@ task<void> OutboxRelay::Impl::publish_rounds(Context& context) {
         } else {
             note_success(context);
         }
-        if (const auto measured = co_await measure(context); !measured && !context.cancelled()) {
-            note_failure(context, measured.error());
-        }
-        if (worked && *worked) continue;
-        wake_after(worked ? kCompareEvery : backoff_.next());
-        const auto woken = co_await wake_.wait(context);
-        if (!woken) break;
-        // While the bus is down new events do not shorten the wait.
-        while (!worked && timer_.armed() && !context.cancelled()) {
-            if (const auto again = co_await wake_.wait(context); !again) break;
-        }
+        const bool more = worked && *worked;
+        if (!more) wake_after(worked ? kCompareEvery : backoff_.next());
+        // While the bus is down new events do not shorten the wait, but they are counted.
+        do {
+            if (const auto measured = co_await measure(context); !measured && !context.cancelled())
+                note_failure(context, measured.error());
+            if (more) break;
+            if (const auto woken = co_await wake_.wait(context); !woken) break;
+        } while (!worked && timer_.armed() && !context.cancelled());
     }
 }
 

@@ -101,6 +101,26 @@ task<void> bus_down(Context& context) {
 // Goal: while the bus is down events wait and the relay says so, once; then they flow in order.
 TEST(OutboxRelay, BusDownKeepsEventsUntilItReturns) { run_bounded(bus_down); }
 
+task<void> bus_stays_down(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    shop.bus->down = true;
+    Running relay(context, shop.make_relay({.retry_min = std::chrono::hours(1), .retry_max = std::chrono::hours(1)}));
+    co_await shop.place({"a"});
+    while (relay->statistics().last_error.empty())
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    for (std::int64_t count = 2; count <= 3; ++count) {
+        co_await shop.place({"a"});
+        while (relay->statistics().waiting < count)
+            want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    }
+    EXPECT_EQ(relay->statistics().waiting, 3);
+    EXPECT_TRUE(shop.bus->accepted.empty());
+    co_await relay.stop();
+}
+// Goal: events that come between two tries are counted at once, so that what /readyz says is true.
+TEST(OutboxRelay, BusDownCountsNewEventsAtOnce) { run_bounded(bus_stays_down); }
+
 double shown_lag(EventFixture& shop) {
     const auto text = shop.metrics.prometheus_text();
     const std::string name = "\nflotilla_outbox_lag_seconds ";
