@@ -193,6 +193,8 @@ task<void> Hub::Impl::stop_all(Context& context, Scope& services, Scope& serving
 
 task<void> Hub::Impl::handle(Context& context, http::Exchange& exchange) {
     const std::string_view path = exchange.request().path();
+    const Instant begun = world().monotonic();
+    const Method method = exchange.request().method;
     try {
         if (path == "/livez") {
             co_await respond_json(context, exchange, 200, R"({"status":"ok"})");
@@ -201,13 +203,12 @@ task<void> Hub::Impl::handle(Context& context, http::Exchange& exchange) {
         } else if (path == "/metrics") {
             co_await scrape(context, exchange);
         } else {
-            const Instant begun = world().monotonic();
-            const Method method = exchange.request().method;
             const auto done = co_await handle_api(context, exchange);
             durations_of(done.route).observe(method, done.status, world().monotonic() - begun - done.waited);
         }
     } catch (const std::exception& bug) {
         logger.error(context, "a request failed", {{"path", path}, {"error", bug.what()}});
+        durations_of("").observe(method, 500, world().monotonic() - begun);
         throw; // the server answers 500
     }
 }

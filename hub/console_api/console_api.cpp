@@ -66,7 +66,7 @@ task<int> respond_json(Context& context, http::Exchange& exchange, int status, s
 
 task<int> respond_problem(Context& context, http::Exchange& exchange, Error error, std::string allow) {
     (void)co_await http::respond_error(context, exchange, error, allow); // the peer may have gone
-    co_return http_status(error.kind());
+    co_return http::status_of(error);
 }
 
 ConsoleApi::ConsoleApi(MailStore& mails, HubDescription description)

@@ -74,7 +74,7 @@ public:
             return {"EXEC"};
         case 5:
             in_transaction_ = false;
-            return {pick({"DISCARD", "EXEC", "RESET"})};
+            return pick(4) ? Words{pick({"DISCARD", "EXEC", "RESET"})} : Words{"EXEC", "x"};
         case 6:
             return {"WATCH", pick({"s", "t", "text", "n", "none"}), stream()};
         case 7:

@@ -17,51 +17,55 @@ std::string upper(std::string_view text) {
     return out;
 }
 
-void reply_unknown(Reply& reply, std::span<const std::string_view> arguments) {
+std::string unknown_command(std::span<const std::string_view> arguments) {
     std::string text =
         "ERR unknown command '" + std::string(arguments[0].substr(0, 128)) + "', with args beginning with: ";
     std::string shown;
     for (std::size_t i = 1; i < arguments.size() && shown.size() < 128; ++i) {
         shown += '\'' + std::string(arguments[i].substr(0, 128 - shown.size())) + "' ";
     }
-    reply.error(text + shown);
+    return text + shown;
 }
 
-void reply_arity(Reply& reply, const Command& command) {
+std::string wrong_arity(const Command& command) {
     const std::string_view name = command.full_name.empty() ? command.name : command.full_name;
-    reply.error("ERR wrong number of arguments for '" + std::string(name) + "' command");
+    return "ERR wrong number of arguments for '" + std::string(name) + "' command";
 }
 
 // What one of each costs beside its text, approximately.
 constexpr std::size_t kQueuedCommandBytes = 100;
 constexpr std::size_t kQueuedArgumentBytes = 40;
+constexpr std::size_t kWatchedKeyBytes = 200;
+
+/// What EXEC answers when nothing was run for that reason.
+std::string aborted(std::string_view error) {
+    if (error.starts_with("ERR ")) error.remove_prefix(4);
+    return "EXECABORT Transaction discarded because of: " + std::string(error);
+}
 
 bool arity_fits(const Command& command, std::size_t arguments) {
     const auto given = static_cast<int>(arguments);
     return command.arity >= 0 ? given == command.arity : given >= -command.arity;
 }
 
-/// The command or subcommand that the arguments name, with the right number of them; or null and an error reply.
-const Command* resolve(Reply& reply, std::span<const std::string_view> arguments) {
+struct Resolved {
+    const Command* command = nullptr;
+    std::string error = {}; ///< why there is none
+};
+
+/// The command or subcommand that the arguments name, with the right number of them.
+Resolved resolve(std::span<const std::string_view> arguments) {
     const Command* command = find_command(command_table(), arguments[0]);
-    if (!command) {
-        reply_unknown(reply, arguments);
-        return nullptr;
-    }
+    if (!command) return {.error = unknown_command(arguments)};
     if (!command->subcommands.empty() && arguments.size() > 1) {
-        const Command* subcommand = find_command(command->subcommands, arguments[1]);
-        if (!subcommand) {
-            reply.error("ERR unknown subcommand '" + std::string(arguments[1].substr(0, 128)) + "'. Try " +
-                        upper(arguments[0]) + " HELP.");
-            return nullptr;
+        command = find_command(command->subcommands, arguments[1]);
+        if (!command) {
+            return {.error = "ERR unknown subcommand '" + std::string(arguments[1].substr(0, 128)) + "'. Try " +
+                             upper(arguments[0]) + " HELP."};
         }
-        command = subcommand;
     }
-    if (!arity_fits(*command, arguments.size())) {
-        reply_arity(reply, *command);
-        return nullptr;
-    }
-    return command;
+    if (!arity_fits(*command, arguments.size())) return {.error = wrong_arity(*command)};
+    return {.command = command};
 }
 
 } // namespace
@@ -114,19 +118,27 @@ void Engine::execute(Session& session, std::span<const std::string_view> argumen
     touch(session);
     const std::int64_t now_ms = now_ms_(); // read once: it is a command's only clock
     expire_keys(now_ms);
-    Reply reply(session.output, session.protocol);
-    const Command* command = resolve(reply, arguments);
-    const std::string refusal = command ? refusal_of(session, *command) : "";
-    if (!refusal.empty()) reply.error(refusal);
-    if (!command || !refusal.empty()) {
-        session.transaction.refused = session.transaction.open;
-        return;
-    }
+    const auto [command, unresolved] = resolve(arguments);
+    if (!command) return refuse_command(session, arguments[0], unresolved);
+    if (const auto refusal = refusal_of(session, *command); !refusal.empty())
+        return refuse_command(session, arguments[0], refusal);
     if (session.transaction.open && !(command->flags & Command::kUnqueued)) return queue(session, *command, arguments);
+    Reply reply(session.output, session.protocol);
     Call call{*this, session, *command, arguments, reply, now_ms};
     command->run(call);
     serve_signalled();
     enforce_output_limit(session);
+}
+
+/// An error of EXEC itself ends the transaction, one of another command makes EXEC refuse it.
+void Engine::refuse_command(Session& session, std::string_view name, std::string_view error) {
+    Reply reply(session.output, session.protocol);
+    if (upper(name) == "EXEC") {
+        discard_transaction(session);
+        return reply.error(aborted(error));
+    }
+    session.transaction.refused = session.transaction.open;
+    reply.error(error);
 }
 
 /// Why the command may not run now; empty: it may.
@@ -145,10 +157,11 @@ std::string Engine::refusal_of(const Session& session, const Command& command) c
 // ---- transactions ----
 
 void Engine::queue(Session& session, const Command& command, std::span<const std::string_view> arguments) {
+    Reply reply(session.output, session.protocol);
+    if (session.transaction.refused || session.transaction.stale) return reply.simple("QUEUED"); // it will not run
     std::size_t bytes = kQueuedCommandBytes;
     for (const std::string_view argument : arguments)
         bytes += kQueuedArgumentBytes + argument.size();
-    Reply reply(session.output, session.protocol);
     if (!reserve(session, bytes)) {
         session.transaction.refused = true;
         return reply.error(kOutOfMemory);
@@ -158,15 +171,23 @@ void Engine::queue(Session& session, const Command& command, std::span<const std
 }
 
 bool Engine::reserve(Session& session, std::size_t bytes) {
-    if (queued_bytes_ + bytes > limits_.queued_bytes_max) return false;
+    if (session.transaction.bytes + bytes > limits_.transaction_bytes_max ||
+        queued_bytes_ + bytes > limits_.all_transactions_bytes_max)
+        return false;
     queued_bytes_ += bytes;
     session.transaction.bytes += bytes;
     return true;
 }
 
-bool Engine::watch(Session& session, std::string_view key) {
-    if (!reserve(session, kQueuedCommandBytes + key.size())) return false;
-    watched_keys_.watch(session, key);
+bool Engine::watch(Session& session, std::span<const std::string_view> keys) {
+    std::size_t bytes = 0;
+    for (const std::string_view key : keys) {
+        const bool known = session.transaction.watched.contains(key);
+        if (!known) bytes += kWatchedKeyBytes + 2 * key.size(); // it stands there and in watched_keys_
+    }
+    if (!reserve(session, bytes)) return false;
+    for (const std::string_view key : keys)
+        watched_keys_.watch(session, key);
     return true;
 }
 
@@ -186,7 +207,7 @@ void Engine::run_transaction(Session& session, std::int64_t now_ms) {
     discard_transaction(session);
     for (const auto& each : commands) {
         if (const auto refusal = refusal_of(session, *each.command); !refusal.empty()) {
-            Reply(session.output, session.protocol).error("EXECABORT Transaction discarded because of: " + refusal);
+            Reply(session.output, session.protocol).error(aborted(refusal));
             return;
         }
     }
@@ -196,10 +217,11 @@ void Engine::run_transaction(Session& session, std::int64_t now_ms) {
         const std::vector<std::string_view> arguments(each.arguments.begin(), each.arguments.end());
         Call call{*this, session, *each.command, arguments, Reply(session.output, session.protocol), now_ms};
         each.command->run(call);
+        for (const std::string& key : keyspace_.expire(now_ms)) // a time to live in the past
+            signal(key);
         enforce_output_limit(session); // its end is not the transaction's
     }
     session.transaction.running = false;
-    commands_ += commands.size();
 }
 
 void Engine::expire_keys(std::int64_t now_ms) {

@@ -20,8 +20,9 @@ namespace flotilla::hub {
 /// Bounds of what is queued for clients.
 struct EngineLimits {
     std::size_t subscriber_output_bytes_max = 32 * 1024 * 1024; ///< a slower subscriber is disconnected
-    std::size_t output_bytes_max = 256 * 1024 * 1024; ///< the same for a client that reads its replies too slowly
-    std::size_t queued_bytes_max = 256 * 1024 * 1024; ///< after MULTI and WATCH, of all clients together
+    std::size_t output_bytes_max = 256 * 1024 * 1024;     ///< the same for a client that reads its replies too slowly
+    std::size_t transaction_bytes_max = 64 * 1024 * 1024; ///< what a client has queued after MULTI, and watches
+    std::size_t all_transactions_bytes_max = 256 * 1024 * 1024; ///< the same of all clients together
 };
 
 /// The Redis commands over a keyspace: takes parsed commands, writes replies into sessions. It works in turns: execute
@@ -75,14 +76,15 @@ public:
     std::size_t blocked_sessions() const { return blocked_count_; }
     /// To be called when a stream got entries, lost a group, or a key has gone or changed its type: serves who waits.
     void signal(std::string_view key);
-    /// False: there is no room for it.
-    bool watch(Session& session, std::string_view key);
+    /// False: there is no room for them, and none is watched that was not before.
+    bool watch(Session& session, std::span<const std::string_view> keys);
     /// Requires: the session is not between MULTI and EXEC.
     void unwatch(Session& session);
     /// Forgets what MULTI and WATCH began.
     void discard_transaction(Session& session);
     /// Runs what has been queued, as one: nothing of other clients comes between, and one commit makes it durable.
-    /// Writes all replies, or why nothing was run.
+    /// (Strings live in memory; they keep what they got when that commit fails.) Writes all replies, or why nothing was
+    /// run.
     void run_transaction(Session& session, std::int64_t now_ms);
     /// Appends an out-of-band message; disconnects who does not take them.
     void push(Session& session, std::span<const std::string_view> items);
@@ -93,6 +95,7 @@ private:
     bool reserve(Session& session, std::size_t bytes);
     void expire_keys(std::int64_t now_ms);
     void touch(Session& session);
+    void refuse_command(Session& session, std::string_view name, std::string_view error);
     void serve_signalled();
     void serve(const std::string& key);
     bool serve_one(Session& session, const std::string& key);

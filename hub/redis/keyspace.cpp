@@ -73,6 +73,7 @@ void Keyspace::save_head(const RedisStream& stream) {
 }
 
 void Keyspace::stream_saved(std::int64_t row, std::string_view key, const StreamHead& head) {
+    erase(key); // a string that was set over the stream, in a turn that could not be committed
     KeyValue& value = insert(key);
     value.stream = std::make_unique<RedisStream>();
     RedisStream& stream = *value.stream;
@@ -184,7 +185,7 @@ bool Keyspace::erase(std::string_view key) {
 std::vector<std::string> Keyspace::expire(std::int64_t now_ms) {
     std::vector<std::string> gone;
     while (!expiries_.empty() && expiries_.begin()->first <= now_ms) {
-        gone.push_back(expiries_.begin()->second);
+        gone.push_back(std::move(expiries_.extract(expiries_.begin()).value().second));
         erase(gone.back());
     }
     return gone;

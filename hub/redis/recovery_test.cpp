@@ -159,6 +159,38 @@ private:
     StreamJournal& inner_;
 };
 
+// Goal: a stream that a string replaced in a failed turn is back for good, whatever time the string had to live.
+TEST(BusRecovery, FailedCommitBringsReplacedStreamBack) {
+    EngineBench bench;
+    FullDisk disk(*bench.journal);
+    Keyspace keyspace(disk);
+    ASSERT_TRUE(keyspace.load());
+    std::int64_t now_ms = 1'000'000;
+    Engine engine(keyspace, [&] { return now_ms; });
+    Session session;
+    engine.connect(session);
+    const auto run = [&](const Words& command) {
+        const std::vector<std::string_view> arguments(command.begin(), command.end());
+        engine.execute(session, arguments);
+        return bench.take(session);
+    };
+    run({"XADD", "s", "1-1", "n", "kept"});
+    ASSERT_TRUE(engine.commit());
+    const auto used = keyspace.used_bytes();
+    disk.full = true;
+    run({"SET", "s", "text", "PX", "2000"});
+    run({"XADD", "other", "1-1", "n", "lost"});
+    ASSERT_FALSE(engine.commit());
+    disk.full = false;
+    EXPECT_EQ(keyspace.used_bytes(), used);
+    now_ms += 3000;
+    EXPECT_EQ(run({"XRANGE", "s", "-", "+"}), R"([["1-1" ["n" "kept"]]])");
+    EXPECT_EQ(run({"TTL", "s"}), ":-1");
+    EXPECT_EQ(run({"KEYS", "*"}), R"(["s"])");
+    EXPECT_TRUE(engine.commit());
+    engine.disconnect(session);
+}
+
 // Goal: after a failed commit memory is what the disk has, and the bus goes on when the disk is well again.
 TEST(BusRecovery, FailedCommitLeavesWhatWasCommitted) {
     EngineBench bench;

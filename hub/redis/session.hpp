@@ -38,7 +38,7 @@ struct QueuedTransaction {
     bool stale = false;   ///< a watched key has changed: EXEC does nothing
     bool running = false; ///< EXEC is at it: nothing waits
     std::vector<Queued> commands;
-    std::set<std::string> watched;
+    std::set<std::string, std::less<>> watched;
     std::size_t bytes = 0; ///< of both, approximately
 };
 

@@ -30,9 +30,7 @@ void exec(Call& call) {
 
 void watch(Call& call) {
     if (call.session.transaction.open) return call.reply.error("ERR WATCH inside MULTI is not allowed");
-    for (const std::string_view key : call.arguments.subspan(1)) {
-        if (!call.engine.watch(call.session, key)) return call.reply.error(kOutOfMemory);
-    }
+    if (!call.engine.watch(call.session, call.arguments.subspan(1))) return call.reply.error(kOutOfMemory);
     call.reply.ok();
 }
 

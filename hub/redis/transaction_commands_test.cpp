@@ -28,6 +28,10 @@ TEST(TransactionCommands, ExecRunsWhatWasQueued) {
     EXPECT_EQ(redis.other({"GET", "n"}), "\"2\"");
     EXPECT_EQ(redis({"EXEC"}), "-ERR EXEC without MULTI");
     EXPECT_EQ(redis({"MULTI"}) + redis({"EXEC"}), "+OK[]");
+    redis({"MULTI"});
+    redis({"SET", "gone", "1", "PXAT", "1"}); // its time is over at once
+    redis({"GET", "gone"});
+    EXPECT_EQ(redis({"EXEC"}), "[+OK nil]");
 }
 
 // Goal: a command that could not be queued, and one that is refused when its turn comes, let nothing run.
@@ -45,6 +49,10 @@ TEST(TransactionCommands, RefusedCommandAbortsAll) {
               "space left on device");
     redis.engine->refuse_writes("");
     EXPECT_EQ(redis({"KEYS", "*"}), "[]");
+    redis({"MULTI"});
+    EXPECT_EQ(redis({"EXEC", "x"}),
+              "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command");
+    EXPECT_EQ(redis({"DISCARD"}), "-ERR DISCARD without MULTI");
 }
 
 // Goal: a change of a watched key by anybody, its expiry too, lets nothing run; a group's doings are no change.
@@ -103,7 +111,7 @@ TEST(TransactionCommands, BlockingReadsDoNotWait) {
 
 // Goal: what waits for EXEC, and what is watched, is bounded over all clients, and given back.
 TEST(TransactionCommands, QueuedBytesAreBounded) {
-    TwoClients redis({.queued_bytes_max = 10'000});
+    TwoClients redis({.transaction_bytes_max = 9'000, .all_transactions_bytes_max = 10'000});
     for (int round = 0; round < 3; ++round) {
         redis.other({"MULTI"});
         EXPECT_EQ(redis.other({"SET", "n", std::string(8000, 'x')}), "+QUEUED");
@@ -111,13 +119,19 @@ TEST(TransactionCommands, QueuedBytesAreBounded) {
         EXPECT_EQ(redis({"SET", "n", std::string(8000, 'x')}),
                   "-OOM command not allowed when used memory > 'maxmemory'.");
         EXPECT_EQ(redis({"EXEC"}).substr(0, 10), "-EXECABORT");
-        EXPECT_EQ(redis({"WATCH", std::string(8000, 'k')}), "-OOM command not allowed when used memory > 'maxmemory'.");
+        EXPECT_EQ(redis({"WATCH", "a", std::string(4000, 'k')}),
+                  "-OOM command not allowed when used memory > 'maxmemory'.");
+        EXPECT_TRUE(redis.session.transaction.watched.empty());
         if (round == 0) EXPECT_EQ(redis.other({"DISCARD"}), "+OK");
         if (round == 1) EXPECT_EQ(redis.other({"EXEC"}), "[+OK]");
         if (round == 2) redis.engine->leave(redis.other_session);
-        EXPECT_EQ(redis({"WATCH", std::string(8000, 'k')}), "+OK");
+        for (int again = 0; again < 3; ++again) // what is watched already costs nothing
+            EXPECT_EQ(redis({"WATCH", std::string(4000, 'k')}), "+OK");
         EXPECT_EQ(redis({"UNWATCH"}), "+OK");
     }
+    redis({"MULTI"});
+    EXPECT_EQ(redis({"SET", "n", std::string(9'000, 'x')}), "-OOM command not allowed when used memory > 'maxmemory'.")
+        << "no client may have it all";
 }
 
 // Goal: replies beyond a client's bound end the client, not the transaction.

@@ -85,7 +85,7 @@ class Generator:
         if kind == "array":
             low, high = schema.get("minItems", 0), min(schema.get("maxItems", 5), 5)
             size = max(low, 1) if self.careful else self.rng.randint(low, high)
-            return [self.valid(schema["items"], name) for _ in range(max(size, schema.get("minItems", 0)))]
+            return [self.valid(schema["items"], name) for _ in range(size)]
         if kind == "string":
             if name in self.known and (self.careful or self.rng.random() < 0.8):
                 return self.rng.choice(self.known[name])

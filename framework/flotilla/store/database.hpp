@@ -92,7 +92,7 @@ protected:
 Result<std::unique_ptr<Database>> open_database(World& world, std::string_view url, std::string_view owner);
 
 namespace detail {
-/// Called inside the body's savepoint after it succeeded; see IdempotentRequest.
+/// Called after the body succeeded, as its last statements: it fails when this does; see IdempotentRequest.
 Result<void> record_response(Transaction& transaction, const IdempotentRequest& request,
                              std::string_view response_json);
 /// The response recorded meanwhile for the same request, read inside the transaction; conflicts as

@@ -68,6 +68,14 @@ bool take_word(std::string_view& text, std::string_view word) {
     return true;
 }
 
+/// Whether a column's type may stand behind that.
+bool follows_name(std::string_view text) {
+    const auto end = text.find_last_not_of(" \t\r\n");
+    if (end == std::string_view::npos || end + 1 == text.size()) return false;
+    const char last = upper(text[end]);
+    return (last >= 'A' && last <= 'Z') || is_digit(last) || last == '_' || last == '"';
+}
+
 /// The type of a column that is the primary key alone.
 bool is_key_type(std::string_view text) {
     if (!take_word(text, kKeyType)) return false;
@@ -88,8 +96,7 @@ std::string for_sqlite(std::string_view text) {
             at = end;
             continue;
         }
-        const bool begins_word = at == 0 || is_space(text[at - 1]);
-        if (creates && begins_word && is_key_type(text.substr(at))) {
+        if (creates && follows_name(translated) && is_key_type(text.substr(at))) {
             translated += "INTEGER";
             at += kKeyType.size();
             continue;

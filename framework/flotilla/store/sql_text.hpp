@@ -9,8 +9,9 @@
 namespace flotilla::sql {
 
 /// A statement of the shared dialect as SQLite wants it: `$1` as `?1` (it numbers `$n` by occurrence), and a column's
-/// `BIGINT PRIMARY KEY` as `INTEGER PRIMARY KEY`, which makes it the table's own key: one tree instead of two. Quoted
-/// text and comments stay as they are.
+/// `BIGINT PRIMARY KEY` as `INTEGER PRIMARY KEY`, which makes it the table's own key: one tree instead of two. (SQLite
+/// then makes up a key that is left out or NULL, where PostgreSQL refuses the row.) Quoted text and comments stay as
+/// they are.
 std::string for_sqlite(std::string_view text);
 
 /// Splits a script after each `;` that ends a line, outside quoted text and comments. Pieces without a statement

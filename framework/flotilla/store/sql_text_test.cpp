@@ -24,7 +24,8 @@ TEST(SqlText, TranslateKeysOfTablesOnly) {
          {"CREATE TABLE t (a BIGINT NOT NULL, b BIGINT, PRIMARY KEY (a, b))", "CREATE TABLE t (BIGINT_ BIGINT)",
           "CREATE TABLE t (a TEXT DEFAULT ' BIGINT PRIMARY KEY' PRIMARY KEY)", "CREATE TABLE t (a BIGINT NOT",
           "SELECT a BIGINT PRIMARY KEY", "CREATE TABLE t (a BIGINT UNIQUE, b TEXT PRIMARY KEY)",
-          "CREATE TABLE t (a BIGINT"})
+          "CREATE TABLE t (a BIGINT", "CREATE TABLE t ( BIGINT PRIMARY KEY)",
+          "CREATE TABLE t (a,\n BIGINT PRIMARY KEY)"})
         EXPECT_EQ(for_sqlite(unchanged), unchanged);
 }
 

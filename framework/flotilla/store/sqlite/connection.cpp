@@ -173,7 +173,8 @@ Result<CachedStatement*> Connection::cached(std::string_view sql, std::unique_pt
     auto prepared = prepare(sql::for_sqlite(sql));
     if (!prepared) return std::move(prepared.error());
     own = std::make_unique<CachedStatement>(*prepared);
-    own->changes_schema = sqlite3_stmt_readonly(*prepared) == 0 && !sql::changes_rows(sql);
+    own->writes = sqlite3_stmt_readonly(*prepared) == 0;
+    own->changes_schema = own->writes && !sql::changes_rows(sql);
     if (found != statements_.end()) return own.get();
     if (statements_.size() >= kCachedStatementsMax) {
         std::erase_if(statements_, [](const auto& entry) { return !entry.second->running; });
@@ -220,9 +221,14 @@ Result<std::int64_t> Connection::run(std::string_view sql, std::span<const SqlVa
     const Running running(**statement);
     if (auto bound = bind((*statement)->handle, sql, arguments); !bound) return std::move(bound.error());
     steps_ = 0;
-    if ((*statement)->changes_schema) ++schema_writes_;
+    if ((*statement)->changes_schema) ++uncounted_writes_;
     const auto changes_before = total_changes();
-    if (auto done = step_all((*statement)->handle, sql, row); !done) return std::move(done.error());
+    if (auto done = step_all((*statement)->handle, sql, row); !done) {
+        // A violated constraint takes the statement's changes back. Other errors may leave the rows before the one they
+        // met, without counting them (an overflow in the second row of an UPDATE, for one).
+        if ((*statement)->writes && done.error().kind() != Kind::conflict) ++uncounted_writes_;
+        return std::move(done.error());
+    }
     // sqlite3_changes() keeps the number of the last statement that could change rows; others change none.
     if (total_changes() == changes_before) return 0;
     return sqlite3_changes64(handle_);
@@ -255,7 +261,7 @@ bool Connection::has_deferred_violations() const {
 
 std::int64_t Connection::total_changes() const { return sqlite3_total_changes64(handle_); }
 
-std::int64_t Connection::writes() const { return total_changes() + schema_writes_; }
+std::int64_t Connection::writes() const { return total_changes() + uncounted_writes_; }
 
 Result<void> Connection::script(const std::string& sql) {
     if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return error(sql);

@@ -42,6 +42,7 @@ public:
 
     sqlite3_stmt* const handle;
     bool running = false;
+    bool writes = false;         ///< it is more than a query
     bool changes_schema = false; ///< it writes what is no row of a table
 };
 
@@ -79,9 +80,11 @@ public:
     /// not depend on it. Errors: as statements'; the WAL then goes on growing.
     Result<void> checkpoint();
 
-    /// Grows with each row that is changed and each statement that may write anything else, kept or rolled back. What
-    /// did not make it grow left nothing to undo: a statement that fails takes its own changes back.
+    /// Grows with each row that is changed and each statement that may have changed anything else, kept or rolled back.
+    /// What did not make it grow left nothing to undo.
     std::int64_t writes() const;
+    /// Rows changed since it was opened.
+    std::int64_t total_changes() const;
 
     /// Statements of the driver itself, PRAGMA included; not cached, no parameters.
     Result<void> script(const std::string& sql);
@@ -101,7 +104,6 @@ private:
     Result<void> bind(sqlite3_stmt* statement, std::string_view sql, std::span<const SqlValue> arguments);
     Result<void> step_all(sqlite3_stmt* statement, std::string_view sql, const RowCallback& row);
     Error error(std::string_view sql) const;
-    std::int64_t total_changes() const;
     static int on_progress(void* self);
     static int on_commit_to_wal(void* self, sqlite3* handle, const char* schema, int pages);
 
@@ -117,7 +119,7 @@ private:
     std::unordered_map<std::string_view, std::unique_ptr<CachedStatement>> controls_;
     std::int64_t step_budget_ = 0;
     std::int64_t steps_ = 0;
-    std::int64_t schema_writes_ = 0;
+    std::int64_t uncounted_writes_ = 0; ///< statements whose changes total_changes() may not tell
     int wal_pages_ = 0;
     const std::atomic<bool>* cancel_flag_ = nullptr;
 };

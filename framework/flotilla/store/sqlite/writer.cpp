@@ -170,9 +170,11 @@ std::optional<std::size_t> Writer::try_transaction(std::span<const std::shared_p
     if (auto begun = connection_->begin(); !begun) return fail_first(requests.size(), begun.error());
     std::size_t count = 0;
     bool wrote = false;
+    bool changed_rows = false;
     for (const auto& request : requests) {
         request->waited = begun_at - request->now;
         const auto writes_before = connection_->writes();
+        const auto changes_before = connection_->total_changes();
         guarded ? run_guarded(*request) : run_body(*request);
         ++count;
         // A full disk or an I/O error ends the whole transaction, and with it the bodies before this one.
@@ -184,10 +186,14 @@ std::optional<std::size_t> Writer::try_transaction(std::span<const std::shared_p
         const bool this_wrote = connection_->writes() != writes_before;
         if (request->outcome) {
             wrote = wrote || this_wrote;
+            changed_rows = changed_rows || connection_->total_changes() != changes_before;
         } else if (this_wrote && !guarded) {
             connection_->rollback();
             if (wrote) return std::nullopt;
-            note_done(requests.first(count), false, false); // there was nothing else to take back
+            // There was nothing else to take back.
+            for (const auto& done : requests.first(count))
+                done->bodies = world.now() - begun_at;
+            note_done(requests.first(count), false, false);
             return count;
         }
     }
@@ -203,7 +209,7 @@ std::optional<std::size_t> Writer::try_transaction(std::span<const std::shared_p
         connection_->rollback();
         return fail_first(count, committed.error());
     }
-    note_done(done, true, wrote);
+    note_done(done, true, changed_rows);
     return count;
 }
 
@@ -244,16 +250,16 @@ void Writer::run_body(WriteRequest& request) {
         request.outcome = Error(Kind::conflict, "foreign_key_violation", "FOREIGN KEY constraint failed");
 }
 
-void Writer::note_done(std::span<const std::shared_ptr<WriteRequest>> requests, bool committed, bool wrote) {
+void Writer::note_done(std::span<const std::shared_ptr<WriteRequest>> requests, bool committed, bool changed_rows) {
     const std::lock_guard lock(mutex_);
     statistics_.bodies += requests.size();
     if (committed) ++statistics_.commits;
-    if (wrote && instruments_) {
+    if (changed_rows && instruments_) {
         instruments_->bodies_per_commit->observe(static_cast<double>(requests.size()));
         instruments_->commit_duration->observe(requests.front()->commit);
     }
     // A transaction that changed nothing touches no disk: it says nothing about its health.
-    if (wrote) failure_.reset();
+    if (changed_rows) failure_.reset();
 }
 
 void Writer::note_failure(std::uint64_t bodies, const Error& error) {

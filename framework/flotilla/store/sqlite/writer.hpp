@@ -99,7 +99,7 @@ private:
     bool run_in_savepoint(WriteRequest& request, bool keep);
     void run_body(WriteRequest& request);
     void probe();
-    void note_done(std::span<const std::shared_ptr<WriteRequest>> requests, bool committed, bool wrote);
+    void note_done(std::span<const std::shared_ptr<WriteRequest>> requests, bool committed, bool changed_rows);
     void note_failure(std::uint64_t bodies, const Error& error);
 
     const Options options_;
