@@ -24,6 +24,8 @@ struct Message {
     Timestamp time;             ///< when it happened
     std::string traceparent;    ///< W3C trace context of the transaction
     std::string payload;        ///< JSON
+    /// Of an event that is published again: its producer keeps none between this sequence and the event's own.
+    std::optional<std::uint64_t> follows = {};
 };
 
 /// A message handed to one consumer; it must be acknowledged or given back.

@@ -144,6 +144,13 @@ task<Result<void>> Consumer::Impl::take(Context& context, Delivery delivery) {
 task<Result<void>> Consumer::Impl::advance(Context& context, std::shared_ptr<const Message> message,
                                            std::string token) {
     const auto outcome = co_await must(settle(context, message));
+    if (outcome.verdict == Verdict::handled && message->follows && *message->follows + 1 < message->sequence) {
+        log_.error(context, "events are missing and their producer no longer keeps them; going on without them",
+                   {{"topic", topic_},
+                    {"producer", message->producer},
+                    {"from", marks_[message->producer] + 1},
+                    {"to", message->sequence - 1}});
+    }
     if (message->sequence != 0 && outcome.mark > 0) {
         marks_[message->producer] = outcome.mark;
         std::erase_if(over_gap_at_,
@@ -253,14 +260,14 @@ task<Result<void>> Consumer::Impl::attend_gaps(Context& context) {
         if (now >= gap->second.give_up_at) {
             auto [sequence, held] = gaps_.give_up(producer, now);
             log_.error(
-                context, "events are missing and their producer does not have them; going on without them",
+                context, "events are missing and their producer does not answer; going on without them",
                 {{"topic", topic_}, {"producer", producer}, {"from", marks_[producer] + 1}, {"to", sequence - 1}});
             over_gap_at_[producer] = sequence;
             co_await must(take_held(context, std::move(held)));
             co_await must(drain(context, producer));
         } else if (now >= gap->second.ask_at) {
             Gaps::asked(gap->second, now);
-            co_await must(ask(context, producer, gap->second.held.begin()->first - 1));
+            co_await must(ask(context, producer, gap->second.held.begin()->first));
         }
     }
     co_return Result<void>();
@@ -269,7 +276,7 @@ task<Result<void>> Consumer::Impl::attend_gaps(Context& context) {
 task<Result<void>> Consumer::Impl::ask(Context& context, std::string producer, std::uint64_t to_sequence) {
     const RedriveRequest request{topic_, partition_, marks_[producer] + 1, to_sequence};
     log_.warning(context, "events are missing; asking their producer to publish them again",
-                 {{"topic", topic_}, {"producer", producer}, {"from", request.from_sequence}, {"to", to_sequence}});
+                 {{"topic", topic_}, {"producer", producer}, {"from", request.from_sequence}, {"to", to_sequence - 1}});
     const std::array messages{redrive_message(world_, producer, group_, request)};
     co_return co_await bus_.publish(context, messages);
 }

@@ -27,7 +27,9 @@ public:
         Duration retry_min = std::chrono::milliseconds(100); ///< doubling up to retry_max, full jitter
         Duration retry_max = std::chrono::seconds(5);
         std::size_t batch = 64;
-        Duration gap_wait_max = std::chrono::seconds(30); ///< how long missing events are waited for
+        /// How long missing events are waited for whose producer does not answer. One that does says what it no longer
+        /// keeps, and the others go on at once.
+        Duration gap_wait_max = std::chrono::hours(24);
     };
     Consumer(World& world, Database& database, Bus& bus, std::string topic, std::uint32_t partition, std::string group,
              std::string instance, EventHandler handler, Logger log, Metrics& metrics, Options options);

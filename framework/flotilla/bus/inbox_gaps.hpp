@@ -30,9 +30,9 @@ struct Gap {
 class Gaps {
 public:
     static constexpr std::size_t kMessagesHeld = 1024;
-    static constexpr std::size_t kTokensHeld = 64 * 1024;
+    static constexpr std::size_t kTokensHeld = 256 * 1024; ///< what is published again comes behind all that waits
     static constexpr Duration kAskAgain = std::chrono::milliseconds(500); ///< doubling up to kAskAgainMax
-    static constexpr Duration kAskAgainMax = std::chrono::seconds(5);
+    static constexpr Duration kAskAgainMax = std::chrono::minutes(1);
 
     explicit Gaps(Duration wait_max) : wait_max_(wait_max) {}
 

@@ -30,6 +30,8 @@ Outcome compare(std::optional<std::uint64_t> mark, const Work& work) {
     if (sequence == 0) return {Verdict::handled, mark.value_or(0)};
     if (mark && sequence <= *mark) return {Verdict::duplicate, *mark};
     if (work.over_gap || sequence == mark.value_or(0) + 1) return {Verdict::handled, sequence};
+    // What is missing in between is nowhere any more.
+    if (work.message->follows && *work.message->follows <= mark.value_or(0)) return {Verdict::handled, sequence};
     // The first message ever sets the start, unless it merely overtook the producer's very first ones.
     if (!mark && work.may_start && sequence > kReorderWindow) return {Verdict::handled, sequence};
     return {Verdict::gap, mark.value_or(0)};

@@ -243,8 +243,89 @@ task<void> never_filled(Context& context) {
     EXPECT_NE(shop.logged().find("going on without them"), std::string::npos);
     co_await consumer.stop();
 }
-// Goal: events that their producer cannot give again hold the others up for a bounded time; an error says which.
+// Goal: events whose producer does not answer hold its others up for a bounded time; an error says which.
 TEST(Consumer, GapNeverFilledGoesOnAfterBoundedWait) { run_bounded(never_filled); }
+
+/// Publishes 1 to 4 without 2 and 3, which the bus loses, and ends the relay.
+task<void> lose_two(Context& context, EventFixture& shop) {
+    co_await shop.open();
+    shop.bus->drop = [](const Message& message) { return message.key == "lost"; };
+    co_await shop.place({"a", "lost", "lost", "b"});
+    {
+        Running relay(context, shop.make_relay());
+        while ((co_await shop.publisher->select<std::int64_t>(
+                    context, "SELECT published_at FROM flotilla_outbox WHERE published_at IS NOT NULL"))
+                   ->size() < 4)
+            want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+        co_await relay.stop();
+    }
+    shop.bus->drop = {};
+}
+task<void> until_gap(Context& context, Running<Consumer>& consumer) {
+    while (consumer->statistics().gaps == 0)
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+}
+
+task<void> producer_away(Context& context) {
+    EventFixture shop(context);
+    co_await lose_two(context, shop);
+    Running consumer(context, shop.make_consumer());
+    co_await until_gap(context, consumer);
+    co_await shop.until_accepted(3); // 1, 4, and the question
+    EXPECT_EQ(co_await shop.effect_sequences(), numbers(1, 1));
+    Running relay(context, shop.make_relay());
+    co_await shop.until_effects(4);
+    EXPECT_EQ(co_await shop.effect_sequences(), numbers(1, 4));
+    co_await consumer.stop();
+    co_await relay.stop();
+}
+// Goal: events that the bus lost while their producer was away are waited for, and come when it is back.
+TEST(Consumer, LostEventsWaitForTheirProducer) { run_bounded(producer_away); }
+
+task<void> no_longer_kept(Context& context, bool both) {
+    EventFixture shop(context);
+    co_await lose_two(context, shop);
+    want(co_await shop.publisher->transact(context, [both](Transaction& transaction) {
+        return transaction.execute("DELETE FROM flotilla_outbox WHERE sequence = 2 OR sequence = $1", both ? 3 : 2);
+    }));
+    // Once more lost on the way: what is kept is still waited for.
+    shop.bus->drop = [count = 0](const Message& message) mutable { return message.key == "lost" && count++ == 0; };
+    Running relay(context, shop.make_relay());
+    Running consumer(context, shop.make_consumer());
+    co_await shop.until_effects(both ? 2 : 3);
+    EXPECT_EQ(co_await shop.effect_sequences(),
+              both ? (std::vector<std::uint64_t>{1, 4}) : (std::vector<std::uint64_t>{1, 3, 4}));
+    EXPECT_NE(shop.logged().find("no longer keeps them"), std::string::npos);
+    co_await consumer.stop();
+    co_await relay.stop();
+}
+// Goal: of lost events only those are gone without that their producer no longer has, and then at once.
+TEST(Consumer, EventsNoLongerKeptAreGoneWithout) {
+    run_bounded(no_longer_kept, false);
+    run_bounded(no_longer_kept, true);
+}
+
+task<void> driven_for_another(Context& context) {
+    EventFixture shop(context);
+    co_await lose_two(context, shop);
+    Running consumer(context, shop.make_consumer());
+    co_await until_gap(context, consumer);
+    co_await shop.until_accepted(3);
+    // What another consumer asked for begins behind what this one misses: it says nothing of that.
+    auto again = make_messages("order.created", 4, 4);
+    again[0].follows = 3;
+    want(co_await shop.bus->publish(context, again));
+    while (consumer->statistics().duplicates == 0)
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    EXPECT_EQ(co_await shop.effect_sequences(), numbers(1, 1));
+    Running relay(context, shop.make_relay());
+    co_await shop.until_effects(4);
+    EXPECT_EQ(co_await shop.effect_sequences(), numbers(1, 4));
+    co_await consumer.stop();
+    co_await relay.stop();
+}
+// Goal: events published again for somebody else do not make a consumer give up what it misses.
+TEST(Consumer, EventsDrivenForAnotherLeaveTheGap) { run_bounded(driven_for_another); }
 
 task<void> late_start(Context& context) {
     EventFixture shop(context);

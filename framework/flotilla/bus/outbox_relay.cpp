@@ -211,7 +211,9 @@ task<Result<void>> OutboxRelay::Impl::drive_again(Context& context) {
 task<Result<void>> OutboxRelay::Impl::drive_range(Context& context, PartitionKey key, Range range) {
     const auto partition = partitions_.find(key);
     if (partition == partitions_.end()) co_return Result<void>(); // nothing was ever numbered
-    range.to = std::min(range.to, partition->second.next_sequence - 1);
+    // What is numbered and waits in batch_ is published from there: beyond it nothing may count as accepted before.
+    const auto& known = partition->second;
+    range.to = std::min(range.to, batch_.empty() ? known.next_sequence - 1 : known.published_sequence);
     for (auto from = range.from; from <= range.to;) {
         auto rows = co_await must(outbox::load_rows(context, database_, key, from, range.to, options_.batch));
         const auto first = rows.empty() ? range.to + 1 : rows.front().sequence;
@@ -221,8 +223,10 @@ task<Result<void>> OutboxRelay::Impl::drive_range(Context& context, PartitionKey
         }
         if (rows.empty()) break;
         std::vector<Message> messages;
-        for (auto& row : rows)
+        for (auto last = from - 1; auto& row : rows) {
             messages.push_back(outbox::to_message(std::move(row), producer_));
+            messages.back().follows = std::exchange(last, messages.back().sequence);
+        }
         co_await must(bus_.publish(context, messages));
         published_counter_.add(messages.size());
         accepted(key, from, messages.back().sequence);

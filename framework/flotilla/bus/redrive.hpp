@@ -14,7 +14,9 @@ struct RedriveRequest {
     std::string topic;
     std::uint32_t partition = 0;
     std::uint64_t from_sequence = 0;
-    std::optional<std::uint64_t> to_sequence; ///< the last one missing; absent: everything from there on
+    /// The first one that the consumer has: published again, it shows what is no longer kept before it (see
+    /// Message::follows). Absent: everything from there on.
+    std::optional<std::uint64_t> to_sequence;
 };
 
 /// The group in which a producer's relay hears requests.

@@ -24,6 +24,8 @@ void set_field(Message& message, std::string_view field, const std::string& valu
         message.key = value;
     } else if (field == "sequence") {
         message.sequence = number_of(value);
+    } else if (field == "follows") {
+        message.follows = number_of(value);
     } else if (field == "data") {
         message.payload = value;
     }
@@ -45,28 +47,30 @@ std::string stream_name(std::string_view topic, std::uint32_t partition) {
 }
 
 std::vector<std::string> entry_fields(const Message& message) {
-    return {"specversion",
-            "1.0",
-            "id",
-            message.id,
-            "source",
-            message.producer,
-            "type",
-            message.topic,
-            "time",
-            message.time.to_string(),
-            "datacontenttype",
-            "application/json",
-            "traceparent",
-            message.traceparent,
-            "key",
-            message.key,
-            "partition",
-            std::to_string(message.partition),
-            "sequence",
-            std::to_string(message.sequence),
-            "data",
-            message.payload};
+    std::vector<std::string> fields{"specversion",
+                                    "1.0",
+                                    "id",
+                                    message.id,
+                                    "source",
+                                    message.producer,
+                                    "type",
+                                    message.topic,
+                                    "time",
+                                    message.time.to_string(),
+                                    "datacontenttype",
+                                    "application/json",
+                                    "traceparent",
+                                    message.traceparent,
+                                    "key",
+                                    message.key,
+                                    "partition",
+                                    std::to_string(message.partition),
+                                    "sequence",
+                                    std::to_string(message.sequence),
+                                    "data",
+                                    message.payload};
+    if (message.follows) fields.insert(fields.end(), {"follows", std::to_string(*message.follows)});
+    return fields;
 }
 
 Result<std::optional<StreamEntry>> parse_entry(const resp::Value& value, std::string_view topic,
