@@ -2,7 +2,9 @@
 
 #include <array>
 #include <map>
+#include <set>
 
+#include <flotilla/base/json.hpp>
 #include <flotilla/bus/backoff.hpp>
 #include <flotilla/bus/inbox_gaps.hpp>
 #include <flotilla/bus/inbox_store.hpp>
@@ -16,6 +18,8 @@ using inbox::Held;
 using inbox::Outcome;
 using inbox::Verdict;
 using inbox::Work;
+
+constexpr std::int64_t kReplayMax = 10'000; // parked messages in memory, at a start
 
 /// Not the message's fault: tried again for ever.
 bool is_outage(const Error& error) {
@@ -40,6 +44,8 @@ struct Consumer::Impl {
     task<Result<void>> give_back(Context& context, std::string token);
     task<Result<void>> acknowledge(Context& context);
     task<Result<void>> attend_gaps(Context& context);
+    task<Result<void>> replay_parked(Context& context);
+    task<Result<void>> replay(Context& context, inbox::Parked parked, std::set<std::string>& failed);
     task<Result<void>> ask(Context& context, std::string producer, std::uint64_t to_sequence);
     void count(const Message& message, Verdict verdict);
     void note_attempt(const Context& context, const Error& error);
@@ -59,11 +65,13 @@ struct Consumer::Impl {
     Counter& duplicates_counter_;
     Counter& gaps_counter_;
     Counter& parked_counter_;
+    Counter& replayed_counter_;
     Histogram& age_;
     Statistics statistics_;
 
     Backoff backoff_;
     bool outage_ = false;
+    bool parked_tried_ = false; // since this start
     std::unique_ptr<Subscription> subscription_;
     std::vector<std::string> done_;                    // to be acknowledged
     std::map<std::string, std::uint64_t> marks_;       // by producer, as far as known: at or below is a duplicate
@@ -87,6 +95,9 @@ Consumer::Impl::Impl(World& world, Database& database, Bus& bus, std::string top
       parked_counter_(metrics.counter("flotilla_inbox_parked_total",
                                       "Events set aside because their handler keeps failing",
                                       {{"consumer", group_}, {"topic", topic_}})),
+      replayed_counter_(metrics.counter("flotilla_inbox_replayed_total",
+                                        "Events set aside and handled at a later start",
+                                        {{"consumer", group_}, {"topic", topic_}})),
       age_(metrics.histogram("flotilla_inbox_event_age_seconds",
                              "From the event's transaction to the end of its handling",
                              {{"consumer", group_}, {"topic", topic_}})),
@@ -110,6 +121,7 @@ task<void> Consumer::Impl::run(Context& context) {
 /// Fails only between messages, or when cancelled: what was received is settled or held, nothing is forgotten.
 task<Result<void>> Consumer::Impl::consume_batch(Context& context) {
     if (!subscription_) subscription_ = co_await must(bus_.subscribe(context, topic_, partition_, group_, instance_));
+    if (!parked_tried_) co_await must(replay_parked(context));
     co_await must(acknowledge(context));
     co_await must(attend_gaps(context));
     auto deliveries = co_await must(receive(context));
@@ -230,6 +242,48 @@ task<Result<Outcome>> Consumer::Impl::park(Context& context, Work work, std::str
         note_failure(context, outcome.error());
         co_await must(sleep_for(context, backoff.next()));
     }
+}
+
+/// What was set aside before this start is tried once more, each key's oldest first: the program may have been mended.
+/// Before anything is received, so that later events of a key find it done.
+task<Result<void>> Consumer::Impl::replay_parked(Context& context) {
+    auto parked = co_await must(database_.select<inbox::Parked>(
+        context,
+        "SELECT id, key, message FROM flotilla_parked WHERE consumer = $1 AND topic = $2 AND partition = $3"
+        " ORDER BY producer, sequence LIMIT $4",
+        group_, topic_, partition_, kReplayMax));
+    std::set<std::string> failed;
+    for (auto& each : parked) {
+        if (failed.contains(each.key)) continue;
+        co_await must(replay(context, std::move(each), failed));
+    }
+    parked_tried_ = true;
+    co_return Result<void>();
+}
+
+task<Result<void>> Consumer::Impl::replay(Context& context, inbox::Parked parked, std::set<std::string>& failed) {
+    Result<void> done;
+    if (auto message = json::parse<Message>(parked.message)) {
+        Context handling(context);
+        if (auto trace = TraceContext::parse(message->traceparent); trace.valid()) handling.trace = trace.child(world_);
+        done = co_await database_.transact(
+            handling, [id = parked.id, message = *message, handler = handler_](Transaction& transaction) {
+                return inbox::replay(transaction, id, message, *handler);
+            });
+    } else {
+        done = std::move(message.error());
+    }
+    co_await must(context.check());
+    if (!done && is_outage(done.error())) co_return done;
+    if (done) {
+        replayed_counter_.add();
+        log_.info(context, "an event that was set aside is handled", {{"topic", topic_}, {"key", parked.key}});
+    } else {
+        log_.error(context, "an event that was set aside fails again",
+                   {{"topic", topic_}, {"key", parked.key}, {"reason", done.error().message()}});
+        if (!parked.key.empty()) failed.insert(std::move(parked.key));
+    }
+    co_return Result<void>();
 }
 
 /// Until it succeeds: a delivery that is neither held nor given back would be forgotten.

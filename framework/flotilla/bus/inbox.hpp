@@ -19,7 +19,8 @@ using EventHandler = std::function<Result<void>(Transaction&, const Message&)>;
 /// Consumes one partition of a topic for a group. Per (consumer, producer, topic, partition) it keeps the highest
 /// sequence handled: at or below is a duplicate and dropped, more than one above is a gap and asks the producer to
 /// drive again from there. A message whose handler keeps failing moves to the parked table with its reason, later ones
-/// of its key follow it there, and the mark moves on. Thread-safety: none; lives on one loop.
+/// of its key follow it there, and the mark moves on; what is parked is tried again at each start. Thread-safety: none;
+/// lives on one loop.
 class Consumer {
 public:
     struct Options {

@@ -81,11 +81,13 @@ Result<Outcome> handle(Transaction& transaction, const Work& work, const EventHa
     if (!mark) return std::move(mark.error());
     Outcome outcome = compare(*mark, work);
     if (outcome.verdict != Verdict::handled) return outcome;
-    auto ahead =
-        transaction.find<std::string>("SELECT id FROM flotilla_parked WHERE consumer = $1 AND topic = $2 AND key = $3"
-                                      " LIMIT 1",
-                                      work.consumer, message.topic, message.key);
-    if (!ahead) return std::move(ahead.error());
+    Result<std::optional<std::string>> ahead;
+    if (!message.key.empty()) { // without a key there is no order among them to be kept
+        ahead = transaction.find<std::string>(
+            "SELECT id FROM flotilla_parked WHERE consumer = $1 AND topic = $2 AND key = $3 LIMIT 1", work.consumer,
+            message.topic, message.key);
+        if (!ahead) return std::move(ahead.error());
+    }
     if (*ahead) {
         auto parked =
             insert_parked(transaction, work, "waits behind parked " + **ahead + ", which has the same key", 0);
@@ -107,6 +109,14 @@ Result<Outcome> park(Transaction& transaction, const Work& work, const std::stri
     if (auto moved = move_mark(transaction, work); !moved) return std::move(moved.error());
     outcome.verdict = Verdict::parked;
     return outcome;
+}
+
+Result<void> replay(Transaction& transaction, const std::string& id, const Message& message,
+                    const EventHandler& handler) {
+    auto removed = transaction.execute("DELETE FROM flotilla_parked WHERE id = $1", id);
+    if (!removed) return std::move(removed.error());
+    if (*removed == 0) return {};
+    return call(handler, transaction, message);
 }
 
 } // namespace flotilla::inbox

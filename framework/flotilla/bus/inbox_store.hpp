@@ -39,6 +39,16 @@ Result<Outcome> handle(Transaction& transaction, const Work& work, const EventHa
 /// Sets the message aside and moves the mark.
 Result<Outcome> park(Transaction& transaction, const Work& work, const std::string& reason, int attempts);
 
+/// A message that was set aside.
+struct Parked {
+    std::string id, key;
+    std::string message; ///< JSON
+};
+
+/// Calls the handler with what was set aside and, when it succeeds, takes it out, in one transaction.
+Result<void> replay(Transaction& transaction, const std::string& id, const Message& message,
+                    const EventHandler& handler);
+
 /// A producer's first message that is numbered up to this is taken for one that came too early, not for the start.
 inline constexpr std::uint64_t kReorderWindow = 64;
 

@@ -190,6 +190,40 @@ task<void> poison(Context& context) {
 // Goal: a message that keeps failing is set aside whole, with its reason and the later ones of its key; others go on.
 TEST(Consumer, PoisonMessageParksItsKeyOnly) { run_bounded(poison); }
 
+task<void> mended(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    auto messages = make_messages("order.created", 1, 7);
+    const std::vector<std::string> keys{"bad", "worse", "bad", "worse", "good", "", ""};
+    for (std::size_t i = 0; i < messages.size(); ++i)
+        messages[i].key = keys[i];
+    want(co_await shop.bus->publish(context, messages));
+    const auto live = [&](std::set<std::uint64_t> failing, std::size_t effects) -> task<void> {
+        Running consumer(context, shop.make_consumer([failing](const Message& message) -> Result<void> {
+            if (!failing.contains(message.sequence)) return {};
+            return Error(Kind::invalid, "cannot be handled yet");
+        }));
+        co_await shop.until_effects(effects);
+        co_await consumer.stop();
+    };
+    co_await live({1, 2, 6}, 2);
+    EXPECT_EQ(co_await shop.effect_sequences(), (std::vector<std::uint64_t>{5, 7}))
+        << "events without a key follow none";
+    auto next = make_messages("order.created", 8, 8);
+    next[0].key = "bad";
+    want(co_await shop.bus->publish(context, next));
+    co_await live({2}, 6);
+    EXPECT_EQ(co_await shop.effect_sequences(), (std::vector<std::uint64_t>{5, 7, 1, 3, 6, 8}));
+    const auto left = want(co_await shop.consumer->select<std::int64_t>(
+        context, "SELECT sequence FROM flotilla_parked ORDER BY sequence"));
+    EXPECT_EQ(left, (std::vector<std::int64_t>{2, 4}));
+    EXPECT_NE(shop.logged().find("fails again"), std::string::npos);
+    co_await live({}, 8);
+    EXPECT_EQ(co_await shop.effect_sequences(), (std::vector<std::uint64_t>{5, 7, 1, 3, 6, 8, 2, 4}));
+}
+// Goal: what was set aside is handled at a later start, in the order of its key and before what comes anew.
+TEST(Consumer, ParkedMessagesAreTriedAtTheNextStart) { run_bounded(mended); }
+
 task<void> throwing(Context& context) {
     EventFixture shop(context);
     co_await shop.open();
