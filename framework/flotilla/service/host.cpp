@@ -61,6 +61,7 @@ struct Host::Impl {
     std::function<void()> withdrawn;
     http::Server server;
     LoopWatch watch;
+    bool draining = false;
     Event failed;             ///< background work ended with a bug
     std::optional<Error> bug; ///< which one
 
@@ -282,7 +283,7 @@ task<void> Host::Impl::prune_idempotency(Context& context) {
 
 task<void> Host::Impl::post_health(Context& context) {
     do {
-        process.health->post(health.report(false), world.monotonic());
+        process.health->post(health.report(draining), world.monotonic());
     } while (co_await sleep_for(context, kPostHealthEvery));
 }
 
@@ -341,6 +342,7 @@ void Host::Impl::start(Scope& background) {
 task<void> Host::Impl::drain(Context& root) {
     const auto end = world.monotonic() + options.drain;
     pipeline.set_draining();
+    draining = true;
     if (primary) {
         if (options.loops > 1) process.health->post(health.report(true), world.monotonic());
         Context withdrawing(root, kWithdrawTime);
