@@ -99,6 +99,12 @@ std::optional<RedisStream*> Call::stream(std::string_view key) {
     return std::nullopt;
 }
 
+RedisStream* Call::new_stream(std::string_view key) {
+    if (!keyspace().streams_full()) return &keyspace().create_stream(key);
+    reply.error(kOutOfMemory);
+    return nullptr;
+}
+
 ConsumerGroup* Call::group(RedisStream* stream, std::string_view key, std::string_view name, std::string_view where) {
     ConsumerGroup* group = stream ? stream->find(name) : nullptr;
     if (!group) {

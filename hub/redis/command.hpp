@@ -49,6 +49,9 @@ struct Call {
 
     /// The stream at a key: null when there is none; nullopt (and WRONGTYPE) when it is something else.
     std::optional<RedisStream*> stream(std::string_view key);
+    /// Makes a stream. Null, and an error, when there are too many already: in a transaction nobody has looked before.
+    /// Requires: the key does not exist.
+    RedisStream* new_stream(std::string_view key);
     /// A group that must exist; `where` ends the error: "" or " in XREADGROUP with GROUP option".
     ConsumerGroup* group(RedisStream* stream, std::string_view key, std::string_view name, std::string_view where = "");
     /// False (and an error) when a name is longer than the limit.

@@ -72,7 +72,8 @@ void xgroup_create(Call& call) {
         last_id = *id;
     }
     if (!call.name_fits(call[2]) || !call.name_fits(call[3])) return;
-    if (!stream) stream = &call.keyspace().create_stream(call[2]);
+    if (!stream) stream = call.new_stream(call[2]);
+    if (!stream) return;
     if (stream->find(call[3])) return call.reply.error("BUSYGROUP Consumer Group name already exists");
     call.keyspace().create_group(*stream, call[3], last_id, options->entries_read);
     call.reply.ok();

@@ -27,6 +27,15 @@ std::size_t cost_of(const KeyValue& value) {
     return bytes;
 }
 
+constexpr std::size_t kFreeNumbersMax = 65'536; // collected at a time: a walk over all keys pays for so many streams
+
+/// What a row refers to; null when there is none.
+template <class Object>
+Object* referred(const std::unordered_map<std::int64_t, Object*>& loaded, std::int64_t row) {
+    const auto found = loaded.find(row);
+    return found == loaded.end() ? nullptr : found->second;
+}
+
 } // namespace
 
 Keyspace::Keyspace(StreamJournal& journal, KeyspaceLimits limits) : journal_(journal), limits_(limits) {}
@@ -36,6 +45,8 @@ Keyspace::Keyspace(StreamJournal& journal, KeyspaceLimits limits) : journal_(jou
 Result<void> Keyspace::load() {
     dirty_streams_.clear();
     dirty_groups_.clear();
+    free_streams_.clear(); // of streams whose end was not committed
+    damage_.reset();
     std::erase_if(keys_, [&](const auto& each) {
         if (!each.second.stream) return false;
         used_bytes_ -= kKeyBytes + each.first.size() + cost_of(each.second);
@@ -46,6 +57,7 @@ Result<void> Keyspace::load() {
     loaded_streams_.clear();
     loaded_groups_.clear();
     loaded_consumers_.clear();
+    if (loaded && damage_) return std::move(*damage_);
     return loaded;
 }
 
@@ -73,6 +85,10 @@ void Keyspace::save_head(const RedisStream& stream) {
 }
 
 void Keyspace::stream_saved(std::int64_t row, std::string_view key, const StreamHead& head) {
+    if (row < 1 || row > kStreamsMax) {
+        damage_ = damaged_journal("a stream with a number that none may have");
+        return;
+    }
     erase(key); // a string that was set over the stream, in a turn that could not be committed
     KeyValue& value = insert(key);
     value.stream = std::make_unique<RedisStream>();
@@ -90,7 +106,12 @@ void Keyspace::stream_saved(std::int64_t row, std::string_view key, const Stream
 }
 
 void Keyspace::entry_added(std::int64_t row, std::int64_t position, EntryId id, std::string_view body) {
-    RedisStream& stream = *loaded_streams_.at(row);
+    RedisStream* const found = referred(loaded_streams_, row);
+    if (!found) {
+        damage_ = damaged_journal("entries of a stream that it does not have");
+        return;
+    }
+    RedisStream& stream = *found;
     used_bytes_ -= stream.bytes();
     stream.restore(position, id, body);
     used_bytes_ += stream.bytes();
@@ -101,6 +122,11 @@ void Keyspace::entry_added(std::int64_t row, std::int64_t position, EntryId id, 
 
 void Keyspace::group_saved(std::int64_t stream, std::int64_t row, std::string_view name, EntryId last_id,
                            std::int64_t entries_read) {
+    RedisStream* const owner = referred(loaded_streams_, stream);
+    if (!owner) {
+        damage_ = damaged_journal("a group of a stream that it does not have");
+        return;
+    }
     auto group = std::make_unique<ConsumerGroup>();
     group->row = row;
     group->name = name;
@@ -109,10 +135,15 @@ void Keyspace::group_saved(std::int64_t stream, std::int64_t row, std::string_vi
     used_bytes_ += cost_of(*group);
     last_row_ = std::max(last_row_, row);
     loaded_groups_.emplace(row, group.get());
-    loaded_streams_.at(stream)->groups.emplace(group->name, std::move(group));
+    owner->groups.emplace(group->name, std::move(group));
 }
 
 void Keyspace::consumer_saved(std::int64_t group, std::int64_t row, std::string_view name, std::int64_t seen_ms) {
+    ConsumerGroup* const owner = referred(loaded_groups_, group);
+    if (!owner) {
+        damage_ = damaged_journal("a consumer of a group that it does not have");
+        return;
+    }
     auto consumer = std::make_unique<Consumer>();
     consumer->row = row;
     consumer->name = name;
@@ -120,13 +151,19 @@ void Keyspace::consumer_saved(std::int64_t group, std::int64_t row, std::string_
     used_bytes_ += kConsumerBytes + name.size();
     last_row_ = std::max(last_row_, row);
     loaded_consumers_.emplace(row, consumer.get());
-    loaded_groups_.at(group)->consumers.emplace(consumer->name, std::move(consumer));
+    owner->consumers.emplace(consumer->name, std::move(consumer));
 }
 
 void Keyspace::pending_saved(std::int64_t group, EntryId id, std::int64_t consumer, std::int64_t delivered_ms,
                              std::int64_t deliveries) {
-    Consumer& owner = *loaded_consumers_.at(consumer);
-    loaded_groups_.at(group)->pending.emplace(id, PendingEntry{&owner, delivered_ms, deliveries});
+    ConsumerGroup* const owning_group = referred(loaded_groups_, group);
+    Consumer* const found = referred(loaded_consumers_, consumer);
+    if (!owning_group || !found) {
+        damage_ = damaged_journal("a pending entry of a group or consumer that it does not have");
+        return;
+    }
+    Consumer& owner = *found;
+    owning_group->pending.emplace(id, PendingEntry{&owner, delivered_ms, deliveries});
     owner.pending.insert(id);
     owner.seen_ms = std::max(owner.seen_ms, delivered_ms);
     used_bytes_ += kPendingBytes;
@@ -196,11 +233,32 @@ std::vector<std::string> Keyspace::expire(std::int64_t now_ms) {
 RedisStream& Keyspace::create_stream(std::string_view key) {
     KeyValue& value = insert(key);
     value.stream = std::make_unique<RedisStream>();
-    value.stream->row = ++last_stream_;
+    value.stream->row = next_stream_number();
     value.stream->key = key;
     save_head(*value.stream); // at once: groups and entries refer to it
     value_changed(key);
     return *value.stream;
+}
+
+std::int64_t Keyspace::next_stream_number() {
+    if (last_stream_ < limits_.streams_max) return ++last_stream_;
+    if (free_streams_.empty()) collect_free_numbers();
+    const std::int64_t number = free_streams_.back();
+    free_streams_.pop_back();
+    return number;
+}
+
+/// Fewer keys than numbers, as create_stream() requires: there is a free one.
+void Keyspace::collect_free_numbers() {
+    std::vector<bool> used(static_cast<std::size_t>(std::max(limits_.streams_max, last_stream_)) + 1);
+    for (const auto& [key, value] : keys_) {
+        if (value.stream) used[static_cast<std::size_t>(value.stream->row)] = true;
+    }
+    for (std::size_t number = 1; std::cmp_less_equal(number, limits_.streams_max); ++number) {
+        if (used[number]) continue;
+        free_streams_.push_back(static_cast<std::int64_t>(number));
+        if (free_streams_.size() == kFreeNumbersMax) return;
+    }
 }
 
 void Keyspace::append(RedisStream& stream, EntryId id, std::string_view body) {

@@ -4,10 +4,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "hub/redis/redis_stream.hpp"
@@ -21,6 +23,7 @@ struct KeyspaceLimits {
     std::size_t entry_bytes_max = 8 * 1024 * 1024;                  ///< fields and values of one entry
     std::size_t stream_bytes_max = std::size_t{512} * 1024 * 1024;  ///< entries of one stream
     std::size_t memory_bytes_max = std::size_t{1024} * 1024 * 1024; ///< everything together, approximately
+    std::int64_t streams_max = kStreamsMax;                         ///< keys, since each may be a stream with a number
 };
 
 /// What a key holds: a stream, or a string when there is no stream.
@@ -43,7 +46,8 @@ class Keyspace final : public StreamChanges {
 public:
     explicit Keyspace(StreamJournal& journal, KeyspaceLimits limits = {});
 
-    /// Reads what the journal kept; also after a failed commit, when memory is ahead of the disk.
+    /// Reads what the journal kept; also after a failed commit, when memory is ahead of the disk. Errors: the
+    /// journal's; internal when what it kept does not fit together.
     Result<void> load();
     bool has_changes() const { return journal_.has_changes() || !dirty_streams_.empty() || !dirty_groups_.empty(); }
     Result<void> commit();
@@ -52,7 +56,9 @@ public:
 
     const KeyspaceLimits& limits() const { return limits_; }
     std::size_t used_bytes() const { return used_bytes_; }
-    bool full() const { return used_bytes_ >= limits_.memory_bytes_max; }
+    bool full() const { return used_bytes_ >= limits_.memory_bytes_max || streams_full(); }
+    /// No new stream can be numbered.
+    bool streams_full() const { return std::cmp_greater_equal(keys_.size(), limits_.streams_max); }
 
     /// Called with each key whose value changes: that gets entries or loses some, gets or loses a time to live, is
     /// made, replaced or dropped. Groups and what they hold are not the value. Null: nobody wants to know.
@@ -70,7 +76,7 @@ public:
     std::vector<std::string> expire(std::int64_t now_ms);
 
     // ---- streams ----
-    /// Requires: the key does not exist.
+    /// Requires: the key does not exist; not streams_full().
     RedisStream& create_stream(std::string_view key);
     /// Requires: id > stream.last_id; body fits limits().
     void append(RedisStream& stream, EntryId id, std::string_view body);
@@ -114,6 +120,8 @@ private:
     void forget(RedisStream& stream);
     void forget(ConsumerGroup& group);
     void save_head(const RedisStream& stream);
+    std::int64_t next_stream_number();
+    void collect_free_numbers();
 
     StreamJournal& journal_;
     KeyspaceLimits limits_;
@@ -122,11 +130,13 @@ private:
     std::set<std::pair<std::int64_t, std::string>> expiries_;
     std::size_t used_bytes_ = 0;
     std::int64_t last_stream_ = 0;
-    std::int64_t last_row_ = 0; // of groups and consumers
+    std::vector<std::int64_t> free_streams_; ///< numbers to give again, once the last one has been given
+    std::int64_t last_row_ = 0;              // of groups and consumers
     std::vector<RedisStream*> dirty_streams_;
     std::vector<DirtyGroup> dirty_groups_;
 
-    // Only while loading: rows to objects.
+    // Only while loading: rows to objects, and the first row that did not fit.
+    std::optional<Error> damage_;
     std::unordered_map<std::int64_t, RedisStream*> loaded_streams_;
     std::unordered_map<std::int64_t, ConsumerGroup*> loaded_groups_;
     std::unordered_map<std::int64_t, Consumer*> loaded_consumers_;

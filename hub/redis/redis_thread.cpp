@@ -73,7 +73,9 @@ struct RedisThread::Impl {
         auto journal = SqliteJournal::open(options.file);
         if (!journal) return std::move(journal.error());
         bus = std::make_unique<Bus>(options, logger, metrics, std::move(*journal), on_lost);
-        if (auto loaded = bus->keyspace.load(); !loaded) return std::move(loaded.error());
+        if (auto loaded = bus->keyspace.load(); !loaded) {
+            return std::move(loaded.error()).with_context("cannot read " + options.file.string());
+        }
         return bus->server.listen(options.address);
     }
 

@@ -42,6 +42,7 @@ ALTER TABLE streams ADD COLUMN trimmed_through BIGINT NOT NULL DEFAULT 0;
 )sql";
 
 constexpr int kPositionBits = 40; // a million million entries ever in each of eight million streams
+static_assert(kStreamsMax + 1 < (std::int64_t{1} << (63 - kPositionBits)), "the place after the last stream's");
 
 constexpr std::int64_t place_of(std::int64_t stream, std::int64_t position) {
     return (stream << kPositionBits) | position;
@@ -55,7 +56,15 @@ struct IdBytes {
     operator SqlValue() const { return std::string_view(bytes.data(), bytes.size()); }
 };
 
+/// False when a column of a row that is read back is no id.
+bool has_ids(const SqlRow& row, std::initializer_list<int> columns) {
+    return std::ranges::all_of(columns, [&](int column) { return row.text(column).size() == sizeof(IdBytes::bytes); });
+}
+
+/// Requires: has_ids.
 EntryId id_at(const SqlRow& row, int column) { return EntryId::from_bytes(row.text(column)); }
+
+Error no_id() { return damaged_journal("an id that is none"); }
 
 Result<void> prepare_schema(sqlite::Connection& connection) {
     std::int64_t version = 0;
@@ -276,53 +285,68 @@ Result<void> SqliteJournal::run(std::string_view sql, std::initializer_list<SqlV
     return {};
 }
 
+Result<void> SqliteJournal::read(std::string_view sql, std::initializer_list<SqlValue> arguments,
+                                 const RowCallback& row) {
+    auto done = connection_->run(sql, {arguments.begin(), arguments.size()}, row);
+    if (!done) return std::move(done.error());
+    return {};
+}
+
 /// Streams and what is in them.
 Result<void> SqliteJournal::load_entries(StreamChanges& into) {
     std::unordered_map<std::int64_t, std::int64_t> trimmed_through;
-    auto done = run("SELECT id, stream_key, last_id, max_deleted_id, entries_added, expires_ms, trimmed_through, "
-                    "(SELECT max(place) FROM entries WHERE place >= streams.id << $1 AND place < (streams.id + 1) << "
-                    "$1) FROM streams",
-                    {kPositionBits}, [&](const SqlRow& row) {
-                        const std::int64_t stream = row.integer(0);
-                        const std::int64_t trimmed = row.integer(6);
-                        trimmed_through.emplace(stream, trimmed);
-                        // A row's last entries may have been removed: their positions name the row and are not given
-                        // again.
-                        const std::int64_t last = row.type(7) == SqlType::null ? 0 : position_in(row.integer(7));
-                        into.stream_saved(
-                            stream, row.text(1),
-                            {id_at(row, 2), id_at(row, 3), row.integer(4), row.integer(5), std::max(trimmed, last)});
+    auto done = read("SELECT id, stream_key, last_id, max_deleted_id, entries_added, expires_ms, trimmed_through, "
+                     "(SELECT max(place) FROM entries WHERE place >= streams.id << $1 AND place < (streams.id + 1) << "
+                     "$1) FROM streams",
+                     {kPositionBits}, [&](const SqlRow& row) -> Result<void> {
+                         if (!has_ids(row, {2, 3})) return no_id();
+                         const std::int64_t stream = row.integer(0);
+                         const std::int64_t trimmed = row.integer(6);
+                         trimmed_through.emplace(stream, trimmed);
+                         // A row's last entries may have been removed: their positions name the row and are not given
+                         // again.
+                         const std::int64_t last = row.type(7) == SqlType::null ? 0 : position_in(row.integer(7));
+                         into.stream_saved(
+                             stream, row.text(1),
+                             {id_at(row, 2), id_at(row, 3), row.integer(4), row.integer(5), std::max(trimmed, last)});
+                         return {};
+                     });
+    if (!done) return done;
+    return read("SELECT place, id, body, sizes FROM entries ORDER BY place", {},
+                [&](const SqlRow& row) -> Result<void> {
+                    const std::int64_t stream = row.integer(0) >> kPositionBits;
+                    const auto gone = trimmed_through.find(stream);
+                    if (gone == trimmed_through.end())
+                        return damaged_journal("entries of a stream that it does not have");
+                    const EntryRow entries{position_in(row.integer(0)), row.text(1), row.text(3), row.text(2)};
+                    return entries.for_each([&](std::int64_t position, EntryId id, std::string_view body) {
+                        if (position > gone->second) into.entry_added(stream, position, id, body);
                     });
-    if (!done) return done;
-    Result<void> whole;
-    done = run("SELECT place, id, body, sizes FROM entries ORDER BY place", {}, [&](const SqlRow& row) {
-        if (!whole) return;
-        const std::int64_t stream = row.integer(0) >> kPositionBits;
-        const std::int64_t gone = trimmed_through.at(stream);
-        const EntryRow entries{position_in(row.integer(0)), row.text(1), row.text(3), row.text(2)};
-        whole = entries.for_each([&](std::int64_t position, EntryId id, std::string_view body) {
-            if (position > gone) into.entry_added(stream, position, id, body);
-        });
-    });
-    if (!done) return done;
-    return whole;
+                });
 }
 
 Result<void> SqliteJournal::load(StreamChanges& into) {
     auto done = load_entries(into);
     if (!done) return done;
-    done = run("SELECT stream, id, name, last_id, entries_read FROM consumer_groups", {}, [&](const SqlRow& row) {
-        into.group_saved(row.integer(0), row.integer(1), row.text(2), id_at(row, 3), row.integer(4));
-    });
+    done = read("SELECT stream, id, name, last_id, entries_read FROM consumer_groups", {},
+                [&](const SqlRow& row) -> Result<void> {
+                    if (!has_ids(row, {3})) return no_id();
+                    into.group_saved(row.integer(0), row.integer(1), row.text(2), id_at(row, 3), row.integer(4));
+                    return {};
+                });
     if (!done) return done;
-    done = run("SELECT consumer_group, id, name, seen_ms FROM consumers", {}, [&](const SqlRow& row) {
+    done = read("SELECT consumer_group, id, name, seen_ms FROM consumers", {}, [&](const SqlRow& row) -> Result<void> {
         into.consumer_saved(row.integer(0), row.integer(1), row.text(2), row.integer(3));
+        return {};
     });
     if (!done) return done;
-    return run("SELECT consumer_group, id, consumer, delivered_ms, deliveries FROM pending ORDER BY consumer_group, id",
-               {}, [&](const SqlRow& row) {
-                   into.pending_saved(row.integer(0), id_at(row, 1), row.integer(2), row.integer(3), row.integer(4));
-               });
+    return read(
+        "SELECT consumer_group, id, consumer, delivered_ms, deliveries FROM pending ORDER BY consumer_group, id", {},
+        [&](const SqlRow& row) -> Result<void> {
+            if (!has_ids(row, {1})) return no_id();
+            into.pending_saved(row.integer(0), id_at(row, 1), row.integer(2), row.integer(3), row.integer(4));
+            return {};
+        });
 }
 
 } // namespace flotilla::hub

@@ -56,6 +56,7 @@ private:
     void write(EntryBatch& batch);
     void write_gathered();
     Result<void> load_entries(StreamChanges& into);
+    Result<void> read(std::string_view sql, std::initializer_list<SqlValue> arguments, const RowCallback& row);
     Result<void> run(std::string_view sql, std::initializer_list<SqlValue> arguments, const Row& row);
 
     std::unique_ptr<sqlite::Connection> connection_;

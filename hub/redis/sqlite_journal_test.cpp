@@ -250,6 +250,92 @@ TEST(SqliteJournal, FileOfANewerVersionIsRefused) {
     EXPECT_NE(opened.error().message().find("newer version"), std::string::npos);
 }
 
+// Goal: a damaged file is refused at start with an error that says so, whatever its rows refer to.
+TEST(SqliteJournal, DamagedFileIsRefused) {
+    const char* const damages[] = {
+        "DELETE FROM streams",
+        "DELETE FROM streams; DELETE FROM entries",
+        "DELETE FROM consumer_groups",
+        "DELETE FROM consumers",
+        "UPDATE streams SET last_id = x'00'",
+        "UPDATE consumer_groups SET last_id = x'00'",
+        "UPDATE pending SET id = x'00'",
+        "UPDATE entries SET place = place - (20 << 40)",
+        "UPDATE streams SET id = -id; UPDATE consumer_groups SET stream = -stream; DELETE FROM entries",
+        "UPDATE streams SET id = 1 << 23; UPDATE entries SET place = 1 << 63"};
+    for (const char* damage : damages) {
+        SCOPED_TRACE(damage);
+        EngineBench redis;
+        redis({"XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"});
+        add(redis, 1, 3);
+        redis({"XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "s", ">"});
+        ASSERT_TRUE(redis.engine->commit());
+        redis.engine->disconnect(redis.session);
+        redis.engine.reset();
+        redis.keyspace.reset();
+        redis.journal.reset();
+        {
+            auto file = sqlite::Connection::open((redis.folder / "bus.db").string());
+            ASSERT_TRUE(file && (*file)->script(damage));
+        }
+        auto journal = SqliteJournal::open(redis.folder / "bus.db");
+        ASSERT_TRUE(journal);
+        Keyspace keyspace(**journal);
+        const auto loaded = keyspace.load();
+        ASSERT_FALSE(loaded);
+        EXPECT_EQ(loaded.error().kind(), Kind::internal);
+        EXPECT_NE(loaded.error().message().find("damaged"), std::string::npos) << loaded.error().message();
+    }
+}
+
+// Goal: streams can be made and dropped for ever: numbers that no stream uses any more are given again.
+TEST(SqliteJournal, StreamNumbersAreGivenAgain) {
+    EngineBench redis(KeyspaceLimits{.streams_max = 4});
+    redis({"XADD", "kept", "1-0", "n", "kept"});
+    for (int i = 1; i <= 20; ++i) {
+        add(redis, 1, 3, "s" + std::to_string(i));
+        EXPECT_EQ(redis({"DEL", "s" + std::to_string(i)}), ":1");
+        if (i % 7 == 0) redis.restart();
+    }
+    add(redis, 5, 6, "s");
+    expect_same_after_restart(redis);
+    EXPECT_EQ(redis({"XRANGE", "kept", "-", "+"}), R"([["1-0" ["n" "kept"]]])");
+    EXPECT_LE(number_in_file(redis, "SELECT max(id) FROM streams"), 4);
+}
+
+// Goal: a number whose stream came back with a failed turn is not given to another one.
+TEST(SqliteJournal, NumberOfARestoredStreamIsNotGivenAgain) {
+    EngineBench redis(KeyspaceLimits{.streams_max = 3});
+    for (const char* key : {"a", "b", "c"})
+        redis({"XADD", key, "1-0", "n", key});
+    redis({"DEL", "c"});
+    ASSERT_TRUE(redis.engine->commit());
+    redis({"DEL", "b"});
+    redis({"XADD", "d", "1-0", "n", "d"}); // collects the numbers of b and c, takes one
+    redis.journal->abandon();
+    ASSERT_TRUE(redis.keyspace->load());
+    EXPECT_EQ(redis({"XADD", "e", "1-0", "n", "e"}), "\"1-0\"");
+    for (const char* key : {"a", "b", "e"})
+        expect_same_after_restart(redis, key);
+    EXPECT_EQ(redis({"XRANGE", "b", "-", "+"}), R"([["1-0" ["n" "b"]]])");
+}
+
+// Goal: as many streams as there are numbers: a further one is refused, in a transaction too, until one goes.
+TEST(SqliteJournal, OneStreamTooManyIsRefused) {
+    EngineBench redis(KeyspaceLimits{.streams_max = 2});
+    constexpr auto kRefused = "-OOM command not allowed when used memory > 'maxmemory'.";
+    redis({"XADD", "a", "1-0", "n", "x"});
+    redis({"MULTI"});
+    redis({"XADD", "b", "1-0", "n", "x"});
+    redis({"XADD", "c", "1-0", "n", "x"});
+    redis({"XGROUP", "CREATE", "d", "g", "0", "MKSTREAM"});
+    EXPECT_EQ(redis({"EXEC"}), std::string("[\"1-0\" ") + kRefused + " " + kRefused + "]");
+    EXPECT_EQ(redis({"XADD", "c", "1-0", "n", "x"}), kRefused);
+    redis({"DEL", "b"});
+    EXPECT_EQ(redis({"XADD", "c", "1-0", "n", "x"}), "\"1-0\"");
+    expect_same_after_restart(redis, "c");
+}
+
 // Goal: a second bus on the same file is refused.
 TEST(SqliteJournal, FileBelongsToOne) {
     EngineBench redis;

@@ -143,7 +143,7 @@ std::optional<std::string> encode_body(Call& call, std::span<const std::string_v
 bool stream_has_room(Call& call, const RedisStream* stream, std::size_t bytes) {
     const std::size_t used = stream ? stream->bytes() : 0;
     if (used + bytes <= call.keyspace().limits().stream_bytes_max) return true;
-    call.reply.error("OOM command not allowed when used memory > 'maxmemory'.");
+    call.reply.error(kOutOfMemory);
     return false;
 }
 
@@ -171,7 +171,8 @@ void xadd(Call& call) {
     if (!call.name_fits(call[1])) return;
     const auto body = encode_body(call, fields);
     if (!body || !stream_has_room(call, stream, body->size())) return;
-    if (!stream) stream = &call.keyspace().create_stream(call[1]);
+    if (!stream) stream = call.new_stream(call[1]);
+    if (!stream) return;
     call.keyspace().append(*stream, *id, *body);
     call.keyspace().trim(*stream, options.trim);
     call.reply.id(*id);

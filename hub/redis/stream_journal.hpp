@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <flotilla/base/result.hpp>
@@ -8,6 +9,15 @@
 #include "hub/redis/entry_id.hpp"
 
 namespace flotilla::hub {
+
+/// Streams are numbered from 1 to this: a journal may put the number after it, and a position of 40 bits, in one
+/// integer.
+inline constexpr std::int64_t kStreamsMax = (std::int64_t{1} << 23) - 2;
+
+/// Why load() failed when what was kept does not fit together.
+inline Error damaged_journal(std::string_view what) {
+    return Error(Kind::internal, "the journal is damaged: it has " + std::string(what));
+}
 
 /// The numbers of a stream that its entries do not tell. They may lag behind entries added since: those with greater
 /// ids than last_id count on top.
@@ -57,7 +67,7 @@ public:
     virtual Result<void> tidy() = 0;
     /// Takes the changes since the last commit back.
     virtual void abandon() = 0;
-    /// Reads back everything that was committed.
+    /// Reads back everything that was committed. Errors: unavailable; internal when it does not fit together.
     virtual Result<void> load(StreamChanges& into) = 0;
 };
 

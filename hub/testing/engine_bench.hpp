@@ -23,7 +23,9 @@ public:
         prepare(folder / "bus.db");
         open();
     }
-    ~EngineBench() { engine->disconnect(session); }
+    ~EngineBench() {
+        if (engine) engine->disconnect(session);
+    }
 
     /// Runs one command of the bench's own session and shows its replies; several (pushes) are separated by blanks.
     std::string operator()(const Words& command) { return run(session, command); }
