@@ -55,7 +55,7 @@ struct RedisServer::Connection : Session {
         connection.server.schedule_turn_end();
     }
     bool output_paused() const { return output.size() + unsent_bytes >= server.options_.paused_output_bytes; }
-    bool input_paused() const { return blocked && parser.pending() >= server.options_.blocked_input_bytes; }
+    bool input_overflowed() const { return blocked && parser.pending() >= server.options_.blocked_input_bytes; }
 };
 
 RedisServer::RedisServer(World& world, Engine& engine, Logger logger, RedisMetrics& metrics,
@@ -120,7 +120,12 @@ task<void> RedisServer::serve(Context& context, std::unique_ptr<Stream> stream) 
 task<void> RedisServer::read(Context& context, Connection& connection) {
     std::vector<char> buffer(kReadBytes);
     while (!connection.close_after_reply && !connection.overflowed && !stopping_) {
-        if (connection.output_paused() || connection.input_paused()) {
+        if (connection.input_overflowed()) { // not left unread: nobody would see that it has gone
+            logger_.warning("a client sent too much behind a blocking command and is disconnected",
+                            {{"peer", connection.peer}});
+            co_return;
+        }
+        if (connection.output_paused()) {
             if (auto woken = co_await connection.progress.wait(context); !woken) co_return;
             continue;
         }
@@ -312,7 +317,8 @@ task<void> RedisServer::write(Context& context, Connection& connection) {
         connection.progress.notify();
     }
     connection.stream->close();
-    connection.progress.notify();
+    // Nothing will leave any more: read() may wait for that, or for what a client that is gone sends.
+    connection.reading.cancel(Error(Kind::unavailable, "the connection has ended"));
 }
 
 void RedisServer::stop() {

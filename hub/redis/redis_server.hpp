@@ -33,7 +33,7 @@ struct RedisMetrics {
 struct RedisServerOptions {
     std::size_t clients_max = 10'000;
     std::size_t paused_output_bytes = 1024 * 1024; ///< a client that owes so much reading is not read from
-    std::size_t blocked_input_bytes = 64 * 1024;   ///< nor is one that waits and has sent so much meanwhile
+    std::size_t blocked_input_bytes = 1024 * 1024; ///< one that waits and has sent so much meanwhile is disconnected
     Duration write_timeout = std::chrono::seconds(60);
     Duration retry_after_failure = std::chrono::seconds(1); ///< writes are refused so long after a failed commit
     resp::Limits limits = {};

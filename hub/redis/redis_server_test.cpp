@@ -111,6 +111,39 @@ TEST(RedisServer, DeadWaiterLeavesTheGroup) {
     EXPECT_EQ(show(client({"XPENDING", "s", "g"})), "[:0 nil nil nil]");
 }
 
+// Goal: a client that dies while its replies are held back is noticed, and leaves.
+TEST(RedisServer, DeadClientThatOwesReadingLeaves) {
+    BusServer bus;
+    RedisClient client = bus.connect();
+    client({"XADD", "s", "1-1", "n", std::string(100'000, 'x')});
+    {
+        RedisClient dying = bus.connect();
+        for (int i = 0; i < 500; ++i)
+            dying.send({"XRANGE", "s", "-", "+"});
+        EXPECT_TRUE(eventually(bus, "hub_bus_output_bytes", [](auto bytes) { return bytes >= 1024 * 1024; }));
+    }
+    wait_until(client, {"INFO", "clients"}, "\"# Clients\r\nconnected_clients:1\r\nblocked_clients:0\r\n\"");
+}
+
+// Goal: a waiting client that sent much behind its command is still noticed when it dies; one that sends no end of it
+// is disconnected.
+TEST(RedisServer, WaitingClientThatSendsMuchLeaves) {
+    BusServer bus;
+    RedisClient client = bus.connect();
+    {
+        RedisClient dying = bus.connect();
+        dying.send({"XREAD", "BLOCK", "0", "STREAMS", "s", "$"});
+        dying.send({"ECHO", std::string(200'000, 'x')});
+        EXPECT_TRUE(eventually(bus, "hub_bus_blocked_clients", [](auto clients) { return clients == 1; }));
+    }
+    wait_until(client, {"INFO", "clients"}, "\"# Clients\r\nconnected_clients:1\r\nblocked_clients:0\r\n\"");
+    RedisClient greedy = bus.connect();
+    greedy.send({"XREAD", "BLOCK", "0", "STREAMS", "s", "$"});
+    greedy.socket().send(std::string(1024 * 1024, 'x'));
+    EXPECT_EQ(greedy.socket().receive_all(), "");
+    wait_until(client, {"INFO", "clients"}, "\"# Clients\r\nconnected_clients:1\r\nblocked_clients:0\r\n\"");
+}
+
 // Goal: several subscribers over several connections each hear everything, in order.
 TEST(RedisServer, SubscribersHearEverythingInOrder) {
     const BusServer bus;
