@@ -34,6 +34,11 @@ CREATE TABLE mail_totals (
     bytes BIGINT NOT NULL
 );
 INSERT INTO mail_totals (id, mails, bytes) VALUES (1, 0, 0);
+)sql"},
+                                     // Mails that differ may share a Message-ID.
+                                     {2, "0002_message_ids_repeat", R"sql(
+DROP INDEX mails_by_message_id;
+CREATE INDEX mails_by_message_id ON mails (message_id);
 )sql"}};
 
 struct MailRow {
@@ -51,6 +56,12 @@ struct RawRow {
     Timestamp received_at;
     std::int64_t received, size;
     std::string raw;
+};
+
+struct KnownMail {
+    std::string id;
+    std::vector<std::string> recipients;
+    bool same_content;
 };
 
 struct Totals {
@@ -82,16 +93,67 @@ Heading describe(const IncomingMail& mail) {
             decode_header(parsed.field("Subject")), std::string(parsed.field("Date"))};
 }
 
+bool includes(const std::vector<std::string>& recipients, const std::string& address) {
+    return std::ranges::any_of(recipients, [&](const auto& each) { return lower(each) == lower(address); });
+}
+
+Result<void> index_recipients(Transaction& transaction, const std::vector<std::string>& recipients,
+                              const std::string& id) {
+    for (const std::string& recipient : recipients) {
+        auto added = transaction.execute(
+            "INSERT INTO mail_recipients (address, mail) VALUES ($1, $2) ON CONFLICT DO NOTHING", lower(recipient), id);
+        if (!added) return std::move(added.error());
+    }
+    return {};
+}
+
+Result<std::string> count_repeat(Transaction& transaction, std::string id) {
+    auto counted = transaction.execute("UPDATE mails SET received = received + 1 WHERE id = $1", id);
+    if (!counted) return std::move(counted.error());
+    return id;
+}
+
+Result<std::string> add_recipients(Transaction& transaction, KnownMail known, const IncomingMail& mail) {
+    for (const std::string& recipient : mail.recipients) {
+        if (!includes(known.recipients, recipient)) known.recipients.push_back(recipient);
+    }
+    auto updated = transaction.execute("UPDATE mails SET recipients = $1 WHERE id = $2", known.recipients, known.id);
+    if (!updated) return std::move(updated.error());
+    auto indexed = index_recipients(transaction, mail.recipients, known.id);
+    if (!indexed) return std::move(indexed.error());
+    return std::move(known.id);
+}
+
+/// The id of a mail with that Message-ID that stands for this one, too; nullopt: it is another mail.
+Result<std::optional<std::string>> merge(Transaction& transaction, const IncomingMail& mail,
+                                         const std::string& message_id) {
+    auto known = transaction.select<KnownMail>(
+        "SELECT id, recipients, size = $2 AND raw = $3 AS same_content FROM mails WHERE message_id = $1 "
+        "ORDER BY same_content DESC, received_at, id",
+        message_id, static_cast<std::int64_t>(mail.data.size()), mail.data);
+    if (!known) return std::move(known.error());
+    const auto repeated = std::ranges::find_if(*known, [&](const KnownMail& each) {
+        return std::ranges::all_of(mail.recipients,
+                                   [&](const auto& address) { return includes(each.recipients, address); });
+    });
+    Result<std::string> id = std::string();
+    if (repeated != known->end()) {
+        id = count_repeat(transaction, repeated->id);
+    } else if (!known->empty() && known->front().same_content) {
+        id = add_recipients(transaction, std::move(known->front()), mail);
+    } else {
+        return std::optional<std::string>();
+    }
+    if (!id) return std::move(id.error());
+    return std::optional(std::move(*id));
+}
+
 Result<std::string> insert(Transaction& transaction, const IncomingMail& mail, const Heading& described,
                            const MailStoreLimits& limits) {
     if (!described.message_id.empty()) {
-        auto known = transaction.find<std::string>("SELECT id FROM mails WHERE message_id = $1", described.message_id);
+        auto known = merge(transaction, mail, described.message_id);
         if (!known) return std::move(known.error());
-        if (*known) {
-            auto counted = transaction.execute("UPDATE mails SET received = received + 1 WHERE id = $1", **known);
-            if (!counted) return std::move(counted.error());
-            return **known;
-        }
+        if (*known) return std::move(**known);
     }
     const auto size = static_cast<std::int64_t>(mail.data.size());
     auto totals = transaction.find<Totals>("SELECT mails, bytes FROM mail_totals WHERE id = 1");
@@ -106,11 +168,8 @@ Result<std::string> insert(Transaction& transaction, const IncomingMail& mail, c
         id, described.message_id, described.from, mail.recipients, described.subject, described.date, transaction.now(),
         size, mail.data);
     if (!inserted) return std::move(inserted.error());
-    for (const std::string& recipient : mail.recipients) {
-        auto added = transaction.execute(
-            "INSERT INTO mail_recipients (address, mail) VALUES ($1, $2) ON CONFLICT DO NOTHING", lower(recipient), id);
-        if (!added) return std::move(added.error());
-    }
+    auto indexed = index_recipients(transaction, mail.recipients, id);
+    if (!indexed) return std::move(indexed.error());
     auto summed =
         transaction.execute("UPDATE mail_totals SET mails = mails + 1, bytes = bytes + $1 WHERE id = 1", size);
     if (!summed) return std::move(summed.error());

@@ -46,15 +46,16 @@ struct MailStoreLimits {
     std::int64_t bytes_max = std::int64_t{1024} * 1024 * 1024; ///< past either, mail is refused for now
 };
 
-/// The mail catcher's mails in a SQLite file of their own: what keep() answered is durable. A message is kept once per
-/// Message-ID; a repeat is counted. Thread-safety: none; lives on its loop.
+/// The mail catcher's mails in a SQLite file of their own: what keep() answered is durable. A mail whose Message-ID is
+/// known is a repeat, and counted, when the known one has all its recipients; when it is the same but for recipients,
+/// the known one gets those; otherwise it is a mail of its own. Thread-safety: none; lives on its loop.
 class MailStore {
 public:
     /// Opens or creates `<folder>/mail.db`. Errors: unavailable with the reason.
     static task<Result<std::unique_ptr<MailStore>>> open(Context& context, std::string folder,
                                                          MailStoreLimits limits = {});
 
-    /// Answers the id once the mail is durable; a repeat gives the first one's. Errors: exhausted (full), unavailable.
+    /// Answers the id once the mail is durable; for a known mail, that one's. Errors: exhausted (full), unavailable.
     task<Result<std::string>> keep(Context& context, IncomingMail mail);
     /// The newest `limit` mails, newest last; `to`: only those to that address (without case), empty: all.
     task<Result<std::vector<MailSummary>>> list(Context& context, std::string to, std::int64_t limit);
