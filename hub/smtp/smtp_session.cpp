@@ -168,7 +168,11 @@ void SmtpSession::rcpt_to(std::string_view argument, std::string& replies) {
     const auto path = parse_path(argument.substr(3));
     if (!path || path->address.empty()) return bad("501 5.1.3 Syntax: RCPT TO:<address>\r\n", replies);
     if (!path->parameters.empty()) return bad("555 5.5.4 Unknown parameter\r\n", replies);
-    if (mail_.recipients.size() >= limits_.recipients_max) return bad("452 4.5.3 Too many recipients\r\n", replies);
+    if (mail_.recipients.size() >= limits_.recipients_max) {
+        // No mistake of the client: it sends to the others with its next mail (RFC 5321 4.5.3.1.10).
+        replies += "452 4.5.3 Too many recipients\r\n";
+        return;
+    }
     mail_.recipients.push_back(path->address);
     replies += "250 2.1.5 OK\r\n";
 }

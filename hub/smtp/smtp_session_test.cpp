@@ -144,6 +144,16 @@ TEST(SmtpSession, BoundsAreKept) {
     EXPECT_TRUE(wrong.closed);
 }
 
+// Goal: recipients over the limit are put off, however many; the mail goes to the others.
+TEST(SmtpSession, RecipientsOverTheLimitArePutOff) {
+    Dialogue smtp({.recipients_max = 2, .errors_max = 1});
+    EXPECT_EQ(smtp.codes("EHLO me\r\nMAIL FROM:<a@x>\r\nRCPT TO:<1@y>\r\nRCPT TO:<2@y>\r\nRCPT TO:<3@y>\r\n"
+                         "RCPT TO:<4@y>\r\nRCPT TO:<5@y>\r\nDATA\r\nhi\r\n.\r\n"),
+              "250 250 250 250 452 452 452 354 250");
+    ASSERT_EQ(smtp.mails.size(), 1u);
+    EXPECT_EQ(smtp.mails[0].recipients, (std::vector<std::string>{"1@y", "2@y"}));
+}
+
 // Goal: the longest line is taken also when its CR comes before its LF, and one byte more is not.
 TEST(SmtpSession, LongestLineIsTakenHoweverItIsCut) {
     for (const std::size_t extra : {0, 1}) {
