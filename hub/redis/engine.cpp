@@ -144,14 +144,17 @@ void Engine::refuse_command(Session& session, std::string_view name, std::string
 /// Why the command may not run now; empty: it may.
 std::string Engine::refusal_of(const Session& session, const Command& command) const {
     if ((command.flags & Command::kDenyOom) && keyspace_.full()) return std::string(kOutOfMemory);
-    if ((command.flags & Command::kWrite) && !write_refusal_.empty())
-        return "MISCONF Errors writing to the AOF file: " + write_refusal_;
+    if ((command.flags & Command::kWrite) && !write_refusal_.empty()) return write_refusal();
     if (session.protocol == 2 && session.subscriptions() > 0 && !(command.flags & Command::kPubSub)) {
         const std::string_view name = command.full_name.empty() ? command.name : command.full_name;
         return "ERR Can't execute '" + std::string(name) +
                "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
     }
     return {};
+}
+
+std::string Engine::write_refusal() const {
+    return write_refusal_.empty() ? std::string() : "MISCONF Errors writing to the AOF file: " + write_refusal_;
 }
 
 // ---- transactions ----
@@ -217,16 +220,21 @@ void Engine::run_transaction(Session& session, std::int64_t now_ms) {
         const std::vector<std::string_view> arguments(each.arguments.begin(), each.arguments.end());
         Call call{*this, session, *each.command, arguments, Reply(session.output, session.protocol), now_ms};
         each.command->run(call);
-        for (const std::string& key : keyspace_.expire(now_ms)) // a time to live in the past
-            signal(key);
+        signal_expired(now_ms);        // a time to live in the past
         enforce_output_limit(session); // its end is not the transaction's
     }
     session.transaction.running = false;
 }
 
-void Engine::expire_keys(std::int64_t now_ms) {
-    for (const std::string& key : keyspace_.expire(now_ms))
+/// While nothing can be written streams stay: else every turn had a change to commit, and failed.
+void Engine::signal_expired(std::int64_t now_ms) {
+    const auto which = write_refusal_.empty() ? Keyspace::Expire::everything : Keyspace::Expire::strings;
+    for (const std::string& key : keyspace_.expire(now_ms, which))
         signal(key);
+}
+
+void Engine::expire_keys(std::int64_t now_ms) {
+    signal_expired(now_ms);
     serve_signalled();
 }
 

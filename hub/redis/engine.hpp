@@ -54,8 +54,11 @@ public:
     /// whoever has output in this turn must be disconnected, since its replies are not true. Code kMemoryLost: reading
     /// back failed, too.
     Result<void> commit();
-    /// Until then write commands are refused with MISCONF and the reason, as Redis words it. Empty: accepted.
+    /// From now on what would change streams is refused with MISCONF and the reason, as Redis words it, and streams
+    /// whose time has come stay. Empty: no more.
     void refuse_writes(std::string reason) { write_refusal_ = std::move(reason); }
+    /// The error of a command that would change streams now; empty: it may.
+    std::string write_refusal() const;
 
     /// How many sessions have been answered since take_touched().
     std::size_t touched_sessions() const { return touched_.size(); }
@@ -93,6 +96,7 @@ private:
     std::string refusal_of(const Session& session, const Command& command) const;
     void queue(Session& session, const Command& command, std::span<const std::string_view> arguments);
     bool reserve(Session& session, std::size_t bytes);
+    void signal_expired(std::int64_t now_ms);
     void expire_keys(std::int64_t now_ms);
     void touch(Session& session);
     void refuse_command(Session& session, std::string_view name, std::string_view error);

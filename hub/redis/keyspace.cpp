@@ -50,9 +50,9 @@ Result<void> Keyspace::load() {
     std::erase_if(keys_, [&](const auto& each) {
         if (!each.second.stream) return false;
         used_bytes_ -= kKeyBytes + each.first.size() + cost_of(each.second);
-        if (each.second.expires_ms) expiries_.erase({each.second.expires_ms, each.first});
         return true;
     });
+    stream_expiries_.clear();
     auto loaded = journal_.load(*this);
     loaded_streams_.clear();
     loaded_groups_.clear();
@@ -100,7 +100,7 @@ void Keyspace::stream_saved(std::int64_t row, std::string_view key, const Stream
     stream.entries_added = head.entries_added;
     stream.reserve_positions(head.last_position);
     value.expires_ms = head.expires_ms;
-    if (value.expires_ms) expiries_.emplace(value.expires_ms, stream.key);
+    if (value.expires_ms) stream_expiries_.emplace(value.expires_ms, stream.key);
     last_stream_ = std::max(last_stream_, row);
     loaded_streams_.emplace(row, &stream);
 }
@@ -198,9 +198,9 @@ KeyValue& Keyspace::set_text(std::string_view key, std::string_view text) {
 void Keyspace::set_expiry(std::string_view key, KeyValue& value, std::int64_t expires_ms) {
     value_changed(key);
     if (value.expires_ms == expires_ms) return;
-    if (value.expires_ms) expiries_.erase({value.expires_ms, std::string(key)});
+    if (value.expires_ms) expiries_of(value).erase({value.expires_ms, std::string(key)});
     value.expires_ms = expires_ms;
-    if (expires_ms) expiries_.emplace(expires_ms, std::string(key));
+    if (expires_ms) expiries_of(value).emplace(expires_ms, std::string(key));
     if (value.stream) touch(*value.stream);
 }
 
@@ -210,7 +210,7 @@ bool Keyspace::erase(std::string_view key) {
     value_changed(key);
     KeyValue& value = found->second;
     used_bytes_ -= kKeyBytes + found->first.size() + cost_of(value);
-    if (value.expires_ms) expiries_.erase({value.expires_ms, found->first});
+    if (value.expires_ms) expiries_of(value).erase({value.expires_ms, found->first});
     if (value.stream) {
         forget(*value.stream);
         journal_.stream_dropped(value.stream->row);
@@ -219,13 +219,18 @@ bool Keyspace::erase(std::string_view key) {
     return true;
 }
 
-std::vector<std::string> Keyspace::expire(std::int64_t now_ms) {
+std::vector<std::string> Keyspace::expire(std::int64_t now_ms, Expire which) {
     std::vector<std::string> gone;
-    while (!expiries_.empty() && expiries_.begin()->first <= now_ms) {
-        gone.push_back(std::move(expiries_.extract(expiries_.begin()).value().second));
+    expire(text_expiries_, now_ms, gone);
+    if (which == Expire::everything) expire(stream_expiries_, now_ms, gone);
+    return gone;
+}
+
+void Keyspace::expire(Expiries& expiries, std::int64_t now_ms, std::vector<std::string>& gone) {
+    while (!expiries.empty() && expiries.begin()->first <= now_ms) {
+        gone.push_back(std::move(expiries.extract(expiries.begin()).value().second));
         erase(gone.back());
     }
-    return gone;
 }
 
 // ---- streams ----

@@ -53,6 +53,8 @@ public:
     Result<void> commit();
     /// The journal's work that may wait until replies have left.
     Result<void> tidy() { return journal_.tidy(); }
+    /// Whether the journal can write. Requires: !has_changes().
+    Result<void> probe() { return journal_.probe(); }
 
     const KeyspaceLimits& limits() const { return limits_; }
     std::size_t used_bytes() const { return used_bytes_; }
@@ -72,8 +74,9 @@ public:
     KeyValue& set_text(std::string_view key, std::string_view text);
     void set_expiry(std::string_view key, KeyValue& value, std::int64_t expires_ms);
     bool erase(std::string_view key);
-    /// Drops keys whose time has come and returns them.
-    std::vector<std::string> expire(std::int64_t now_ms);
+    enum class Expire : unsigned char { everything, strings };
+    /// Drops keys whose time has come and returns them; strings only: what the journal keeps stays as it is.
+    std::vector<std::string> expire(std::int64_t now_ms, Expire which = Expire::everything);
 
     // ---- streams ----
     /// Requires: the key does not exist; not streams_full().
@@ -116,6 +119,9 @@ private:
     void value_changed(std::string_view key) {
         if (observer_) observer_(key);
     }
+    using Expiries = std::set<std::pair<std::int64_t, std::string>>;
+    Expiries& expiries_of(const KeyValue& value) { return value.stream ? stream_expiries_ : text_expiries_; }
+    void expire(Expiries& expiries, std::int64_t now_ms, std::vector<std::string>& gone);
     KeyValue& insert(std::string_view key);
     void forget(RedisStream& stream);
     void forget(ConsumerGroup& group);
@@ -127,7 +133,8 @@ private:
     KeyspaceLimits limits_;
     std::function<void(std::string_view)> observer_;
     Map keys_;
-    std::set<std::pair<std::int64_t, std::string>> expiries_;
+    Expiries text_expiries_;
+    Expiries stream_expiries_;
     std::size_t used_bytes_ = 0;
     std::int64_t last_stream_ = 0;
     std::vector<std::int64_t> free_streams_; ///< numbers to give again, once the last one has been given

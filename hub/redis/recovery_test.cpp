@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "hub/testing/engine_bench.hpp"
+#include "hub/testing/full_disk.hpp"
 
 namespace flotilla::hub {
 namespace {
@@ -116,49 +117,6 @@ TEST(BusRecovery, EmptiedStreamKeepsItsNumbers) {
     EXPECT_EQ(redis({"XRANGE", "s", "-", "+"}), R"([["8-2" ["n" "x"]]])");
 }
 
-/// A journal whose disk is full when told so.
-class FullDisk final : public StreamJournal {
-public:
-    explicit FullDisk(StreamJournal& inner) : inner_(inner) {}
-    bool full = false;
-
-    void stream_saved(std::int64_t s, std::string_view key, const StreamHead& head) override {
-        inner_.stream_saved(s, key, head);
-    }
-    void stream_dropped(std::int64_t s) override { inner_.stream_dropped(s); }
-    void entry_added(std::int64_t s, std::int64_t position, EntryId id, std::string_view body) override {
-        inner_.entry_added(s, position, id, body);
-    }
-    void entry_removed(std::int64_t s, std::int64_t position) override { inner_.entry_removed(s, position); }
-    void entries_removed_through(std::int64_t s, std::int64_t position) override {
-        inner_.entries_removed_through(s, position);
-    }
-    void group_saved(std::int64_t s, std::int64_t g, std::string_view name, EntryId last, std::int64_t read) override {
-        inner_.group_saved(s, g, name, last, read);
-    }
-    void group_dropped(std::int64_t g) override { inner_.group_dropped(g); }
-    void consumer_saved(std::int64_t g, std::int64_t c, std::string_view name, std::int64_t seen) override {
-        inner_.consumer_saved(g, c, name, seen);
-    }
-    void consumer_dropped(std::int64_t g, std::int64_t c) override { inner_.consumer_dropped(g, c); }
-    void pending_saved(std::int64_t g, EntryId id, std::int64_t c, std::int64_t at, std::int64_t count) override {
-        inner_.pending_saved(g, id, c, at, count);
-    }
-    void pending_removed(std::int64_t g, EntryId id) override { inner_.pending_removed(g, id); }
-    bool has_changes() const override { return inner_.has_changes(); }
-    Result<void> commit() override {
-        if (!full) return inner_.commit();
-        inner_.abandon();
-        return Error(Kind::unavailable, "database or disk is full");
-    }
-    Result<void> tidy() override { return inner_.tidy(); }
-    void abandon() override { inner_.abandon(); }
-    Result<void> load(StreamChanges& into) override { return inner_.load(into); }
-
-private:
-    StreamJournal& inner_;
-};
-
 // Goal: a stream that a string replaced in a failed turn is back for good, whatever time the string had to live.
 TEST(BusRecovery, FailedCommitBringsReplacedStreamBack) {
     EngineBench bench;
@@ -189,6 +147,33 @@ TEST(BusRecovery, FailedCommitBringsReplacedStreamBack) {
     EXPECT_EQ(run({"KEYS", "*"}), R"(["s"])");
     EXPECT_TRUE(engine.commit());
     engine.disconnect(session);
+}
+
+// Goal: while nothing can be written streams whose time has come stay, strings go, and neither makes a turn fail; a
+// string does not replace a stream then. Afterwards the streams go.
+TEST(BusRecovery, StreamsStayWhileWritesAreRefused) {
+    EngineBench redis;
+    constexpr auto kRefused = "-MISCONF Errors writing to the AOF file: disk full";
+    redis({"XADD", "s", "1-1", "n", "x"});
+    redis({"PEXPIRE", "s", "100"});
+    redis({"SET", "lease", "x", "PX", "100"});
+    ASSERT_TRUE(redis.engine->commit());
+    redis.engine->refuse_writes("disk full");
+    redis.now_ms += 200;
+    EXPECT_EQ(redis({"XLEN", "s"}), ":1");
+    EXPECT_EQ(redis({"PTTL", "s"}), ":0");
+    EXPECT_EQ(redis({"EXISTS", "lease"}), ":0");
+    EXPECT_EQ(redis({"SET", "s", "text"}), kRefused);
+    EXPECT_EQ(redis({"SET", "s", "text", "NX"}), "nil");
+    EXPECT_EQ(redis({"SET", "lease", "y"}), "+OK");
+    redis({"MULTI"});
+    redis({"SET", "s", "text"});
+    EXPECT_EQ(redis({"EXEC"}), std::string("[") + kRefused + "]");
+    EXPECT_FALSE(redis.keyspace->has_changes());
+    redis.engine->refuse_writes("");
+    EXPECT_EQ(redis({"EXISTS", "s"}), ":0");
+    redis.restart();
+    EXPECT_EQ(redis({"EXISTS", "s"}), ":0");
 }
 
 // Goal: after a failed commit memory is what the disk has, and the bus goes on when the disk is well again.

@@ -61,7 +61,7 @@ struct RedisServer::Connection : Session {
 RedisServer::RedisServer(World& world, Engine& engine, Logger logger, RedisMetrics& metrics,
                          std::function<void()> on_lost, RedisServerOptions options)
     : world_(world), engine_(engine), logger_(std::move(logger)), metrics_(metrics), on_lost_(std::move(on_lost)),
-      options_(options) {}
+      options_(options), retry_(world, &RedisServer::on_retry, this) {}
 
 RedisServer::~RedisServer() { *alive_ = false; }
 
@@ -139,10 +139,6 @@ task<void> RedisServer::read(Context& context, Connection& connection) {
 /// Executes what the client has sent, as far as it may go on.
 void RedisServer::process(Connection& connection) {
     connection.stalled = false;
-    if (refusing_until_ != Timestamp() && world_.now() >= refusing_until_) {
-        refusing_until_ = Timestamp();
-        engine_.refuse_writes(""); // the next write shows whether the disk is well again
-    }
     while (!connection.blocked && !connection.draining && !connection.close_after_reply && !connection.overflowed) {
         if (connection.output_paused()) {
             connection.stalled = true;
@@ -218,7 +214,6 @@ void RedisServer::commit_turn() {
     auto committed = engine_.commit();
     if (!committed) return commit_failed(committed.error(), engine_.take_touched());
     if (changed) {
-        metrics_.refusing_writes.set(0);
         metrics_.commits.add();
         metrics_.commit_duration.observe(world_.now() - started);
         metrics_.commands_per_commit.observe(static_cast<double>(commands));
@@ -274,7 +269,6 @@ void RedisServer::commit_failed(const Error& error, const std::vector<Session*>&
     metrics_.refusing_writes.set(1);
     logger_.error("the bus could not write; the clients of this turn are disconnected", {{"error", error.message()}});
     engine_.refuse_writes(error.message());
-    refusing_until_ = world_.now() + options_.retry_after_failure;
     for (Session* session : sessions) {
         auto& connection = static_cast<Connection&>(*session);
         connection.output.clear();
@@ -282,9 +276,20 @@ void RedisServer::commit_failed(const Error& error, const std::vector<Session*>&
         connection.stream->close();
         connection.writable.notify();
     }
-    if (error.code() != Engine::kMemoryLost) return;
+    if (error.code() != Engine::kMemoryLost) return retry_.arm(world_.monotonic() + options_.retry_after_failure);
     stop(); // what memory holds is not what was acknowledged
     on_lost_();
+}
+
+/// Not a client's write is the trial: it would cost all clients of its turn their connections.
+void RedisServer::on_retry(void* self) {
+    auto& server = *static_cast<RedisServer*>(self);
+    if (!server.engine_.keyspace().probe()) { // its reason was logged with the commit that failed
+        return server.retry_.arm(server.world_.monotonic() + server.options_.retry_after_failure);
+    }
+    server.engine_.refuse_writes("");
+    server.metrics_.refusing_writes.set(0);
+    server.logger_.info("the bus can write again", {});
 }
 
 void RedisServer::publish_backlog() const {
@@ -323,6 +328,7 @@ task<void> RedisServer::write(Context& context, Connection& connection) {
 
 void RedisServer::stop() {
     stopping_ = true;
+    retry_.disarm();
     listener_->close();
     resume_unblocked();
     commit_turn();

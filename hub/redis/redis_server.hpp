@@ -35,7 +35,7 @@ struct RedisServerOptions {
     std::size_t paused_output_bytes = 1024 * 1024; ///< a client that owes so much reading is not read from
     std::size_t blocked_input_bytes = 1024 * 1024; ///< one that waits and has sent so much meanwhile is disconnected
     Duration write_timeout = std::chrono::seconds(60);
-    Duration retry_after_failure = std::chrono::seconds(1); ///< writes are refused so long after a failed commit
+    Duration retry_after_failure = std::chrono::seconds(1); ///< between trials to write after a failed commit
     resp::Limits limits = {};
 };
 
@@ -44,7 +44,7 @@ struct RedisServerOptions {
 /// in one wake-up of the loop and what arrived while that was executed: clients that were answered together come back
 /// within that time, and without a second look they would fall apart into two groups that wait for each other's commit.
 /// When a commit fails, the clients with replies in that turn are disconnected (what they were told did not happen) and
-/// writes are refused for a while. Thread-safety: none; belongs to its loop.
+/// writes are refused until a trial of the server's own can be written. Thread-safety: none; belongs to its loop.
 class RedisServer {
 public:
     /// `on_lost`: called when a failed commit could not be undone either; the process must end.
@@ -80,6 +80,7 @@ private:
     void resume_unblocked();
     void release(const std::vector<Session*>& sessions);
     static bool send_at_once(Connection& connection);
+    static void on_retry(void* self);
     void commit_failed(const Error& error, const std::vector<Session*>& sessions);
 
     World& world_;
@@ -97,7 +98,7 @@ private:
     std::uint64_t commands_before_turn_ = 0;
     std::uint64_t commands_at_last_look_ = 0;
     int looks_ = 0; ///< of this turn, for more commands
-    Timestamp refusing_until_;
+    Timer retry_;   ///< armed while writes are refused
 };
 
 } // namespace flotilla::hub

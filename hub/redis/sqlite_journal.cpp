@@ -141,6 +141,15 @@ Result<void> SqliteJournal::tidy() {
     return done;
 }
 
+Result<void> SqliteJournal::probe() {
+    auto outcome = connection_->begin();
+    // Writes the file's first page as it is.
+    if (outcome) outcome = connection_->script("PRAGMA user_version = " + std::to_string(kSchemaVersion));
+    if (outcome) outcome = connection_->commit();
+    if (!outcome) connection_->rollback();
+    return outcome;
+}
+
 void SqliteJournal::stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) {
     change("INSERT INTO streams (id, stream_key, last_id, max_deleted_id, entries_added, expires_ms) "
            "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET last_id = excluded.last_id, "

@@ -41,6 +41,7 @@ public:
     Result<void> commit() override;
     /// Copies the WAL into the file when it has grown enough.
     Result<void> tidy() override;
+    Result<void> probe() override;
     void abandon() override;
     Result<void> load(StreamChanges& into) override;
 

@@ -336,6 +336,17 @@ TEST(SqliteJournal, OneStreamTooManyIsRefused) {
     expect_same_after_restart(redis, "c");
 }
 
+// Goal: the trial write of a well disk succeeds and changes nothing.
+TEST(SqliteJournal, ProbeChangesNothing) {
+    EngineBench redis;
+    add(redis, 1, 3);
+    EXPECT_TRUE(redis.journal->probe());
+    EXPECT_FALSE(redis.journal->has_changes());
+    add(redis, 4, 5);
+    expect_same_after_restart(redis);
+    EXPECT_EQ(number_in_file(redis, "SELECT user_version FROM pragma_user_version"), 2);
+}
+
 // Goal: a second bus on the same file is refused.
 TEST(SqliteJournal, FileBelongsToOne) {
     EngineBench redis;

@@ -65,6 +65,8 @@ public:
     /// What may wait until commit() has been answered to those who wait for it. Cheap while there is nothing to do.
     /// An error costs nothing that was committed.
     virtual Result<void> tidy() = 0;
+    /// Writes something that changes nothing: whether the disk is well. Requires: !has_changes().
+    virtual Result<void> probe() = 0;
     /// Takes the changes since the last commit back.
     virtual void abandon() = 0;
     /// Reads back everything that was committed. Errors: unavailable; internal when it does not fit together.

@@ -100,6 +100,9 @@ void set(Call& call) {
         return;
     }
     const bool was_stream = before && before->stream;
+    if (was_stream) {
+        if (const auto refusal = call.engine.write_refusal(); !refusal.empty()) return call.reply.error(refusal);
+    }
     const std::int64_t expiry = options->keep_expiry && before ? before->expires_ms : *expires;
     KeyValue& value = call.keyspace().set_text(call[1], call[2]);
     call.keyspace().set_expiry(call[1], value, expiry);
