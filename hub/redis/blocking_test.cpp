@@ -49,6 +49,19 @@ TEST(BlockingReads, TimeoutAnswersNull) {
     EXPECT_EQ(redis({"XPENDING", "s", "g"}), "[:0 nil nil nil]");
 }
 
+// Goal: a wait of more than a hundred years is one for ever, and no number of milliseconds ends at once.
+TEST(BlockingReads, VeryLongWaitIsForEver) {
+    EngineBench redis;
+    for (const char* block : {"0", "9223372036854775", "9223372036854775807", "3155695200001"}) {
+        Client waiting(redis);
+        EXPECT_EQ(waiting({"XREAD", "BLOCK", block, "STREAMS", "s", "$"}), "") << block;
+        EXPECT_EQ(waiting.session.blocked->until_ms, 0) << block;
+    }
+    Client waiting(redis);
+    waiting({"XREAD", "BLOCK", "3155695200000", "STREAMS", "s", "$"});
+    EXPECT_EQ(waiting.session.blocked->until_ms, redis.now_ms + 3155695200000);
+}
+
 // Goal: who waits on a group or stream that goes away is told, in Redis' words.
 TEST(BlockingReads, VanishedGroupOrStreamEndsTheWait) {
     EngineBench redis;

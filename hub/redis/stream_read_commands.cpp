@@ -1,3 +1,5 @@
+#include <chrono>
+
 #include "hub/redis/commands.hpp"
 #include "hub/redis/stream_reading.hpp"
 
@@ -5,6 +7,8 @@ namespace flotilla::hub::commands {
 
 namespace {
 
+// More is for ever: a timer counts nanoseconds, of which 292 years fit.
+constexpr std::int64_t kBlockMsMax = std::chrono::milliseconds(std::chrono::years(100)).count();
 constexpr std::size_t kBlockedCount = 1000; // a blocked read without COUNT gets no more
 
 /// XREAD and XREADGROUP with their options read.
@@ -163,9 +167,7 @@ void wait(Call& call, const ReadRequest& request) {
     read.consumer = request.consumer;
     read.count = request.count ? request.count : kBlockedCount;
     read.no_acknowledge = request.no_acknowledge;
-    if (*request.block_ms > 0) {
-        read.until_ms = *request.block_ms > INT64_MAX - call.now_ms ? 0 : call.now_ms + *request.block_ms;
-    }
+    if (*request.block_ms > 0 && *request.block_ms <= kBlockMsMax) read.until_ms = call.now_ms + *request.block_ms;
     call.engine.block(call.session, std::move(read));
 }
 
