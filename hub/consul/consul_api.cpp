@@ -116,24 +116,37 @@ struct ConsulApi::Impl {
         return std::min(wait, left - std::min(kAnswerMargin, left / 10));
     }
 
+    struct Answered {
+        ConsulReply reply;
+        bool changed_stores = false; ///< this request did; others may have meanwhile
+    };
+
+    void ask(ConsulRequest& request, std::string_view path, Answered& answered) {
+        const auto before = stores.changes.version;
+        answered.reply = answer(stores, request, path);
+        answered.changed_stores |= before != stores.changes.version;
+    }
+
     /// Answers, waiting for news where the request is a blocking query.
-    task<ConsulReply> reply_to(Context& context, ConsulRequest& request, std::string_view path) {
-        auto reply = answer(stores, request, path);
-        if (!reply.pending) co_return reply;
+    task<Answered> reply_to(Context& context, ConsulRequest& request, std::string_view path) {
+        Answered answered;
+        auto& reply = answered.reply;
+        ask(request, path, answered);
+        if (!reply.pending) co_return answered;
         Context waiting(context, wait_of(request, context));
         const Instant begun = world.monotonic();
         while (reply.pending && !stopping) {
             if (auto woken = co_await changed.wait(waiting); !woken) break;
             request.now = world.monotonic();
-            reply = answer(stores, request, path);
+            ask(request, path, answered);
         }
         if (reply.pending) {
             request.index = 0; // the time is up: answer with what there is
             request.hash.clear();
-            reply = answer(stores, request, path);
+            ask(request, path, answered);
         }
         reply.waited = world.monotonic() - begun;
-        co_return reply;
+        co_return answered;
     }
 
     task<Result<ConsulRequest>> read(Context& context, http::Exchange& exchange) {
@@ -157,10 +170,9 @@ struct ConsulApi::Impl {
         auto request = co_await read(context, exchange);
         if (!request) co_return unreadable(request.error());
         if (auto refused = read_query_options(*request)) co_return std::move(*refused);
-        const auto before = stores.changes.version;
         const std::string path(exchange.request().path());
-        auto reply = co_await reply_to(context, *request, path);
-        const bool read_only = request->method == Method::get && before == stores.changes.version;
+        auto [reply, changed_stores] = co_await reply_to(context, *request, path);
+        const bool read_only = request->method == Method::get && !changed_stores;
         propagate();
         if (request->method != Method::get || !read_only) rescheduled.notify();
         // While the disk fails, readers get what memory has; writers are told.

@@ -1,6 +1,7 @@
 #include "hub/consul/consul_api.hpp"
 
 #include <flotilla/discovery/registry.hpp>
+#include <flotilla/store/sqlite/connection.hpp>
 
 #include "hub/consul/api_bench.hpp"
 
@@ -91,6 +92,30 @@ TEST(ConsulApi, StopAnswersBlockingQueries) {
         co_await scope.join();
         EXPECT_EQ(answer->status(), 200);
         EXPECT_EQ(answer->body, "[]");
+    });
+}
+
+// Goal: a change that cannot be stored is the failure of who made it, not of who waits for it.
+TEST(ConsulApi, ChangeThatCannotBeStoredStillWakesReaders) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        co_await bench.put("/v1/kv/foo", "bar");
+        auto file = sqlite::Connection::open((folder / "registry.db").string());
+        const char* const broken =
+            "CREATE TRIGGER broken BEFORE INSERT ON registry BEGIN SELECT RAISE(ABORT, 'broken'); END";
+        EXPECT_TRUE(file && (*file)->script(broken));
+        const auto index = index_of(co_await bench.get("/v1/kv/foo"));
+        std::optional<http::Response> answer;
+        Scope scope(context);
+        scope.spawn(store_response(bench.get("/v1/kv/foo?raw&wait=60s&index=" + index), answer));
+        co_await bench.get("/v1/status/leader"); // the query before it has arrived
+        EXPECT_EQ((co_await bench.put("/v1/kv/foo", "new")).status(), 500);
+        co_await scope.join();
+        EXPECT_EQ(answer->status(), 200);
+        EXPECT_EQ(answer->body, "new");
+        co_await bench.stop();
     });
 }
 
