@@ -81,6 +81,24 @@ TEST(BlockingReads, VanishedGroupOrStreamEndsTheWait) {
     EXPECT_EQ(waiting.heard(), "-UNBLOCKED the stream key no longer exists");
 }
 
+// Goal: a read of more than a client may owe ends where that is passed: the rest is neither written nor delivered.
+TEST(BlockingReads, ReadOfTooMuchEndsEarly) {
+    EngineBench redis({}, {.output_bytes_max = 25'000});
+    Words read{"XREADGROUP", "GROUP", "g", "c", "STREAMS"};
+    for (int i = 1; i <= 9; ++i) {
+        const std::string key = "s" + std::to_string(i);
+        redis({"XADD", key, "1-1", "n", std::string(10'000, 'x')});
+        redis({"XGROUP", "CREATE", key, "g", "0"});
+        read.push_back(key);
+    }
+    read.insert(read.end(), 9, ">");
+    Client greedy(redis);
+    EXPECT_EQ(greedy(read), "");
+    EXPECT_TRUE(greedy.session.overflowed);
+    EXPECT_EQ(redis({"XPENDING", "s3", "g"}), R"([:1 "1-1" "1-1" [["c" "1"]]])");
+    EXPECT_EQ(redis({"XPENDING", "s4", "g"}), "[:0 nil nil nil]");
+}
+
 // Goal: a client that goes away while it waits takes no entry with it.
 TEST(BlockingReads, DisconnectedWaiterGetsNothing) {
     EngineBench redis;

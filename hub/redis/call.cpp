@@ -9,6 +9,7 @@ namespace {
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
+constexpr std::size_t kPatternBytesMax = 1024;
 constexpr std::string_view kInvalidId = "ERR Invalid stream ID specified as stream command argument";
 
 } // namespace
@@ -117,6 +118,12 @@ ConsumerGroup* Call::group(RedisStream* stream, std::string_view key, std::strin
 bool Call::name_fits(std::string_view name) {
     if (name.size() <= keyspace().limits().name_bytes_max) return true;
     reply.error("ERR name exceeds maximum allowed size");
+    return false;
+}
+
+bool Call::pattern_fits(std::string_view pattern) {
+    if (pattern.size() <= kPatternBytesMax) return true;
+    reply.error("ERR pattern exceeds maximum allowed size");
     return false;
 }
 

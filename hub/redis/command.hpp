@@ -56,6 +56,8 @@ struct Call {
     ConsumerGroup* group(RedisStream* stream, std::string_view key, std::string_view name, std::string_view where = "");
     /// False (and an error) when a name is longer than the limit.
     bool name_fits(std::string_view name);
+    /// The same for a glob pattern, which takes time for each of its characters with each name it is held against.
+    bool pattern_fits(std::string_view pattern);
 };
 
 /// Strict decimal integer as Redis reads it: no sign but '-', no leading zeros or blanks.

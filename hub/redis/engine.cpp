@@ -352,10 +352,14 @@ void Engine::push(Session& session, std::span<const std::string_view> items) {
     enforce_output_limit(session);
 }
 
-void Engine::enforce_output_limit(Session& session) {
+bool Engine::owes_too_much(const Session& session) const {
     const std::size_t limit =
         session.subscriptions() > 0 ? limits_.subscriber_output_bytes_max : limits_.output_bytes_max;
-    if (session.output.size() + session.unsent_bytes <= limit) return;
+    return session.output.size() + session.unsent_bytes > limit;
+}
+
+void Engine::enforce_output_limit(Session& session) {
+    if (!owes_too_much(session)) return;
     session.overflowed = true;
     session.output = {};
 }

@@ -89,6 +89,8 @@ public:
     /// (Strings live in memory; they keep what they got when that commit fails.) Writes all replies, or why nothing was
     /// run.
     void run_transaction(Session& session, std::int64_t now_ms);
+    /// The session owes more output than it may: it is disconnected after the command.
+    bool owes_too_much(const Session& session) const;
     /// Appends an out-of-band message; disconnects who does not take them.
     void push(Session& session, std::span<const std::string_view> items);
 

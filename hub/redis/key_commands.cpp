@@ -24,6 +24,7 @@ void del(Call& call) {
 }
 
 void keys(Call& call) {
+    if (!call.pattern_fits(call[1])) return;
     const std::size_t place = call.reply.place();
     std::size_t found = 0;
     for (const auto& [key, value] : call.keyspace().keys()) {

@@ -3,6 +3,7 @@
 namespace flotilla::hub::commands {
 
 void publish(Call& call) {
+    if (!call.name_fits(call[1])) return;
     const auto receivers = call.engine.pubsub().receivers(call[1]);
     for (const auto& [session, pattern] : receivers) {
         if (pattern) {
@@ -45,7 +46,7 @@ void subscribe(Call& call) {
 
 void psubscribe(Call& call) {
     for (const std::string_view pattern : call.arguments.subspan(1)) {
-        if (!call.name_fits(pattern)) return;
+        if (!call.pattern_fits(pattern)) return;
         call.engine.pubsub().subscribe_pattern(call.session, pattern);
         confirm(call, "psubscribe", pattern);
     }
@@ -71,6 +72,7 @@ void punsubscribe(Call& call) {
 
 void pubsub_channels(Call& call) {
     if (call.size() > 3) return call.subcommand_error();
+    if (call.size() == 3 && !call.pattern_fits(call[2])) return;
     const std::size_t place = call.reply.place();
     std::size_t found = 0;
     for (const auto& [channel, listeners] : call.engine.pubsub().channels()) {

@@ -85,5 +85,20 @@ TEST(PubSub, GlobsMatchAsInRedis) {
     EXPECT_FALSE(glob_matches("a*a*a*a*a*a*a*a*a*b", std::string(5'000, 'a')));
 }
 
+// Goal: patterns and channels have their bounds, each told by its own error; the longest ones are taken.
+TEST(PubSub, LongPatternsAndChannelsAreRefused) {
+    EngineBench redis;
+    const std::string longest(1024, '*');
+    constexpr auto kRefused = "-ERR pattern exceeds maximum allowed size";
+    EXPECT_EQ(redis({"KEYS", longest}), "[]");
+    EXPECT_EQ(redis({"KEYS", longest + "*"}), kRefused);
+    EXPECT_EQ(redis({"PUBSUB", "CHANNELS", longest}), "[]");
+    EXPECT_EQ(redis({"PUBSUB", "CHANNELS", longest + "*"}), kRefused);
+    EXPECT_EQ(redis({"PUBLISH", std::string(64 * 1024, 'c'), "x"}), ":0");
+    EXPECT_EQ(redis({"PUBLISH", std::string(64 * 1024 + 1, 'c'), "x"}), "-ERR name exceeds maximum allowed size");
+    EXPECT_EQ(redis({"PSUBSCRIBE", longest + "*"}), kRefused);
+    EXPECT_EQ(redis({"PSUBSCRIBE", longest}), "[\"psubscribe\" \"" + longest + "\" :1]");
+}
+
 } // namespace
 } // namespace flotilla::hub

@@ -182,6 +182,7 @@ void read(Call& call, bool grouped) {
         if (!value || !is_ready(*value->stream, source)) continue;
         answer(call, request, source, *value->stream);
         ++answered;
+        if (call.engine.owes_too_much(call.session)) break; // one stream may be named any number of times
     }
     if (answered > 0) {
         if (call.reply.protocol() == 2) return call.reply.array_at(place, answered);
