@@ -60,10 +60,14 @@ public:
             }
         }
     }
-    /// Ends the API, which answers its blocking queries, then the server.
-    task<void> stop() {
+    /// Ends the API alone.
+    task<void> stop_api() {
         api_scope_.cancel(Error(Kind::cancelled, "the test is over"));
         co_await api_scope_.join();
+    }
+    /// Ends the API, which answers its blocking queries, then the server.
+    task<void> stop() {
+        co_await stop_api();
         co_await server_.shutdown(context_, std::chrono::milliseconds(100));
         co_await server_scope_.join();
     }

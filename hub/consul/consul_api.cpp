@@ -20,6 +20,8 @@ constexpr Duration kAnswerMargin = std::chrono::seconds(1);
 /// The errors of reading a request that its sender can still be told about.
 ConsulReply unreadable(const Error& error) { return reply_text(http_status(error.kind()), error.message()); }
 
+ConsulReply no_leader() { return reply_text(500, "No cluster leader"); }
+
 http::ResponseHead head_of(const ConsulReply& reply) {
     http::ResponseHead head;
     head.status = reply.status;
@@ -166,9 +168,10 @@ struct ConsulApi::Impl {
     }
 
     task<ConsulReply> process(Context& context, http::Exchange& exchange) {
-        if (!loaded || stopping) co_return reply_text(500, "No cluster leader");
+        if (!loaded || stopping) co_return no_leader();
         auto request = co_await read(context, exchange);
         if (!request) co_return unreadable(request.error());
+        if (stopping) co_return no_leader(); // nobody would store what it changes
         if (auto refused = read_query_options(*request)) co_return std::move(*refused);
         const std::string path(exchange.request().path());
         auto [reply, changed_stores] = co_await reply_to(context, *request, path);

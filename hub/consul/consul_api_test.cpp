@@ -119,6 +119,24 @@ TEST(ConsulApi, ChangeThatCannotBeStoredStillWakesReaders) {
     });
 }
 
+// Goal: a request whose body ends after the API has stopped is refused at once: nobody would store its change.
+TEST(ConsulApi, RequestReadAfterTheStopIsRefused) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        auto slow = (co_await context.world().connect(context, bench.address())).value();
+        EXPECT_TRUE(co_await slow->write(context, "PUT /v1/kv/foo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nb"));
+        co_await bench.get("/v1/status/leader"); // the head before it has arrived
+        co_await bench.stop_api();
+        EXPECT_TRUE(co_await slow->write(context, "ar"));
+        std::vector<char> buffer(1024);
+        const auto bytes = (co_await slow->read(context, buffer)).value();
+        EXPECT_TRUE(std::string_view(buffer.data(), bytes).starts_with("HTTP/1.1 500 "));
+        co_await bench.stop();
+    });
+}
+
 // Goal: a TTL that runs out makes the check critical by itself and wakes watchers.
 TEST(ConsulApi, TtlRunsOutThenWatchersHear) {
     run_on_loop([](Context& context) -> task<void> {
