@@ -44,6 +44,23 @@ task<Result<std::string_view>> read_small_body(Context& context, http::Exchange&
     co_return std::string_view(buffer);
 }
 
+/// The begin of a body that is streamed. Who announces a size sends kBufferedBytesMax of it before an upstream hears of
+/// the request; who sends in chunks may be holding a conversation, so anything at all is enough.
+task<Result<std::string_view>> read_begin(Context& context, http::Exchange& exchange, std::string& buffer) {
+    const bool known = exchange.request_body_size().framing == http::BodySize::Framing::known;
+    auto piece = co_await exchange.read(context);
+    while (piece && !piece->empty()) {
+        const bool enough = !known || buffer.size() + piece->size() >= kBufferedBytesMax;
+        if (enough && buffer.empty()) co_return *piece; // stays valid: nothing more is read before it was sent
+        buffer.append(*piece);
+        if (enough) break;
+        piece = co_await exchange.read(context);
+    }
+    if (context.cancelled()) co_return context.reason();
+    if (!piece) co_return upload_error(std::move(piece.error()));
+    co_return std::string_view(buffer);
+}
+
 /// While the request is still being sent.
 task<Result<const http::ResponseHead*>> receive_head(Context& context, UpstreamConnection& connection) {
     TimeSpent::Interval waiting(context, TimeSpent::On::upstream);
@@ -117,17 +134,23 @@ task<Result<int>> Proxy::forward_whole(Context& context, http::Exchange& exchang
 
 task<Result<int>> Proxy::forward_streamed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
                                           Upstream& upstream, Heads& heads) {
+    std::string buffer;
+    const auto begun = co_await must(read_begin(context, exchange, buffer));
+    TimeSpent::Interval waiting(context, TimeSpent::On::connection);
+    const auto permit = co_await must(upstream.uploads.acquire(context));
+    waiting.end();
     Attempts attempts;
     while (true) {
         auto connection = co_await must(upstreams_.connect(context, upstream, attempts));
         const auto sent = co_await connection.exchange->send(context, heads.request, exchange.request_body_size());
         if (sent) {
-            auto relayed = co_await relay_during_upload(context, exchange, facts, upstream, connection, heads);
+            auto relayed = co_await relay_during_upload(context, exchange, facts, upstream, connection, heads, begun);
             const int status = connection.head ? connection.head->status : 0;
             co_return finished(context, exchange, upstream, std::move(relayed), status);
         }
         if (context.cancelled()) co_return context.reason();
-        // Without its body, which nobody has read yet, the request was not complete and goes elsewhere.
+        // Only of a chunked body: a head that announces a size is not written before the first piece is. What was read
+        // of the body was not sent, so the request goes elsewhere.
         if (!upstreams_.note_broken(connection, upstream, attempts)) {
             co_return Error(Kind::bad_gateway, "upstream_failed", "the connection to " + upstream.service() + " broke");
         }
@@ -136,8 +159,9 @@ task<Result<int>> Proxy::forward_streamed(Context& context, http::Exchange& exch
 }
 
 task<Proxy::Relayed> Proxy::relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                                Upstream& upstream, UpstreamConnection& connection, Heads& heads) {
-    Upload sending;
+                                                Upstream& upstream, UpstreamConnection& connection, Heads& heads,
+                                                std::string_view begun) {
+    Upload sending{.begun = begun, .client_error = {}};
     const auto begin = world_.monotonic();
     auto relayed = co_await scoped(context, [&](Scope& scope) -> task<Relayed> {
         scope.spawn(upload(scope.context(), exchange, *connection.exchange, sending));
@@ -159,6 +183,7 @@ task<Proxy::Relayed> Proxy::relay_during_upload(Context& context, http::Exchange
 }
 
 task<void> Proxy::upload(Context& context, http::Exchange& from, http::ClientExchange& to, Upload& upload) {
+    if (!co_await to.write(context, upload.begun)) co_return; // as below
     while (true) {
         auto piece = co_await from.read(context);
         if (!piece) {

@@ -13,6 +13,7 @@
 namespace flotilla::gateway {
 
 /// Request bodies up to this size are taken in before an upstream is asked, so that the request can be sent again.
+/// Of longer ones so much is taken in before an upstream connection is, which a client that sends nothing cannot hold.
 inline constexpr std::size_t kBufferedBytesMax = 64 * 1024;
 
 /// Passes a request on to a service and its answer back, status and body unchanged.
@@ -43,6 +44,7 @@ private:
         std::optional<Error> error = {};
     };
     struct Upload {
+        std::string_view begun; // of the body: read before there was a connection
         std::optional<Error> client_error;
     };
 
@@ -51,7 +53,8 @@ private:
     task<Result<int>> forward_streamed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
                                        Upstream& upstream, Heads& heads);
     task<Relayed> relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                      Upstream& upstream, UpstreamConnection& connection, Heads& heads);
+                                      Upstream& upstream, UpstreamConnection& connection, Heads& heads,
+                                      std::string_view begun);
     static task<void> upload(Context& context, http::Exchange& from, http::ClientExchange& to, Upload& upload);
     static task<Relayed> relay(Context& context, http::Exchange& exchange, UpstreamConnection& connection,
                                std::string_view request_id, http::ResponseHead& head);

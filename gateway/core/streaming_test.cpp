@@ -191,10 +191,10 @@ task<int> converse(TestFleet& fleet) {
     Context context(fleet.root(), TestFleet::kPatience);
     auto exchange = (co_await fleet.client().open(context, fleet.address())).value();
     EXPECT_TRUE(co_await exchange->send(context, head_of(Method::post), http::BodySize::unknown()));
-    EXPECT_TRUE(co_await exchange->receive(context));
     int echoed = 0;
     for (const std::string_view word : {"one", "two", "three"}) {
-        EXPECT_TRUE(co_await exchange->write(context, word));
+        EXPECT_TRUE(co_await exchange->write(context, word)); // the first is what the gateway waits for
+        if (echoed == 0) EXPECT_TRUE(co_await exchange->receive(context));
         const auto back = co_await exchange->read(context);
         echoed += back && *back == word ? 1 : 0;
     }
@@ -298,6 +298,100 @@ TEST(GatewayStreaming, EarlyAnswerEndsTheUpload) {
         std::string body;
         EXPECT_EQ(fleet.run(upload_and_listen(fleet, size, body)), 413);
         EXPECT_EQ(body, "too much");
+    }
+}
+
+/// Announces a body and sends `sent` of it; says what the gateway does meanwhile.
+task<http::Client::Load> announce_upload(TestFleet& fleet, http::BodySize size, std::string sent) {
+    Context context(fleet.root(), TestFleet::kPatience);
+    auto stream = (co_await fleet.world().connect(context, fleet.address())).value();
+    const std::string head =
+        "POST /upload HTTP/1.1\r\nHost: x\r\n" +
+        (size.framing == http::BodySize::Framing::known ? "Content-Length: " + std::to_string(size.bytes)
+                                                        : std::string("Transfer-Encoding: chunked")) +
+        "\r\n\r\n" + sent;
+    EXPECT_TRUE(co_await stream->write(context, std::string_view(head)));
+    co_await fleet.settle();
+    co_return fleet.upstream_load("user-service");
+}
+
+// Goal: who announces a body and sends nothing of it holds no connection that others need.
+TEST(GatewayStreaming, UploadWithoutBytesTakesNoUpstreamConnection) {
+    int requests = 0;
+    TestFleet fleet;
+    fleet.serve("user-service", [&](Context& context, http::Exchange& exchange) -> task<void> {
+        ++requests;
+        std::ignore = co_await exchange.read_all(context);
+        std::ignore = co_await exchange.respond(context, {.status = 201, .headers = {}}, "");
+    });
+    fleet.start(kRoutes);
+    const auto one_piece_less = std::string(kBufferedBytesMax - 1, 'x');
+    for (const auto& [size, sent] :
+         {std::pair{http::BodySize::of(70'000), std::string()}, std::pair{http::BodySize::of(70'000), one_piece_less},
+          std::pair{http::BodySize::unknown(), std::string()}}) {
+        const auto load = fleet.run(announce_upload(fleet, size, sent));
+        EXPECT_EQ(load.active + load.waiting, 0u);
+    }
+    EXPECT_EQ(requests, 0);
+    EXPECT_EQ(fleet.run(announce_upload(fleet, http::BodySize::of(70'000), one_piece_less + "x")).active, 1u);
+    EXPECT_EQ(requests, 1);
+}
+
+// Goal: uploads that stall after they have begun leave connections to everybody else.
+TEST(GatewayStreaming, StalledUploadsLeaveConnectionsToOthers) {
+    TestFleet fleet;
+    fleet.serve("user-service", [](Context& context, http::Exchange& exchange) -> task<void> {
+        std::ignore = co_await exchange.read_all(context);
+        std::ignore = co_await exchange.respond(context, {}, "ok");
+    });
+    fleet.start(kRoutes);
+    fleet.run([](TestFleet& at) -> task<void> {
+        Context context(at.root(), TestFleet::kPatience);
+        std::vector<std::unique_ptr<http::ClientExchange>> stalled;
+        http::Client client(at.world(), {.connections_per_address_max = 2 * kUploadsMax + 1});
+        for (std::size_t i = 0; i < 2 * kUploadsMax; ++i) {
+            stalled.push_back((co_await client.open(context, at.address())).value());
+            EXPECT_TRUE(co_await stalled.back()->send(context, head_of(Method::post), http::BodySize::unknown()));
+            EXPECT_TRUE(co_await stalled.back()->write(context, "x"));
+        }
+        co_await at.settle();
+        EXPECT_EQ(at.upstream_load("user-service").active, kUploadsMax);
+        http::Request request;
+        request.head = head_of(Method::get);
+        Context patience(context, std::chrono::seconds(5));
+        auto response = co_await client.fetch(patience, at.address(), std::move(request));
+        EXPECT_TRUE(response && response->status() == 200);
+    }(fleet));
+}
+
+/// Sends `pieces` of the counting body and gives the answer's status.
+task<int> upload(TestFleet& fleet, http::BodySize size, std::size_t pieces) {
+    Context context(fleet.root(), TestFleet::kPatience);
+    auto exchange = (co_await fleet.client().open(context, fleet.address())).value();
+    EXPECT_TRUE(co_await exchange->send(context, head_of(Method::post), size));
+    for (std::size_t i = 0; i < pieces; ++i) {
+        const auto piece = piece_number(i);
+        for (std::size_t at = 0; at < piece.size(); at += 1000)
+            EXPECT_TRUE(co_await exchange->write(context, std::string_view(piece).substr(at, 1000)));
+    }
+    EXPECT_TRUE(co_await exchange->finish(context));
+    auto head = co_await exchange->receive(context);
+    co_return head ? (*head)->status : 0;
+}
+
+// Goal: what was taken in before there was a connection arrives in front of the rest, once.
+TEST(GatewayStreaming, UploadThatComesInSmallPiecesIsUnchanged) {
+    for (const std::size_t pieces : {std::size_t{0}, std::size_t{1}, std::size_t{3}}) {
+        for (const auto size : {http::BodySize::of(kPiece * pieces), http::BodySize::unknown()}) {
+            Reading reading;
+            reading.go.notify();
+            TestFleet fleet;
+            fleet.serve("user-service", slow_reader(reading), large_bodies());
+            fleet.start(kRoutes);
+            EXPECT_EQ(fleet.run(upload(fleet, size, pieces)), 201);
+            EXPECT_EQ(reading.checker.bytes, kPiece * pieces);
+            EXPECT_TRUE(reading.checker.intact);
+        }
     }
 }
 

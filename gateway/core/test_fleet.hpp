@@ -41,6 +41,15 @@ public:
     http::Client& client() { return client_; }
     Gateway& gateway() { return *gateway_; }
     const Address& address() const { return address_; }
+    /// The gateway's connections to all instances of a service.
+    http::Client::Load upstream_load(const std::string& service) const {
+        http::Client::Load sum;
+        if (const auto found = instances_.find(service); found != instances_.end()) {
+            for (const auto& instance : found->second)
+                sum += upstream_client_.load(instance.address);
+        }
+        return sum;
+    }
     std::vector<std::string>& log_lines() { return log_lines_; }
 
     /// One more instance of a service.

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <flotilla/aio/semaphore.hpp>
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client.hpp>
 #include <flotilla/observe/log.hpp>
@@ -28,6 +29,10 @@ struct UpstreamInstance {
 };
 using UpstreamInstancePtr = std::shared_ptr<UpstreamInstance>;
 
+/// Bodies that stream to one service at once; further ones wait. Half of the connections to an address
+/// (http::ClientOptions), so that uploads that stall leave the other half to everybody else.
+inline constexpr std::size_t kUploadsMax = http::ClientOptions{}.connections_per_address_max / 2;
+
 /// The instances of one service, and what became of the calls to it.
 class Upstream {
 public:
@@ -43,6 +48,7 @@ public:
     Counter& connect_failures;
     Counter& broken_exchanges;
     Counter& retries;
+    FifoSemaphore uploads{kUploadsMax};
 
 private:
     friend class Upstreams;
