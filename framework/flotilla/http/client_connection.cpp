@@ -188,7 +188,7 @@ task<Result<std::string_view>> ClientConnection::read(Context& context) {
     while (true) {
         if (response_side_ == Side::broken)
             co_return Error(Kind::bad_gateway, "response_cut", "the response is broken");
-        const auto step = body_.next(buffer_.view());
+        const auto step = body_.next(buffer_.content());
         if (step.state == BodyDecoder::State::piece) {
             held_ = step.consumed;
             if (body_.done()) response_side_ = Side::done;

@@ -48,7 +48,7 @@ task<Result<std::string_view>> ServerConnection::read(Context& context) {
     // Time that the handler took is not the sender's.
     if (body_given_at_) body_deadline_ += server_.world.monotonic() - *std::exchange(body_given_at_, std::nullopt);
     while (true) {
-        const auto step = body_.next(buffer_.view());
+        const auto step = body_.next(buffer_.content());
         if (step.state == BodyDecoder::State::piece) {
             held_ = step.consumed;
             if (!body_.done()) body_given_at_ = server_.world.monotonic();

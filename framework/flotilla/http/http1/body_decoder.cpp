@@ -1,6 +1,7 @@
 #include <flotilla/http/http1/body_decoder.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include <flotilla/http/http1/characters.hpp>
@@ -104,9 +105,26 @@ BodyDecoder::Step BodyDecoder::take(std::string_view input, std::size_t already,
     return {State::piece, already + piece.size(), piece};
 }
 
-BodyDecoder::Step BodyDecoder::next(std::string_view input) {
+BodyDecoder::Step BodyDecoder::next(std::span<char> input) {
     if (error_) return {State::failed, 0, {}};
-    std::size_t at = 0;
+    const std::string_view bytes(input.data(), input.size());
+    auto step = advance(bytes, 0);
+    if (step.state != State::piece) return step;
+    char* const begin = input.data() + step.consumed - step.piece.size();
+    // The next chunk's bytes follow this one's, over the framing between them, which is read by then.
+    while (state_ == At::chunk_end) {
+        const auto more = advance(bytes, step.consumed);
+        if (more.state == State::failed) break; // said by the next call, after the bytes that came before
+        step.consumed = more.consumed;
+        if (more.state != State::piece) break;
+        std::memmove(begin + step.piece.size(), more.piece.data(), more.piece.size());
+        step.piece = {begin, step.piece.size() + more.piece.size()};
+    }
+    return step;
+}
+
+/// One step from `at` on. Requires: no failure.
+BodyDecoder::Step BodyDecoder::advance(std::string_view input, std::size_t at) {
     while (true) {
         const auto rest = input.substr(at);
         switch (state_) {

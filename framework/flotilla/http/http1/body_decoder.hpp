@@ -2,20 +2,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include <flotilla/http/http1/head_parser.hpp>
 
 namespace flotilla::http {
 
-/// Takes a body out of the bytes of a connection, without copying: by length, chunked (RFC 9112 §7.1, strictly, with
-/// trailers) or until the connection's end. What was fed may be cut anywhere.
+/// Takes a body out of the bytes of a connection, in place: by length, chunked (RFC 9112 §7.1, strictly, with trailers)
+/// or until the connection's end. What was fed may be cut anywhere. What the input holds of several chunks is moved
+/// together into one piece, so that tiny chunks cost no more than others.
 class BodyDecoder {
 public:
     enum class State : unsigned char { piece, more, done, failed };
     struct Step {
         State state = State::done;
-        std::size_t consumed = 0; ///< bytes of the input that are done with, the piece included
+        std::size_t consumed = 0; ///< bytes of the input that are done with, the piece included; may be overwritten
         std::string_view piece;   ///< body bytes, inside the input
     };
 
@@ -28,7 +30,7 @@ public:
     bool set_limit(std::uint64_t bytes_max);
 
     /// After done it stays done and consumes nothing; after failed it stays failed.
-    Step next(std::string_view input);
+    Step next(std::span<char> input);
     /// The connection has ended: true when that ends the body rather than cutting it.
     bool end_of_input();
 
@@ -44,6 +46,7 @@ private:
     enum class At : unsigned char { data, chunk_size, chunk_data, chunk_end, trailers, end };
 
     Step fail(const ProtocolError& error);
+    Step advance(std::string_view input, std::size_t at);
     Step take(std::string_view input, std::size_t already, At after);
     bool chunk_line(std::string_view line);
     bool count(std::uint64_t bytes);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,12 +22,13 @@ struct Decoded {
 template <class Parser, class BeginBody>
 Decoded decode(Parser& parser, BodyDecoder& decoder, std::string_view bytes, std::size_t step, BeginBody begin_body) {
     Decoded result;
+    std::string received(bytes); // a decoder moves the bytes of a body in it
     std::size_t available = 0;
     bool in_body = false;
     while (true) {
-        const auto seen = bytes.substr(result.consumed, available - result.consumed);
-        std::size_t consumed = 0;
         if (!in_body) {
+            std::size_t consumed = 0;
+            const auto seen = std::string_view(received).substr(result.consumed, available - result.consumed);
             const auto progress = parser.feed(seen, consumed);
             result.consumed += consumed;
             if (progress == Progress::failed) {
@@ -39,7 +41,7 @@ Decoded decode(Parser& parser, BodyDecoder& decoder, std::string_view bytes, std
                 continue;
             }
         } else {
-            const auto taken = decoder.next(seen);
+            const auto taken = decoder.next(std::span(received).subspan(result.consumed, available - result.consumed));
             result.consumed += taken.consumed;
             if (taken.state == BodyDecoder::State::failed) {
                 result.status = decoder.error().status;

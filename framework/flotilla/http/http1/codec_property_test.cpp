@@ -80,6 +80,34 @@ TEST(Codec, MutatedMessagesMeanTheSameHoweverTheyAreCut) {
     EXPECT_GT(refused, 1000u);
 }
 
+// Goal: tiny chunks that came together are one piece; their limits count as if they had come one by one.
+TEST(Codec, ChunksThatCameTogetherAreOnePiece) {
+    std::string sent, body;
+    for (int i = 0; i < 1000; ++i) {
+        const std::string chunk(1 + i % 3, static_cast<char>('a' + i % 26));
+        sent += std::to_string(chunk.size()) + "\r\n" + chunk + "\r\n";
+        body += chunk;
+    }
+    for (const std::string end : {"0\r\nX-Sum: 1\r\n\r\n", "5\r", "0\r\nX-", "5\r\n", "!\r\n"}) {
+        BodyDecoder decoder;
+        Headers trailers;
+        std::string received = sent + end;
+        decoder.start(BodyFraming::chunked, 0, body.size(), trailers, kLimits);
+        const auto first = decoder.next(received);
+        ASSERT_EQ(first.state, BodyDecoder::State::piece);
+        EXPECT_EQ(first.piece, body);
+        const auto next = decoder.next(std::span(received).subspan(first.consumed));
+        const bool complete = end.ends_with("\r\n\r\n");
+        const bool part = end == "5\r" || end == "0\r\nX-";
+        EXPECT_EQ(next.state, complete ? BodyDecoder::State::done
+                              : part   ? BodyDecoder::State::more
+                                       : BodyDecoder::State::failed)
+            << end;
+        if (complete) EXPECT_EQ(trailers.get("x-sum"), "1");
+        if (!complete && !part) EXPECT_EQ(decoder.error().status, end.starts_with("!") ? 400 : 413);
+    }
+}
+
 // Goal: what a parser accepts, encoded again, is accepted again and means the same.
 TEST(Codec, AcceptedRequestsSurviveReencoding) {
     std::mt19937 random(7);

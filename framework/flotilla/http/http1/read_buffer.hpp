@@ -15,6 +15,7 @@ class ReadBuffer {
 public:
     explicit ReadBuffer(std::size_t initial_bytes) : initial_bytes_(initial_bytes) {}
 
+    std::span<char> content() { return {block_.get() + begin_, end_ - begin_}; }
     std::string_view view() const { return {block_.get() + begin_, end_ - begin_}; }
     bool empty() const { return begin_ == end_; }
     void consume(std::size_t bytes) {
