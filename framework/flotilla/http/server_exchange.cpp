@@ -90,8 +90,9 @@ void ServerConnection::earn_body_time(std::size_t bytes) {
 }
 
 task<Result<void>> ServerConnection::send_continue(Context& context) {
-    continue_pending_ = false;
+    // Once answered, the client rightly keeps its body: it stays pending, so that nobody waits for it afterwards.
     if (answer_ != Answer::none) co_return {};
+    continue_pending_ = false;
     sender_.buffer() = "HTTP/1.1 100 Continue\r\n\r\n";
     co_return co_await transmit(context, {}, {});
 }

@@ -42,6 +42,29 @@ TEST(ServerTimes, IdleConnectionIsClosedWithoutAWord) {
     });
 }
 
+task<void> read_some(Context& context, Exchange& exchange) { std::ignore = co_await exchange.read(context); }
+
+// Goal: who was answered instead of being asked for the body is not waited for, though the handler began to read.
+TEST(ServerTimes, BodyThatNobodyAskedForIsNotWaitedFor) {
+    Handler handler = [](Context& context, Exchange& exchange) -> task<void> {
+        EXPECT_TRUE(co_await exchange.send(context, {}, BodySize::unknown()));
+        {
+            Scope reading(context);
+            reading.spawn(read_some(context, exchange));
+            co_await turn(context);
+        }
+        EXPECT_TRUE(co_await exchange.finish(context));
+    };
+    with_server({.header_timeout = 60s}, handler, [](Context& context, Server&, Address address) -> task<void> {
+        auto wire = co_await Wire::connect(context, address);
+        co_await wire->say("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+        const auto text = co_await wire->rest();
+        EXPECT_TRUE(text.starts_with("HTTP/1.1 200 ")) << text;
+        EXPECT_TRUE(text.ends_with("0\r\n\r\n")) << text;
+        EXPECT_FALSE(wire->reset_by_peer()) << "the connection outlived the test's patience";
+    });
+}
+
 // Goal: a body that trickles in ends with 408.
 TEST(ServerTimes, SlowBodyIs408) {
     Handler handler = [](Context& context, Exchange& exchange) -> task<void> {
