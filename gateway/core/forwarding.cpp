@@ -1,6 +1,7 @@
 #include "gateway/core/forwarding.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace flotilla::gateway {
@@ -89,12 +90,24 @@ Role role_of(std::string_view name) {
     return Role::end_to_end;
 }
 
+/// Many upstreams (CGI, WSGI) read '_' and '-' in names as one, so that a field could pass for one of the gateway's, or
+/// for framing, that was dropped under its own name.
+bool imitates(std::string_view name) {
+    if (name.find('_') == std::string_view::npos) return false;
+    std::array<char, 32> buffer; // longer than each name above; of a prefix the begin is enough
+    const auto size = std::min(name.size(), buffer.size());
+    std::ranges::replace_copy(name.substr(0, size), buffer.begin(), '_', '-');
+    const auto role = role_of({buffer.data(), size});
+    return role != Role::end_to_end && role != Role::representation;
+}
+
 void copy_request_fields(const http::Headers& from, http::Headers& out, bool representation) {
     const bool has_connection = from.has("connection");
     for (std::size_t i = 0; i < from.size(); ++i) {
         const auto field = from[i];
         switch (role_of(field.name)) {
         case Role::end_to_end:
+            if (imitates(field.name)) continue;
             break;
         case Role::representation:
             if (!representation) continue;
@@ -185,7 +198,7 @@ void fill_client_head(const http::ResponseHead& upstream, std::string_view reque
 void copy_trailers(const http::Headers& from, http::Headers& out) {
     for (std::size_t i = 0; i < from.size(); ++i) {
         const auto role = role_of(from[i].name);
-        if (role == Role::end_to_end || role == Role::representation) out.add(from, i);
+        if ((role == Role::end_to_end && !imitates(from[i].name)) || role == Role::representation) out.add(from, i);
     }
 }
 

@@ -96,6 +96,32 @@ TEST(GatewayProxy, FieldsArriveAsTheyShould) {
     EXPECT_LE(std::stoi(value(headers, "flotilla-timeout-ms")), 20'000); // the test client's own deadline
 }
 
+// Goal: a field that upstreams cannot tell from the gateway's own, as they read '_' as '-', does not reach them.
+TEST(GatewayProxy, FieldsWithUnderscoresCannotPassForTheGateways) {
+    TestFleet fleet;
+    auto& arrived = fleet.serve_noting("user-service");
+    fleet.start(kRoutes);
+    const std::vector<std::string> imitations{
+        "X_Forwarded_For",     "x-forwarded_host", "X_Real_IP",         "X_Request-Id",
+        "flotilla_timeout_ms", "Content_Length",   "Transfer_Encoding", "x_forwarded_" + std::string(100, 'a')};
+    std::string fields;
+    for (const auto& name : imitations)
+        fields += name + ": 6\r\n";
+    const auto answer =
+        fleet.send_raw("POST /api/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+                       "X_Own: 1\r\nmy_x_forwarded_for: 2\r\n" +
+                       fields + "\r\n1\r\nx\r\n0\r\nX_Real_IP: 6\r\nX_Sum: 3\r\n\r\n");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
+    ASSERT_EQ(arrived.size(), 1u);
+    for (const auto& name : imitations) {
+        EXPECT_FALSE(arrived[0].head.headers.has(name)) << name;
+    }
+    EXPECT_EQ(value(arrived[0].head.headers, "x_own"), "1");
+    EXPECT_EQ(value(arrived[0].head.headers, "my_x_forwarded_for"), "2");
+    EXPECT_FALSE(arrived[0].trailers.has("x_real_ip"));
+    EXPECT_EQ(value(arrived[0].trailers, "x_sum"), "3");
+}
+
 // Goal: each hop is a span of its own in the caller's trace; an invalid trace or request id is replaced.
 TEST(GatewayProxy, TraceGoesOnAsChild) {
     TestFleet fleet;
