@@ -141,7 +141,8 @@ task<Result<int>> Proxy::forward_streamed(Context& context, http::Exchange& exch
     waiting.end();
     Attempts attempts;
     while (true) {
-        auto connection = co_await must(upstreams_.connect(context, upstream, attempts));
+        auto connection =
+            co_await must(upstreams_.connect(context, upstream, attempts, http::Client::Reuse::quiet_now));
         const auto sent = co_await connection.exchange->send(context, heads.request, exchange.request_body_size());
         if (sent) {
             auto relayed = co_await relay_during_upload(context, exchange, facts, upstream, connection, heads, begun);

@@ -111,12 +111,13 @@ void Upstreams::penalise(const Context& context, Upstream& upstream, UpstreamIns
     instance.penalised_until = now + options_.penalty;
 }
 
-task<Result<UpstreamConnection>> Upstreams::connect(Context& context, Upstream& upstream, Attempts& attempts) {
+task<Result<UpstreamConnection>> Upstreams::connect(Context& context, Upstream& upstream, Attempts& attempts,
+                                                    http::Client::Reuse reuse) {
     const TimeSpent::Interval waiting(context, TimeSpent::On::connection);
     refresh(upstream);
     if (upstream.instances_.empty()) co_await must(wait_for_instances(context, upstream));
     while (auto instance = upstream.pick(world_.monotonic(), attempts.tried)) {
-        auto opened = co_await client_.open(context, instance->address);
+        auto opened = co_await client_.open(context, instance->address, reuse);
         if (opened) co_return UpstreamConnection{std::move(*opened), std::move(instance), nullptr};
         if (context.cancelled()) co_return context.reason();
         penalise(context, upstream, *instance, opened.error());
@@ -141,8 +142,9 @@ bool Upstreams::note_broken(const UpstreamConnection& connection, Upstream& upst
 
 task<Result<UpstreamConnection>> Upstreams::call(Context& context, Upstream& upstream, const http::RequestHead& head,
                                                  std::string_view body, bool idempotent, Attempts& attempts) {
+    const auto reuse = idempotent ? http::Client::Reuse::quiet : http::Client::Reuse::quiet_now;
     while (true) {
-        auto connection = co_await connect(context, upstream, attempts);
+        auto connection = co_await connect(context, upstream, attempts, reuse);
         if (!connection) co_return std::move(connection.error());
         const auto begin = world_.monotonic();
         TimeSpent::Interval waiting(context, TimeSpent::On::upstream);

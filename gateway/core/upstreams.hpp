@@ -87,10 +87,11 @@ public:
     http::Client::Load load(const Upstream& upstream) const;
 
     /// Connects to the next instance that was not tried; one that cannot be reached is penalised and the next one taken
-    /// at once. Nothing was sent when it fails.
+    /// at once. Nothing was sent when it fails. `reuse`: whether the request can be sent again.
     /// Errors: unavailable `no_instance` with retry_after; bad_gateway `upstream_unreachable` when none could be
     /// reached; the context's reason.
-    task<Result<UpstreamConnection>> connect(Context& context, Upstream& upstream, Attempts& attempts);
+    task<Result<UpstreamConnection>> connect(Context& context, Upstream& upstream, Attempts& attempts,
+                                             http::Client::Reuse reuse);
 
     /// Sends a whole request and waits for the head of the response, failing over to another instance as far as that
     /// cannot do anything twice: always when the request was not sent completely, and when it was, if `idempotent`.

@@ -37,6 +37,11 @@ void SocketStream::reset() {
 bool SocketStream::is_quiet() const {
     if (!is_open()) return false;
     if (socket_.is_watched() && !socket_.is_ready(Descriptor::reading)) return true;
+    return is_quiet_now();
+}
+
+bool SocketStream::is_quiet_now() const {
+    if (!is_open()) return false;
     char byte = 0;
     return ::recv(socket_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }

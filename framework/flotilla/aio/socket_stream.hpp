@@ -23,6 +23,7 @@ public:
     void reset() override;
     bool is_open() const override { return socket_.fd() >= 0; }
     bool is_quiet() const override;
+    bool is_quiet_now() const override;
     const Address& peer() const override { return peer_; }
 
 protected:

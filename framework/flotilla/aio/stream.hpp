@@ -95,6 +95,8 @@ public:
     virtual bool is_open() const = 0;
     /// True while idle in a pool: no byte or FIN had arrived when the loop last looked.
     virtual bool is_quiet() const = 0;
+    /// The same as of this moment, for a system call: for one who cannot send again what meets a closed connection.
+    virtual bool is_quiet_now() const { return is_quiet(); }
     /// The other side, e.g. "127.0.0.1:53122" or "unix:".
     virtual const Address& peer() const = 0;
 

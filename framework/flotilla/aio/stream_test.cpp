@@ -385,6 +385,19 @@ TEST_P(StreamTest, IsQuietSeesBytesAndEnd) {
     });
 }
 
+// Goal: who asks for this moment hears of what came since the loop last looked.
+TEST_P(StreamTest, IsQuietNowSeesTheEndInTheSameTurn) {
+    run([](Context& ctx, StreamPair pair) -> task<void> {
+        EXPECT_TRUE(co_await write_text(ctx, *pair.server, "x"));
+        EXPECT_EQ((co_await read_text(ctx, *pair.client, 1)).value(), "x");
+        EXPECT_TRUE(pair.client->is_quiet_now());
+        pair.server->close();
+        EXPECT_FALSE(pair.client->is_quiet_now());
+        pair.client->close();
+        EXPECT_FALSE(pair.client->is_quiet_now());
+    });
+}
+
 // Goal: a stream that is always ready leaves turns to the others (this test would not end otherwise).
 TEST_P(StreamTest, AlwaysReadyStreamDoesNotStarveLoop) {
     run([](Context& ctx, StreamPair pair) -> task<void> {

@@ -41,12 +41,12 @@ struct Client::Impl {
     Pool& pool_of(const Address& address) {
         return pools.try_emplace(address, options.connections_per_address_max).first->second;
     }
-    std::unique_ptr<ClientConnection> take_idle(Pool& pool);
+    std::unique_ptr<ClientConnection> take_idle(Pool& pool, Reuse reuse);
     void give_back(Pool& pool, std::unique_ptr<ClientConnection> connection);
     static void reap(void* self);
 
     struct PooledExchange;
-    task<Result<std::unique_ptr<PooledExchange>>> open(Context& context, Address address, bool fresh);
+    task<Result<std::unique_ptr<PooledExchange>>> open(Context& context, Address address, Reuse reuse);
     task<Result<Response>> attempt(Context& context, PooledExchange& exchange, const Request& request);
     task<Result<Response>> attempt_streamed(Context& context, PooledExchange& exchange, const RequestHead& head,
                                             BodySource& body);
@@ -92,11 +92,13 @@ struct Client::Impl::PooledExchange final : ClientExchange {
     void reset() override { connection->reset(); }
 };
 
-std::unique_ptr<ClientConnection> Client::Impl::take_idle(Pool& pool) {
+std::unique_ptr<ClientConnection> Client::Impl::take_idle(Pool& pool, Reuse reuse) {
+    if (reuse == Reuse::none) pool.idle.clear();
     while (!pool.idle.empty()) {
         auto connection = std::move(pool.idle.back());
         pool.idle.pop_back();
-        if (connection->is_quiet()) return connection; // else the server has closed it, or talks out of turn
+        const bool quiet = reuse == Reuse::quiet ? connection->is_quiet() : connection->is_quiet_now();
+        if (quiet) return connection; // else the server has closed it, or talks out of turn
     }
     return nullptr;
 }
@@ -123,9 +125,8 @@ void Client::Impl::reap(void* self) {
     if (oldest != Instant::max()) impl.reaper.arm(oldest + impl.options.idle_timeout);
 }
 
-/// `fresh`: on a new connection, because pooled ones have proved stale.
 task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(Context& context, Address address,
-                                                                               bool fresh) {
+                                                                               Reuse reuse) {
     co_await must(context.check());
     const auto entry = pools.try_emplace(std::move(address), options.connections_per_address_max).first;
     Pool& pool = entry->second;
@@ -136,8 +137,7 @@ task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(C
     } use(pool);
     auto exchange =
         std::make_unique<PooledExchange>(*this, pool, entry->first, co_await must(pool.permits.acquire(context)));
-    if (fresh) pool.idle.clear();
-    exchange->connection = take_idle(pool);
+    exchange->connection = take_idle(pool, reuse);
     const bool reused = exchange->connection != nullptr;
     if (!reused) {
         Context connecting(context, options.connect_timeout);
@@ -234,22 +234,23 @@ task<Result<Response>> Client::Impl::attempt_streamed(Context& context, PooledEx
 Client::Client(World& world, ClientOptions options) : impl_(std::make_unique<Impl>(world, options)) {}
 Client::~Client() = default;
 
-task<Result<std::unique_ptr<ClientExchange>>> Client::open(Context& context, Address address) {
-    co_return co_await must(impl_->open(context, std::move(address), false));
+task<Result<std::unique_ptr<ClientExchange>>> Client::open(Context& context, Address address, Reuse reuse) {
+    co_return co_await must(impl_->open(context, std::move(address), reuse));
 }
 
 task<Result<Response>> Client::fetch(Context& context, Address address, Request request) {
     add_context_headers(context, request.head);
     Error first(Kind::unavailable, "no connection");
     {
-        auto exchange = co_await must(impl_->open(context, address, false));
+        const auto reuse = is_idempotent(request.head.method) ? Reuse::quiet : Reuse::quiet_now;
+        auto exchange = co_await must(impl_->open(context, address, reuse));
         auto response = co_await impl_->attempt(context, *exchange, request);
         if (response || context.cancelled()) co_return response;
         const auto& connection = *exchange->connection;
         const bool safe = is_idempotent(request.head.method) || connection.request_cut();
         if (!connection.may_be_stale() || !safe) co_return response;
     }
-    auto exchange = co_await must(impl_->open(context, std::move(address), true));
+    auto exchange = co_await must(impl_->open(context, std::move(address), Reuse::none));
     co_return co_await impl_->attempt(context, *exchange, request);
 }
 
@@ -257,7 +258,7 @@ task<Result<Response>> Client::fetch(Context& context, Address address, RequestH
     add_context_headers(context, head);
     head.headers.set("content-type", body.content_type());
     for (bool fresh = false;; fresh = true) {
-        auto exchange = co_await must(impl_->open(context, address, fresh));
+        auto exchange = co_await must(impl_->open(context, address, fresh ? Reuse::none : Reuse::quiet_now));
         auto response = co_await impl_->attempt_streamed(context, *exchange, head, body);
         if (response || context.cancelled() || fresh || !exchange->may_be_stale()) co_return response;
         const bool again = !body.taken() || (is_idempotent(head.method) && body.rewind());

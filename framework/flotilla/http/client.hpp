@@ -27,8 +27,15 @@ public:
     Client& operator=(const Client&) = delete;
     ~Client();
 
+    /// Which connections of the pool may be used.
+    enum class Reuse : unsigned char {
+        quiet,     ///< that were not closed when the loop last looked: for requests that can be sent again
+        quiet_now, ///< that are not closed now, which costs a system call: for those that cannot
+        none,      ///< a new one only, because pooled ones have proved stale
+    };
+
     /// A connection to the address, from the pool or new. Errors: unavailable, the context's reason.
-    task<Result<std::unique_ptr<ClientExchange>>> open(Context& context, Address address);
+    task<Result<std::unique_ptr<ClientExchange>>> open(Context& context, Address address, Reuse reuse = Reuse::quiet);
     /// Sends a whole request and reads the whole response; any status is a value. A request that met a stale pooled
     /// connection is sent once more on a new one when it is safe. Errors: unavailable, bad_gateway, too_large, the
     /// context's reason.

@@ -40,6 +40,7 @@ public:
     /// The exchange is over and the connection fit for another one.
     bool reusable() const;
     bool is_quiet() const { return stream_->is_quiet(); }
+    bool is_quiet_now() const { return stream_->is_quiet_now(); }
 
     Instant idle_since{};
 

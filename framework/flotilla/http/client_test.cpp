@@ -47,6 +47,40 @@ TEST(HttpClient, FetchReusesItsConnection) {
     });
 }
 
+/// Answers the first request of a connection.
+task<std::unique_ptr<Stream>> answer_one(Context& context, Listener& listener) {
+    auto stream = (co_await listener.accept(context)).value();
+    std::array<char, 4096> buffer;
+    EXPECT_TRUE(co_await stream->read(context, buffer));
+    EXPECT_TRUE(co_await stream->write(context, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    co_return stream;
+}
+
+task<void> answer_and_keep(Context& context, Listener& listener, std::vector<std::unique_ptr<Stream>>& kept) {
+    while (kept.size() < 4)
+        kept.push_back(co_await answer_one(context, listener));
+}
+
+// Goal: a request that must not be sent twice does not go out on a connection that the server closed a moment ago.
+TEST(HttpClient, PostMeetsNoConnectionClosedInTheSameTurn) {
+    Loop loop;
+    Context root(loop.world());
+    Context context(root, 20s);
+    auto listener = loop.world().listen(Address::tcp("127.0.0.1", 0)).value();
+    loop.run_until_done([](Context& within, Listener& at) -> task<void> {
+        Client client(within.world());
+        std::vector<std::unique_ptr<Stream>> kept;
+        Scope scope(within);
+        scope.spawn(answer_and_keep(scope.context(), at, kept));
+        for (std::size_t i = 0; i < 4; ++i) {
+            if (!kept.empty()) kept.back()->close();
+            const auto response = co_await client.fetch(within, at.local(), request(Method::post, "/", "x"));
+            EXPECT_TRUE(response) << response.error().message();
+        }
+        co_await scope.join();
+    }(context, *listener));
+}
+
 // Goal: the context's trace and remaining time travel with the request.
 TEST(HttpClient, FetchAddsTraceAndDeadline) {
     with_server({}, echo, [](Context& context, Server&, Address address) -> task<void> {

@@ -18,6 +18,7 @@ public:
     void reset() override { inner_->reset(); }
     bool is_open() const override { return inner_->is_open(); }
     bool is_quiet() const override { return at_ == received_.size() && inner_->is_quiet(); }
+    bool is_quiet_now() const override { return at_ == received_.size() && inner_->is_quiet_now(); }
     const Address& peer() const override { return inner_->peer(); }
 
 protected:
