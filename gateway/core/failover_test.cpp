@@ -151,6 +151,36 @@ TEST(GatewayFailover, NonsenseIsBadGateway) {
     EXPECT_EQ(fleet.get("/a").status(), 502);
 }
 
+task<void> ask_and_leave(TestFleet& fleet, int clients) {
+    Context context(fleet.root(), TestFleet::kPatience);
+    std::vector<std::unique_ptr<Stream>> streams;
+    for (int i = 0; i < clients; ++i) {
+        streams.push_back((co_await fleet.world().connect(context, fleet.address())).value());
+        EXPECT_TRUE(co_await streams.back()->write(context, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"));
+    }
+    while (fleet.upstream_load("user-service").active < static_cast<std::size_t>(clients) && !context.cancelled())
+        co_await fleet.settle(1);
+    streams.clear(); // everything was read, so this is FIN and no more
+    while (fleet.upstream_load("user-service").active > 0 && !context.cancelled())
+        co_await fleet.settle(1);
+}
+
+// Goal: what clients that have left were waiting for holds no connections.
+TEST(GatewayFailover, ClientsThatLeaveGiveTheirUpstreamConnectionsBack) {
+    TestFleet fleet;
+    fleet.serve("user-service", [](Context& context, http::Exchange& exchange) -> task<void> {
+        Event never;
+        std::ignore = co_await never.wait(context);
+        exchange.reset();
+    });
+    GatewayOptions options;
+    options.server.client_check_interval = std::chrono::milliseconds(2);
+    fleet.start(kRoutes, options);
+    fleet.run(ask_and_leave(fleet, 20));
+    EXPECT_EQ(fleet.upstream_load("user-service").active, 0u);
+    EXPECT_THAT(fleet.log_lines(), testing::Contains(HasSubstr("\"status\":499")));
+}
+
 // Goal: nobody waits longer than the route's timeout, or than the client said it would.
 TEST(GatewayFailover, DeadlineEndsTheWaiting) {
     int cancelled = 0; // outlives the fleet, whose shutdown may still run the handler

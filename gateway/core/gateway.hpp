@@ -32,7 +32,8 @@ struct GatewayOptions {
     Duration drain = std::chrono::seconds(10);
     std::string version = "0.1.0";
     UpstreamOptions upstreams;
-    http::ServerOptions server; ///< timeouts and limits; what the configuration says counts first
+    /// Timeouts and limits; what the configuration says counts first. What nobody waits for is not asked of upstreams.
+    http::ServerOptions server{.cancel_on_half_close = true};
 };
 
 /// A gateway on one loop: server, routes, upstreams. Several loops each have one, over the same configuration.

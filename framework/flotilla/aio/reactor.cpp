@@ -64,6 +64,7 @@ struct Descriptor::Core {
     std::array<bool, 2> ready{}; ///< since the last exhausted()
     std::array<Wait, 2> waits{};
     bool watched = false;
+    bool failed = false;           ///< so has this one, or the connection is broken
     bool hung_up = false;          ///< the other side has closed: reading will not come to an end of its own
     Core** previous_due = nullptr; ///< linked in Impl::due or calling: to be called though no event comes
     Core* next_due = nullptr;
@@ -243,7 +244,10 @@ void Descriptor::Core::watch() {
 
 void Descriptor::Core::on_events(std::uint32_t events) {
     if (fd < 0) return; // closed by an earlier callback of this turn
-    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up = true;
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+        hung_up = true;
+        failed = failed || (events & (EPOLLHUP | EPOLLERR)) != 0;
+    }
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) ready[reading] = true;
     if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) ready[writing] = true;
     call_ready();
@@ -309,10 +313,14 @@ bool Descriptor::is_watched() const { return core_->watched; }
 
 bool Descriptor::is_ready(Direction direction) const { return core_->ready[direction]; }
 
+bool Descriptor::has_ended() const { return core_->hung_up; }
+
+bool Descriptor::has_failed() const { return core_->failed; }
+
 void Descriptor::exhausted(Direction direction) {
     core_->ready[direction] = false;
     // Reading that would block has not ended, whatever was said before.
-    if (direction == reading) core_->hung_up = false;
+    if (direction == reading) core_->hung_up = core_->failed = false;
 }
 
 void Descriptor::exhausted_by_short_read() {

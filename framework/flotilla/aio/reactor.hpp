@@ -95,6 +95,10 @@ public:
     /// Whether the kernel said that the direction is ready, or has failed, and nobody has exhausted it since. What
     /// came in since the loop's last turn is not known yet.
     bool is_ready(Direction direction) const;
+    /// Whether the kernel said that the other side sends no more, or that the connection is over in both directions.
+    /// Requires: is_watched().
+    bool has_ended() const;
+    bool has_failed() const;
     /// The last attempt said EAGAIN.
     void exhausted(Direction direction);
     /// The last read got less than it asked for: nothing is left, unless the other side has closed.

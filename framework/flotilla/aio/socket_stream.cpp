@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <flotilla/aio/socket_address.hpp>
@@ -44,6 +45,17 @@ bool SocketStream::is_quiet_now() const {
     if (!is_open()) return false;
     char byte = 0;
     return ::recv(socket_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+Stream::PeerState SocketStream::peer_state() const {
+    if (!is_open()) return PeerState::gone;
+    if (socket_.is_watched()) {
+        if (socket_.has_failed()) return PeerState::gone;
+        return socket_.has_ended() ? PeerState::half_closed : PeerState::present;
+    }
+    pollfd look{.fd = socket_.fd(), .events = POLLRDHUP, .revents = 0};
+    if (::poll(&look, 1, 0) <= 0) return PeerState::present; // failing says nothing about the peer
+    return (look.revents & (POLLHUP | POLLERR)) != 0 ? PeerState::gone : PeerState::half_closed;
 }
 
 void SocketStream::start_read(std::span<char> buffer, IoOperation& operation) {

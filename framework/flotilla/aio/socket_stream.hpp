@@ -24,6 +24,7 @@ public:
     bool is_open() const override { return socket_.fd() >= 0; }
     bool is_quiet() const override;
     bool is_quiet_now() const override;
+    PeerState peer_state() const override;
     const Address& peer() const override { return peer_; }
 
 protected:

@@ -97,6 +97,14 @@ public:
     virtual bool is_quiet() const = 0;
     /// The same as of this moment, for a system call: for one who cannot send again what meets a closed connection.
     virtual bool is_quiet_now() const { return is_quiet(); }
+    /// What is known of the other side without reading, whatever is unread yet; free of charge where the loop watches
+    /// the connection already (from the first wait on), else a system call.
+    enum class PeerState : unsigned char {
+        present,
+        half_closed, ///< it sends no more: it has closed, or waits for an answer after it has said everything
+        gone,        ///< nothing that is written will be read
+    };
+    virtual PeerState peer_state() const = 0;
     /// The other side, e.g. "127.0.0.1:53122" or "unix:".
     virtual const Address& peer() const = 0;
 

@@ -21,6 +21,13 @@ struct ServerOptions {
     Duration write_timeout = std::chrono::seconds(60);   ///< for one write
     Duration idle_timeout = std::chrono::seconds(75);
     Duration request_timeout = std::chrono::seconds(30); ///< where nobody says otherwise: Exchange::limit_time
+    /// How often the server looks whether the clients of requests under way are still there. The context of a handler
+    /// whose client has gone is cancelled, with `client_gone`: at the second look at the latest. 0: never.
+    Duration client_check_interval = std::chrono::seconds(1);
+    /// Whether a client that has sent its whole request and then closes its sending half has gone. A client that simply
+    /// closes its connection looks like that, and so does one that says in this way that nothing follows and waits for
+    /// its answer. Proxies take it for gone (as nginx does); services wait for a reset.
+    bool cancel_on_half_close = false;
 };
 
 /// Handles one exchange. Must answer it (respond, or send and finish); if it returns without, the server answers 500.

@@ -27,6 +27,14 @@ std::string_view ServerState::date() {
     return date_text_;
 }
 
+void ServerState::check_clients(void* self) {
+    auto& state = *static_cast<ServerState*>(self);
+    bool handling = false;
+    for (auto* connection = state.first; connection; connection = connection->next())
+        handling = connection->check_client() || handling;
+    if (handling) state.expect_check();
+}
+
 ServerConnection::ServerConnection(ServerState& server, std::unique_ptr<Stream> stream, Context& parent)
     : server_(server), stream_(std::move(stream)), peer_(stream_->peer()), context_(parent), previous_(&server.first),
       next_(server.first), buffer_(kBufferBytes) {
@@ -43,6 +51,19 @@ ServerConnection::~ServerConnection() {
 
 void ServerConnection::close_if_idle() {
     if (idle_wait_) idle_wait_->cancel(Error(Kind::unavailable, "the server is shutting down"));
+}
+
+bool ServerConnection::check_client() {
+    if (!handling_) return false;
+    if (!stream_ || !stream_->is_open() || handling_->cancelled()) return true; // handed over, or given up by ourselves
+    const auto peer = stream_->peer_state();
+    // As long as something is to be read, the handler sees the end there, and behind it.
+    const bool silent = body_.done() && buffer_.view().size() == held_;
+    const bool left = peer == Stream::PeerState::half_closed && server_.options.cancel_on_half_close && silent;
+    if (peer == Stream::PeerState::gone || left) {
+        handling_->cancel(Error(Kind::cancelled, "client_gone", "the client has closed the connection"));
+    }
+    return true;
 }
 
 task<void> ServerConnection::serve() {
@@ -128,6 +149,7 @@ task<void> ServerConnection::handle() {
     Context context(context_, *allowed);
     context.trace = trace_of_request(parser_, server_.world);
     handling_ = &context;
+    server_.expect_check();
     bool threw = false;
     ++server_.statistics.active_requests;
     try {

@@ -29,13 +29,21 @@ struct ServerState {
     bool draining = false;
     ServerConnection* first = nullptr; ///< intrusive list of all connections
 
+    Timer client_check{world, &ServerState::check_clients, this}; ///< armed while requests are handled
+
     ServerState(World& its_world, Handler its_handler, const ServerOptions& its_options)
         : world(its_world), handler(std::move(its_handler)), options(its_options) {}
 
     /// The Date field's value, made once per second.
     std::string_view date();
+    /// Sees to it that the clients of requests under way are looked at.
+    void expect_check() {
+        if (options.client_check_interval <= Duration::zero() || client_check.armed()) return;
+        client_check.arm(world.monotonic() + options.client_check_interval);
+    }
 
 private:
+    static void check_clients(void* self);
     std::int64_t date_second_ = -1;
     std::string date_text_;
 };
@@ -51,6 +59,8 @@ public:
     task<void> serve();
     /// Ends it when no request is under way (for shutdown).
     void close_if_idle();
+    /// Cancels what is done for a client that has gone. False when no request is being handled.
+    bool check_client();
     ServerConnection* next() const { return next_; }
 
     const RequestHead& request() const override { return request_; }

@@ -32,6 +32,71 @@ TEST(ServerTimes, SlowHeadIs408) {
     });
 }
 
+/// Waits until its context ends and notes why.
+Handler noting(std::vector<std::string>& reasons) {
+    return [&reasons](Context& context, Exchange& exchange) -> task<void> {
+        if (exchange.request().target == "/quick") co_return co_await answer(context, exchange);
+        std::ignore = co_await sleep_for(context, 1h);
+        reasons.push_back(exchange.request().target + " " + context.reason().code());
+    };
+}
+
+// Goal: a handler is told that its client has gone, on a connection's first request and on a later one.
+TEST(ServerTimes, ClientThatResetsCancelsItsHandler) {
+    std::vector<std::string> reasons;
+    with_server({.client_check_interval = 2ms}, noting(reasons),
+                [&](Context& context, Server&, Address address) -> task<void> {
+                    auto first = co_await Wire::connect(context, address);
+                    co_await first->say(get("/first"));
+                    auto later = co_await Wire::connect(context, address);
+                    co_await later->say(get("/quick"));
+                    co_await later->until("done");
+                    co_await later->say(get("/later"));
+                    for (int i = 0; i < 10; ++i)
+                        co_await turn(context);
+                    EXPECT_TRUE(reasons.empty());
+                    first->stream().reset();
+                    co_await turn_until(context, [&] { return reasons.size() == 1; });
+                    later->stream().reset();
+                    co_await turn_until(context, [&] { return reasons.size() == 2; });
+                });
+    EXPECT_EQ(reasons, (std::vector<std::string>{"/first client_gone", "/later client_gone"}));
+}
+
+// Goal: who closes only its sending half has gone where the options say so, and is answered elsewhere.
+TEST(ServerTimes, HalfClosedClientHasGoneOnlyWhereTheOptionsSaySo) {
+    for (const bool gone : {false, true}) {
+        std::vector<std::string> reasons;
+        Event waited;
+        Handler handler = [&](Context& context, Exchange& exchange) -> task<void> {
+            if (exchange.request().target != "/half") co_return co_await noting(reasons)(context, exchange);
+            if (!co_await waited.wait(context)) co_return reasons.push_back("/half " + context.reason().code());
+            co_await answer(context, exchange);
+        };
+        with_server({.client_check_interval = 2ms, .cancel_on_half_close = gone}, handler,
+                    [&](Context& context, Server&, Address address) -> task<void> {
+                        auto half = co_await Wire::connect(context, address);
+                        co_await half->say(get("/half"));
+                        half->stream().shutdown_write();
+                        if (!gone) {
+                            // Each of these is noticed by a look that the first one, too, was subject to.
+                            for (std::size_t i = 1; i <= 2; ++i) {
+                                auto other = co_await Wire::connect(context, address);
+                                co_await other->say(get("/other"));
+                                co_await turn(context);
+                                other->stream().reset();
+                                co_await turn_until(context, [&] { return reasons.size() == i; });
+                            }
+                            waited.notify();
+                            EXPECT_TRUE((co_await half->rest()).ends_with("done"));
+                        } else {
+                            co_await turn_until(context, [&] { return !reasons.empty(); });
+                            EXPECT_EQ(reasons.front(), "/half client_gone");
+                        }
+                    });
+    }
+}
+
 // Goal: the head's time counts from its first byte, not from the end of the request before.
 TEST(ServerTimes, IdleConnectionIsClosedWithoutAWord) {
     with_server({.idle_timeout = 30ms}, answer, [](Context& context, Server&, Address address) -> task<void> {
