@@ -50,6 +50,7 @@ std::vector<std::string> merged_environment(const std::map<std::string, std::str
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
+    signal(SIGPIPE, SIG_DFL); // ours alone; what is ignored stays so over exec
     const int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);
     dup2(log, STDOUT_FILENO);

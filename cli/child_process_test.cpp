@@ -59,6 +59,15 @@ TEST_F(ChildProcessTest, SignalsGoByIdentity) {
     EXPECT_EQ(exit_of(*process), "killed by signal 9");
 }
 
+// Goal: a supervisor that ignores SIGPIPE has children that do not.
+TEST_F(ChildProcessTest, IgnoredPipeSignalIsNotInherited) {
+    const auto before = signal(SIGPIPE, SIG_IGN);
+    auto process = start("kill -PIPE $$; exit 3");
+    signal(SIGPIPE, before);
+    ASSERT_TRUE(process) << process.error().message();
+    EXPECT_EQ(exit_of(*process), "killed by signal 13");
+}
+
 // Goal: what cannot be run is reported at once, with the reason.
 TEST_F(ChildProcessTest, MissingBinaryIsReported) {
     auto process =

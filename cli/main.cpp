@@ -1,3 +1,4 @@
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -64,7 +65,12 @@ int main(int argc, char** argv) {
     }
     up_options.fleet.data_given = up_command->count("--data") > 0;
     try {
-        if (*up_command) return up(up_options);
+        if (*up_command) {
+            // Whoever reads what `up` prints may go away: its supervisor stays. The other commands end with their
+            // reader.
+            std::signal(SIGPIPE, SIG_IGN);
+            return up(up_options);
+        }
         if (*down_command) return down(down_options);
         if (*status_command) return status(status_options, json);
         return logs(logs_options);

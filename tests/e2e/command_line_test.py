@@ -133,10 +133,46 @@ class CommandLine(unittest.TestCase):
     # Goal: a process that dies is restarted, and the restart is shown.
     def test_dead_service_is_restarted(self):
         with f.Fleet() as fleet:
-            os.kill(fleet.members()["product-service"]["pid"], signal.SIGKILL)
-            f.eventually(lambda: fleet.members()["product-service"]["restarts"] == 1 and
-                         fleet.members()["product-service"]["state"] == "ok", what="restarted")
+            self.restarts_what_dies(fleet)
             self.assertIn("killed by signal 9", fleet.cli("logs", "fleet").stdout)
+
+    def restarts_what_dies(self, fleet):
+        member = f.eventually(lambda: fleet.members().get("product-service", {}).get("pid"), what="a member to kill")
+        os.kill(member, signal.SIGKILL)
+        f.eventually(lambda: fleet.members()["product-service"]["restarts"] == 1 and
+                     fleet.members()["product-service"]["state"] == "ok", what="restarted")
+
+    # Goal: a foreground `up` whose reader has gone (`up | head -1`) goes on supervising.
+    def test_closed_output_does_not_end_the_supervisor(self):
+        fleet = f.Fleet()
+        try:
+            supervisor = subprocess.Popen(fleet.command("up"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                          stdin=subprocess.DEVNULL, text=True)
+            self.assertIn("Starting the fleet", supervisor.stdout.readline())
+            supervisor.stdout.close()
+            f.eventually(lambda: "every member is ready" in fleet.cli("logs", "fleet", check=False).stdout,
+                         what="the foreground fleet is ready")
+            self.restarts_what_dies(fleet)
+            supervisor.send_signal(signal.SIGTERM)
+            self.assertEqual(0, supervisor.wait(timeout=60))
+        finally:
+            fleet.__exit__(None, None, None)
+
+    # Goal: an `up --detach` that is killed while it waits leaves a fleet that comes up and is supervised.
+    def test_killed_command_leaves_a_supervised_fleet(self):
+        fleet = f.Fleet()
+        try:
+            waiting = subprocess.Popen(fleet.command("up", "--detach"), stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+            f.eventually((fleet.data / "fleet.json").exists, what="the supervisor begins")
+            waiting.kill()
+            self.assertEqual(-signal.SIGKILL, waiting.wait())
+            f.eventually(lambda: "every member is ready" in fleet.cli("logs", "fleet", check=False).stdout,
+                         what="the fleet is ready")
+            self.restarts_what_dies(fleet)
+            self.assertTrue(fleet.status()["supervised"])
+        finally:
+            fleet.__exit__(None, None, None)
 
     # Goal: `up --detach` on a running fleet restarts the gateway for a changed gateway.yaml, nothing else, and shows
     # it settled; a fleet file that is not the running one's is refused; what a bad setting breaks is told at once.
