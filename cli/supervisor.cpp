@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <ranges>
 
 #include "cli/log_line.hpp"
 #include "cli/port_owner.hpp"
@@ -79,6 +80,7 @@ Result<void> Supervisor::launch(Member& member) {
     member.started = world_.monotonic();
     member.restart_at = Instant::max();
     member.exit.clear();
+    member.taken_over = false;
     auto process = start_process(member.plan.command);
     member.state.process = process ? *process : ProcessIdentity{};
     save();
@@ -90,13 +92,16 @@ Result<void> Supervisor::launch(Member& member) {
 task<Result<void>> Supervisor::take_over(Context& context, const std::vector<PlannedMember>& plan) {
     const auto left_behind = std::exchange(state_.members, {});
     for (const auto& planned : plan)
-        members_.push_back({.plan = planned, .state = {.name = planned.name}});
+        members_.push_back(
+            {.plan = planned,
+             .state = {.name = planned.name, .port = planned.port, .log_file = planned.command.log_file}});
     std::vector<Member> strays;
     for (const auto& known : left_behind) {
         if (!is_alive(known.process)) continue;
         auto* member = find(known.name);
         if (member && runs_as_planned(known, member->plan)) {
             member->state = known;
+            member->taken_over = true;
             member->started = world_.monotonic();
             log_.info("took over", {{"member", known.name}, {"pid", known.process.pid}});
         } else {
@@ -264,19 +269,42 @@ void Supervisor::note_reload(const Result<void>& outcome) {
     save();
 }
 
+/// The gateway first, so that nobody knocks at a service that is gone; then the services together; the hub last.
+task<void> Supervisor::stop_in_order(Context& context, std::vector<Member*> ending) {
+    for (auto* member : ending)
+        member->held = true;
+    for (auto* member : ending | std::views::reverse) {
+        if (member == &members_.front()) continue; // the hub
+        if (member->plan.name != "gateway") send_signal(member->state.process, SIGTERM);
+        auto stopped = member->plan.name == "gateway" ? co_await stop_member(context, *member) : Result<void>();
+        if (!stopped) log_.error(stopped.error().message());
+    }
+    for (auto* member : ending | std::views::reverse) {
+        auto stopped = co_await stop_member(context, *member);
+        if (!stopped) log_.error(stopped.error().message());
+    }
+}
+
+task<bool> Supervisor::give_up(Context& context) {
+    std::vector<Member*> launched;
+    for (auto& member : members_) {
+        if (!member.taken_over) launched.push_back(&member);
+    }
+    co_await stop_in_order(context, std::move(launched));
+    const bool others_run = std::ranges::any_of(members_, [](const Member& m) { return is_alive(m.state.process); });
+    if (others_run) {
+        save();
+    } else {
+        remove_state(folder_);
+    }
+    co_return others_run;
+}
+
 task<void> Supervisor::stop(Context& context) {
+    std::vector<Member*> everyone;
     for (auto& member : members_)
-        member.held = true;
-    // The gateway first, so that nobody knocks at a service that is gone; then the services together; the hub last.
-    for (std::size_t i = members_.size(); i-- > 1;) {
-        if (members_[i].plan.name != "gateway") send_signal(members_[i].state.process, SIGTERM);
-        auto stopped = members_[i].plan.name == "gateway" ? co_await stop_member(context, members_[i]) : Result<void>();
-        if (!stopped) log_.error(stopped.error().message());
-    }
-    for (std::size_t i = members_.size(); i-- > 0;) {
-        auto stopped = co_await stop_member(context, members_[i]);
-        if (!stopped) log_.error(stopped.error().message());
-    }
+        everyone.push_back(&member);
+    co_await stop_in_order(context, std::move(everyone));
     remove_state(folder_);
 }
 

@@ -21,7 +21,8 @@ public:
     Supervisor(World& world, DataFolder folder, FleetState state, Logger log);
 
     /// Starts (or adopts) what is planned and waits until every member answers /readyz with 200.
-    /// Errors: unavailable naming the first member that did not become ready, with its last log lines.
+    /// Errors: unavailable naming the first member that did not become ready, with its last log lines; what runs by
+    /// then goes on: stop() or give_up().
     task<Result<void>> start(Context& context, std::vector<PlannedMember> plan);
     /// Watches until the context is cancelled.
     task<void> watch(Context& context);
@@ -31,6 +32,9 @@ public:
     task<Result<void>> apply(Context& context, std::vector<PlannedMember> plan);
     /// Notes how taking the new plan went, for whoever asked for it.
     void note_reload(const Result<void>& outcome);
+    /// After a start() that failed: stops what this supervisor has launched itself, as stop() does. What it has taken
+    /// over lives on and stays recorded for the next one; true when there is any, else the fleet is forgotten.
+    task<bool> give_up(Context& context);
     /// Stops everything, gateway first, hub last; whoever does not end in time is killed. Forgets the fleet.
     task<void> stop(Context& context);
 
@@ -45,11 +49,13 @@ private:
         Duration pause{};                    ///< before the next restart
         std::string exit = {};               ///< how its process ended, once it has
         bool held = false;                   ///< being stopped on purpose
+        bool taken_over = false;             ///< runs since an earlier supervisor
     };
 
     task<Result<void>> take_over(Context& context, const std::vector<PlannedMember>& plan);
     Result<void> check_ports() const;
     Result<void> launch(Member& member);
+    task<void> stop_in_order(Context& context, std::vector<Member*> ending);
     task<Result<void>> stop_member(Context& context, Member& member);
     task<Result<void>> wait_ready(Context& context, std::vector<std::string> names);
     Error not_ready(const Member& member, const std::string& why) const;

@@ -138,6 +138,42 @@ TEST_F(SupervisorTest, ChangedPlanThatFailsIsToldAtOnce) {
     EXPECT_TRUE(applied.error().message().contains("no luck")) << applied.error().message();
 }
 
+// Goal: a start that fails stops what it launched itself; what it took over lives on and stays recorded.
+TEST_F(SupervisorTest, FailedStartLeavesWhatItTookOver) {
+    auto healthy = sleeper("1000");
+    healthy.name = "user-service";
+    Loop loop;
+    Context root(loop.world());
+    Context bounded(root, Duration(100ms));
+    Supervisor supervisor(loop.world(), folder_, leave_behind(healthy),
+                          Logger("fleet", LogLevel::error, Logger::Format::json));
+    std::vector<PlannedMember> plan{sleeper("2000"), healthy};
+    ASSERT_FALSE(loop.run_until_done(supervisor.start(bounded, std::move(plan))));
+    const auto launched = supervisor.state().members[0].process;
+    ASSERT_TRUE(is_alive(launched));
+    EXPECT_TRUE(loop.run_until_done(supervisor.give_up(root)));
+    EXPECT_FALSE(is_alive(launched));
+    EXPECT_TRUE(is_alive(left_behind_));
+    const auto state = read_state(folder_);
+    ASSERT_TRUE(state && *state);
+    ASSERT_EQ((*state)->members.size(), 2U);
+    EXPECT_EQ((*state)->members[1].process, left_behind_);
+}
+
+// Goal: a start that fails and took over nothing leaves no fleet.
+TEST_F(SupervisorTest, FailedStartOfNewFleetIsForgotten) {
+    Loop loop;
+    Context root(loop.world());
+    Context bounded(root, Duration(100ms));
+    Supervisor supervisor(loop.world(), folder_, {}, Logger("fleet", LogLevel::error, Logger::Format::json));
+    std::vector<PlannedMember> plan{sleeper("2000")};
+    ASSERT_FALSE(loop.run_until_done(supervisor.start(bounded, std::move(plan))));
+    EXPECT_FALSE(loop.run_until_done(supervisor.give_up(root)));
+    EXPECT_FALSE(is_alive(supervisor.state().members[0].process));
+    const auto state = read_state(folder_);
+    EXPECT_TRUE(state && !*state);
+}
+
 // Goal: how taking a new plan went is on disk for whoever asked for it.
 TEST_F(SupervisorTest, ReloadOutcomeIsKept) {
     Loop loop;

@@ -153,12 +153,18 @@ private:
         log_.info("starting", {{"file", supervisor.state().file}, {"pid", supervisor.state().supervisor.pid}});
         auto started = co_await supervisor.start(stop, std::move(plan));
         Context root(world);
-        if (!started) {
+        if (!started && stop.cancelled()) {
             co_await supervisor.stop(root);
-            if (stop.cancelled()) co_return 0;
-            const auto& why = started.error().message();
+            co_return 0;
+        }
+        if (!started) {
+            auto why = started.error().message();
             log_.error("the fleet did not start", {{"error", why.substr(0, why.find('\n'))}});
-            co_return fail(started.error());
+            if (co_await supervisor.give_up(root))
+                why +=
+                    "\nWhat ran before still runs, and nobody watches over it: `./flotilla up --detach` takes it over, "
+                    "`./flotilla down` stops it.";
+            co_return fail(Error(started.error().kind(), why));
         }
         log_.info("every member is ready", {{"members", supervisor.state().members.size()}});
         Scope watching(root);

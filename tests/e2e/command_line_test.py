@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -173,6 +174,29 @@ class CommandLine(unittest.TestCase):
             self.assertTrue(fleet.status()["supervised"])
         finally:
             fleet.__exit__(None, None, None)
+
+    # Goal: an `up` that cannot start a dead member leaves the living ones of a killed supervisor alone; the next takes
+    # them over.
+    def test_failed_up_leaves_the_living_members(self):
+        with f.Fleet() as fleet:
+            before = {name: member["pid"] for name, member in fleet.members().items()}
+            os.kill(fleet.state()["supervisor"]["pid"], signal.SIGKILL)
+            os.kill(before.pop("product-service"), signal.SIGKILL)
+            f.eventually(lambda: f.is_free(fleet.port("product-service")), what="the port is free")
+            with socket.socket() as stranger:
+                stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                stranger.bind(("127.0.0.1", fleet.port("product-service")))
+                stranger.listen()
+                failed = fleet.cli("up", "--detach", check=False)
+                self.assertEqual(1, failed.returncode)
+                self.assertIn(f"{fleet.port('product-service')}", failed.stderr)
+                self.assertIn("What ran before still runs", failed.stderr)
+                left = {name: member["pid"] for name, member in fleet.members().items() if member["pid"]}
+                self.assertEqual(before, left)
+            fleet.up()
+            after = fleet.members()
+            self.assertEqual(before, {name: after[name]["pid"] for name in before})
+            self.assertTrue(fleet.status()["supervised"])
 
     # Goal: `up --detach` on a running fleet restarts the gateway for a changed gateway.yaml, nothing else, and shows
     # it settled; a fleet file that is not the running one's is refused; what a bad setting breaks is told at once.
