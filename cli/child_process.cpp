@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 namespace flotilla::cli {
 namespace {
@@ -44,33 +46,74 @@ std::vector<std::string> merged_environment(const std::map<std::string, std::str
     return environment;
 }
 
-/// Runs in the child; only async-signal-safe calls. Reports a failing exec through the pipe.
-[[noreturn]] void become(const char* binary, char* const* arguments, char* const* environment, int log, int report) {
+/// A pipe that is not inherited over exec and closed at the end.
+class Pipe {
+public:
+    Pipe() = default;
+    Pipe(const Pipe&) = delete;
+    Pipe& operator=(const Pipe&) = delete;
+    ~Pipe() {
+        close_reader();
+        close_writer();
+    }
+    bool open() { return pipe2(ends_.data(), O_CLOEXEC) == 0; }
+    int reader() const { return ends_[0]; }
+    int writer() const { return ends_[1]; }
+    void close_reader() { close_end(ends_[0]); }
+    void close_writer() { close_end(ends_[1]); }
+
+private:
+    static void close_end(int& end) {
+        if (end >= 0) close(std::exchange(end, -1));
+    }
+    std::array<int, 2> ends_{-1, -1};
+};
+
+/// Between the child and us.
+struct Lines {
+    Pipe recorded; ///< one byte once it may go on; ended without: it must not
+    Pipe failed;   ///< why exec failed; ended without: it has not
+};
+
+bool was_recorded(Pipe& recorded) {
+    recorded.close_writer(); // ours would keep it from ending
+    char byte = 0;
+    ssize_t size = 0;
+    do
+        size = read(recorded.reader(), &byte, 1);
+    while (size < 0 && errno == EINTR);
+    return size == 1;
+}
+
+/// Runs in the child; only async-signal-safe calls. Waits until it is recorded; reports a failing exec.
+[[noreturn]] void become(const char* binary, char* const* arguments, char* const* environment, int log, Lines& lines) {
     setsid();
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     signal(SIGPIPE, SIG_DFL); // ours alone; what is ignored stays so over exec
+    if (!was_recorded(lines.recorded)) _exit(127);
     const int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
     execve(binary, arguments, environment);
     const int why = errno;
-    (void)!write(report, &why, sizeof why);
+    (void)!write(lines.failed.writer(), &why, sizeof why);
     _exit(127);
 }
 
 } // namespace
 
-Result<ProcessIdentity> start_process(const Command& command) {
+Result<ProcessIdentity> start_process(const Command& command, const RecordProcess& record) {
     rotate(command.log_file);
     const int log = open(command.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
     if (log < 0) return Error(Kind::unavailable, "cannot write " + command.log_file + ": " + std::strerror(errno));
-    int report[2];
-    if (pipe2(report, O_CLOEXEC) != 0) {
+    Lines lines;
+    if (!lines.recorded.open() || !lines.failed.open()) {
+        const int why = errno;
         close(log);
-        return Error(Kind::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));
+        return Error(Kind::unavailable, std::string("cannot make a pipe: ") + std::strerror(why));
     }
     std::vector<std::string> arguments{command.binary};
     arguments.insert(arguments.end(), command.arguments.begin(), command.arguments.end());
@@ -78,20 +121,28 @@ Result<ProcessIdentity> start_process(const Command& command) {
     const auto argument_list = pointers(arguments);
     const auto environment_list = pointers(environment);
     const pid_t pid = fork();
-    if (pid == 0) become(command.binary.c_str(), argument_list.data(), environment_list.data(), log, report[1]);
+    const int why_no_child = errno;
+    if (pid == 0) become(command.binary.c_str(), argument_list.data(), environment_list.data(), log, lines);
     close(log);
-    close(report[1]);
+    if (pid < 0) return Error(Kind::unavailable, std::string("cannot start a process: ") + std::strerror(why_no_child));
+    lines.failed.close_writer();
+    // Killed before we could look: the caller sees a process that is not alive and finds its exit by reap_children().
+    const auto identity = identify(pid).value_or(ProcessIdentity{pid, 0});
+    auto recorded = record(identity);
+    // Our own reading end is open still, so this cannot raise SIGPIPE, and one byte always fits.
+    if (recorded && write(lines.recorded.writer(), "r", 1) != 1)
+        recorded = Error(Kind::unavailable, std::string("cannot write to a pipe: ") + std::strerror(errno));
+    lines.recorded.close_writer();
+    if (!recorded) {
+        waitpid(pid, nullptr, 0);
+        return std::move(recorded.error()).with_context("not started");
+    }
     int why = 0;
-    const auto told = pid > 0 ? read(report[0], &why, sizeof why) : 0;
-    close(report[0]);
-    if (pid < 0) return Error(Kind::unavailable, std::string("cannot start a process: ") + std::strerror(errno));
-    if (told == sizeof why) {
+    if (read(lines.failed.reader(), &why, sizeof why) == sizeof why) {
         waitpid(pid, nullptr, 0);
         return Error(Kind::unavailable, "cannot run " + command.binary + ": " + std::strerror(why));
     }
-    auto identity = identify(pid);
-    // It ended before we could look: the caller sees a process that is not alive and finds its exit by reap_children().
-    return identity.value_or(ProcessIdentity{pid, 0});
+    return identity;
 }
 
 std::optional<ProcessIdentity> identify(pid_t pid) {

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,9 +28,13 @@ struct ProcessIdentity {
     bool operator==(const ProcessIdentity&) const = default;
 };
 
-/// Starts the command in a session of its own, so that it outlives us and our terminal. Errors: unavailable with the
-/// reason (no such file, not executable) before anything runs.
-Result<ProcessIdentity> start_process(const Command& command);
+/// Notes a process that is there but does not run its program yet.
+using RecordProcess = std::function<Result<void>(const ProcessIdentity&)>;
+
+/// Starts the command in a session of its own, so that it outlives us and our terminal. Its program begins only after
+/// `record` has succeeded: when that fails, or when we are killed before, nothing is left that nobody knows.
+/// Errors: unavailable with the reason (no such file, not executable), or what `record` said, before anything runs.
+Result<ProcessIdentity> start_process(const Command& command, const RecordProcess& record);
 
 /// True while that very process runs (a zombie does not).
 bool is_alive(const ProcessIdentity& process);

@@ -11,6 +11,8 @@
 namespace flotilla::cli {
 namespace {
 
+Result<void> note_nothing(const ProcessIdentity&) { return {}; }
+
 class ChildProcessTest : public testing::Test {
 protected:
     ChildProcessTest()
@@ -18,10 +20,13 @@ protected:
     ~ChildProcessTest() override { std::filesystem::remove(log_); }
 
     Result<ProcessIdentity> start(const std::string& script, std::map<std::string, std::string> environment = {}) {
-        return start_process({.binary = "/bin/sh",
-                              .arguments = {"-c", script},
-                              .environment = std::move(environment),
-                              .log_file = log_.string()});
+        return start_process(shell(script, std::move(environment)), note_nothing);
+    }
+    Command shell(const std::string& script, std::map<std::string, std::string> environment = {}) {
+        return {.binary = "/bin/sh",
+                .arguments = {"-c", script},
+                .environment = std::move(environment),
+                .log_file = log_.string()};
     }
     std::string exit_of(const ProcessIdentity& process) {
         std::string how;
@@ -68,10 +73,56 @@ TEST_F(ChildProcessTest, IgnoredPipeSignalIsNotInherited) {
     EXPECT_EQ(exit_of(*process), "killed by signal 13");
 }
 
+// Goal: the program does not begin before its process is recorded, and not at all when that fails.
+TEST_F(ChildProcessTest, UnrecordedProcessDoesNotRun) {
+    ProcessIdentity seen;
+    auto refused = start_process(shell("echo ran"), [&](const ProcessIdentity& process) -> Result<void> {
+        seen = process;
+        EXPECT_TRUE(is_alive(process));
+        return Error(Kind::unavailable, "the disk is full");
+    });
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "not started: the disk is full");
+    EXPECT_FALSE(is_alive(seen));
+    EXPECT_TRUE(last_lines(log_.string(), 5).empty());
+
+    auto allowed = start_process(shell("echo ran"), [&](const ProcessIdentity& process) -> Result<void> {
+        seen = process;
+        return {};
+    });
+    ASSERT_TRUE(allowed) << allowed.error().message();
+    EXPECT_EQ(*allowed, seen);
+    EXPECT_EQ(exit_of(seen), "exit code 0");
+    EXPECT_EQ(last_lines(log_.string(), 5), std::vector<std::string>{"ran"});
+}
+
+// Goal: a supervisor that is killed before it has recorded a process leaves none behind.
+TEST_F(ChildProcessTest, KilledBeforeItIsRecordedLeavesNoProcess) {
+    int told[2];
+    ASSERT_EQ(pipe(told), 0);
+    const pid_t supervisor = fork();
+    if (supervisor == 0) {
+        (void)start_process(shell("echo ran; exec sleep 1000"), [&](const ProcessIdentity& process) -> Result<void> {
+            if (write(told[1], &process, sizeof process) == sizeof process) raise(SIGKILL);
+            return {};
+        });
+        _exit(1);
+    }
+    close(told[1]);
+    ProcessIdentity process;
+    const auto size = read(told[0], &process, sizeof process);
+    close(told[0]);
+    ASSERT_EQ(size, static_cast<ssize_t>(sizeof process));
+    EXPECT_EQ(exit_of({.pid = supervisor}), "killed by signal 9");
+    EXPECT_TRUE(eventually([&] { return !is_alive(process); }));
+    EXPECT_TRUE(last_lines(log_.string(), 5).empty());
+    send_signal(process, SIGKILL);
+}
+
 // Goal: what cannot be run is reported at once, with the reason.
 TEST_F(ChildProcessTest, MissingBinaryIsReported) {
-    auto process =
-        start_process({.binary = "/no/such/binary", .arguments = {}, .environment = {}, .log_file = log_.string()});
+    auto process = start_process(
+        {.binary = "/no/such/binary", .arguments = {}, .environment = {}, .log_file = log_.string()}, note_nothing);
     ASSERT_FALSE(process);
     EXPECT_EQ(process.error().message(), "cannot run /no/such/binary: No such file or directory");
 }

@@ -62,11 +62,15 @@ Supervisor::Member* Supervisor::find(std::string_view name) {
     return found == members_.end() ? nullptr : &*found;
 }
 
-void Supervisor::save() {
+Result<void> Supervisor::record() {
     state_.members.clear();
     for (const auto& member : members_)
         state_.members.push_back(member.state);
-    if (auto written = write_state(folder_, state_); !written) log_.error(written.error().message());
+    return write_state(folder_, state_);
+}
+
+void Supervisor::save() {
+    if (auto written = record(); !written) log_.error(written.error().message());
 }
 
 Result<void> Supervisor::launch(Member& member) {
@@ -81,11 +85,17 @@ Result<void> Supervisor::launch(Member& member) {
     member.restart_at = Instant::max();
     member.exit.clear();
     member.taken_over = false;
-    auto process = start_process(member.plan.command);
-    member.state.process = process ? *process : ProcessIdentity{};
-    save();
-    if (!process) return std::move(process.error()).with_context(member.plan.name);
-    return {};
+    bool recorded = false;
+    auto process = start_process(member.plan.command, [&](const ProcessIdentity& started) {
+        member.state.process = started;
+        auto written = record();
+        recorded = written.has_value();
+        return written;
+    });
+    if (process) return {};
+    member.state.process = {};
+    if (recorded) save();
+    return std::move(process.error()).with_context(member.plan.name);
 }
 
 /// What an earlier supervisor left running: kept where it is what is planned, stopped otherwise.

@@ -62,6 +62,7 @@ private:
     void reap();
     void look_after(Member& member);
     Member* find(std::string_view name);
+    Result<void> record();
     void save();
 
     World& world_;

@@ -39,7 +39,7 @@ protected:
     }
     /// Starts it, as an earlier supervisor would have, and gives that one's state.
     FleetState leave_behind(const PlannedMember& member) {
-        auto started = start_process(member.command);
+        auto started = start_process(member.command, [](const auto&) { return Result<void>(); });
         if (!started) throw std::runtime_error(started.error().message());
         left_behind_ = *started;
         const auto changed = std::filesystem::last_write_time(member.command.binary).time_since_epoch().count();
@@ -172,6 +172,18 @@ TEST_F(SupervisorTest, FailedStartOfNewFleetIsForgotten) {
     EXPECT_FALSE(is_alive(supervisor.state().members[0].process));
     const auto state = read_state(folder_);
     EXPECT_TRUE(state && !*state);
+}
+
+// Goal: a member that cannot be recorded is not started, and the reason is told.
+TEST_F(SupervisorTest, UnwritableStateStartsNothing) {
+    std::filesystem::create_directory(folder_.state_file());
+    auto speaking = sleeper("");
+    speaking.command.binary = "/bin/sh";
+    speaking.command.arguments = {"-c", "echo ran; exec sleep 1000"};
+    const auto state = start({}, speaking, 10s);
+    EXPECT_EQ(message_, "hub: not started: cannot write " + folder_.state_file() + ": Is a directory");
+    EXPECT_TRUE(last_lines(folder_.log_file("hub"), 5).empty());
+    EXPECT_FALSE(std::filesystem::exists(folder_.state_file() + "." + std::to_string(getpid())));
 }
 
 // Goal: how taking a new plan went is on disk for whoever asked for it.
