@@ -20,13 +20,6 @@ namespace {
 
 constexpr std::uintmax_t kLogBytesMax = 64 * 1024 * 1024;
 
-/// A log that has grown large becomes <file>.1, once per start.
-void rotate(const std::string& log_file) {
-    std::error_code missing;
-    const auto size = std::filesystem::file_size(log_file, missing);
-    if (!missing && size > kLogBytesMax) std::filesystem::rename(log_file, log_file + ".1");
-}
-
 std::vector<char*> pointers(std::vector<std::string>& texts) {
     std::vector<char*> list;
     for (auto& text : texts)
@@ -105,8 +98,16 @@ bool was_recorded(Pipe& recorded) {
 
 } // namespace
 
+Result<void> rotate_log(const std::string& log_file) {
+    std::error_code failed;
+    const auto size = std::filesystem::file_size(log_file, failed);
+    if (failed == std::errc::no_such_file_or_directory) return {};
+    if (!failed && size > kLogBytesMax) std::filesystem::rename(log_file, log_file + ".1", failed);
+    if (!failed) return {};
+    return Error(Kind::unavailable, "cannot make room in " + log_file + ": " + failed.message());
+}
+
 Result<ProcessIdentity> start_process(const Command& command, const RecordProcess& record) {
-    rotate(command.log_file);
     const int log = open(command.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
     if (log < 0) return Error(Kind::unavailable, "cannot write " + command.log_file + ": " + std::strerror(errno));
     Lines lines;

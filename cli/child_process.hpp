@@ -28,6 +28,9 @@ struct ProcessIdentity {
     bool operator==(const ProcessIdentity&) const = default;
 };
 
+/// A log of more than 64 MiB becomes <file>.1. Errors: unavailable; whoever writes it then goes on in the same file.
+Result<void> rotate_log(const std::string& log_file);
+
 /// Notes a process that is there but does not run its program yet.
 using RecordProcess = std::function<Result<void>(const ProcessIdentity&)>;
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include <flotilla/testing/test_service.hpp>
 
@@ -17,7 +18,10 @@ class ChildProcessTest : public testing::Test {
 protected:
     ChildProcessTest()
         : log_(std::filesystem::temp_directory_path() / ("flotilla-child-" + std::to_string(getpid()) + ".log")) {}
-    ~ChildProcessTest() override { std::filesystem::remove(log_); }
+    ~ChildProcessTest() override {
+        std::filesystem::remove(log_);
+        std::filesystem::remove_all(log_.string() + ".1");
+    }
 
     Result<ProcessIdentity> start(const std::string& script, std::map<std::string, std::string> environment = {}) {
         return start_process(shell(script, std::move(environment)), note_nothing);
@@ -117,6 +121,28 @@ TEST_F(ChildProcessTest, KilledBeforeItIsRecordedLeavesNoProcess) {
     EXPECT_TRUE(eventually([&] { return !is_alive(process); }));
     EXPECT_TRUE(last_lines(log_.string(), 5).empty());
     send_signal(process, SIGKILL);
+}
+
+// Goal: a log that has grown large is put aside; one that cannot be is told and kept.
+TEST_F(ChildProcessTest, LargeLogIsPutAside) {
+    EXPECT_TRUE(rotate_log(log_.string())); // there is none
+    const auto grow = [&] {
+        std::ofstream(log_) << "x";
+        std::filesystem::resize_file(log_, 64 * 1024 * 1024 + 1);
+    };
+    const std::string aside = log_.string() + ".1";
+    grow();
+    EXPECT_TRUE(rotate_log(log_.string()));
+    EXPECT_FALSE(std::filesystem::exists(log_));
+    EXPECT_TRUE(std::filesystem::is_regular_file(aside));
+
+    std::filesystem::remove(aside);
+    std::filesystem::create_directory(aside);
+    grow();
+    const auto rotated = rotate_log(log_.string());
+    ASSERT_FALSE(rotated);
+    EXPECT_EQ(rotated.error().message(), "cannot make room in " + log_.string() + ": Is a directory");
+    EXPECT_TRUE(std::filesystem::exists(log_));
 }
 
 // Goal: what cannot be run is reported at once, with the reason.

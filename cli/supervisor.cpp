@@ -85,6 +85,7 @@ Result<void> Supervisor::launch(Member& member) {
     member.restart_at = Instant::max();
     member.exit.clear();
     member.taken_over = false;
+    if (auto rotated = rotate_log(member.plan.command.log_file); !rotated) log_.warning(rotated.error().message());
     bool recorded = false;
     auto process = start_process(member.plan.command, [&](const ProcessIdentity& started) {
         member.state.process = started;
