@@ -263,7 +263,8 @@ void Host::Impl::make_checks() {
         "jobs",
         [this]() -> Result<void> {
             const auto& now = jobs->statistics();
-            if (now.last_error.empty() && now.parked == 0) return jobs->health();
+            const bool no_job_fails = now.last_error.empty() && now.parked == 0;
+            if (no_job_fails || !now.database_error.empty()) return jobs->health();
             return Error(Kind::unavailable, std::to_string(now.queued) + " jobs wait, " + std::to_string(now.parked) +
                                                 " are parked: " + now.last_error);
         },

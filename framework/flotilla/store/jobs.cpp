@@ -70,6 +70,8 @@ void JobRunner::handle(std::string kind, Handler handler) {
 const JobRunner::Statistics& JobRunner::statistics() const { return impl_->statistics; }
 
 Result<void> JobRunner::health() const {
+    if (const auto& why = impl_->statistics.database_error; !why.empty())
+        return Error(Kind::unavailable, "the database does not serve the jobs: " + why);
     if (impl_->unhandled.empty()) return {};
     return Error(Kind::unavailable, "jobs wait for which there is no handler: " + impl_->unhandled);
 }
@@ -101,10 +103,11 @@ task<void> JobRunner::Impl::recover(Context& context) {
     while (!context.cancelled()) {
         const auto recovered = co_await database.transact(context, jobs::Recover{options.attempts_max});
         if (recovered) {
+            statistics.database_error.clear();
             if (*recovered > 0) log.info(context, "jobs were in flight when the process ended", {{"jobs", *recovered}});
             co_return;
         }
-        statistics.last_error = recovered.error().message();
+        statistics.database_error = recovered.error().message();
         log.warning(context, "cannot look after the jobs yet", {{"error", recovered.error().message()}});
         if (!co_await sleep_for(context, kRetryMin)) co_return;
     }
@@ -118,10 +121,11 @@ task<Duration> JobRunner::Impl::start_due(Scope& scope) {
     auto taken = co_await database.transact(context, jobs::TakeDue{kinds(), room});
     if (!taken) {
         if (context.cancelled()) co_return kLookEvery;
-        statistics.last_error = taken.error().message();
+        statistics.database_error = taken.error().message();
         log.warning(context, "cannot take jobs", {{"error", taken.error().message()}});
         co_return kRetryMin;
     }
+    statistics.database_error.clear();
     for (auto& job : taken->jobs) {
         ++in_flight;
         scope.spawn(work_on(context, std::move(job)));
@@ -243,8 +247,11 @@ task<void> JobRunner::Impl::record(Context& parent, const jobs::TakenJob& job, j
         Context root(world, TraceContext::parse(job.traceparent));
         Context bounded(root, kRecordTimeout);
         const auto recorded = co_await database.transact(bounded, finish);
-        if (recorded) co_return;
-        statistics.last_error = recorded.error().message();
+        if (recorded) {
+            statistics.database_error.clear();
+            co_return;
+        }
+        statistics.database_error = recorded.error().message();
         log.error(root, "cannot note a job's outcome", {{"job", job.id}, {"error", recorded.error().message()}});
         // Left as running, the next start takes it up.
         if (!co_await sleep_for(parent, kRetryMin)) co_return;

@@ -50,11 +50,12 @@ public:
 
     struct Statistics {
         std::int64_t queued = 0, parked = 0;
-        std::string last_error; ///< of the latest failed try; empty after a success
+        std::string last_error;     ///< of the latest failed try; empty after a success
+        std::string database_error; ///< why the runner's own latest look at the database failed; empty after a good one
     };
     /// Counted at most once a second, and whenever there is nothing to do.
     const Statistics& statistics() const;
-    /// ok, or the kinds of waiting jobs that have no handler. For /readyz.
+    /// ok, or why the database cannot be read, or the kinds of waiting jobs that have no handler. For /readyz.
     Result<void> health() const;
 
 private:

@@ -51,8 +51,11 @@ protected:
 
     TestDatabase store;
     std::vector<std::string> lines;
-    Logger log{"test", LogLevel::info, Logger::Format::json,
-               [this](std::string_view line) { lines.emplace_back(line); }};
+    Event logged;
+    Logger log{"test", LogLevel::info, Logger::Format::json, [this](std::string_view line) {
+                   lines.emplace_back(line);
+                   logged.notify();
+               }};
     Metrics metrics;
     std::unique_ptr<JobRunner> runner;
 };
@@ -150,6 +153,38 @@ TEST_F(JobsTest, FailOnceIsTriedAgain) {
     EXPECT_EQ(job().attempts, 2);
     EXPECT_TRUE(runner->statistics().last_error.empty());
     EXPECT_NE(lines.at(0).find("mailbox on fire"), std::string::npos);
+}
+
+// Goal: a database that fails for a while is told as long as it does; a quiet service is well again after it.
+TEST_F(JobsTest, DatabaseErrorEndsWithTheNextGoodLook) {
+    enqueue("a");
+    value(store.execute("CREATE TRIGGER stuck BEFORE UPDATE ON flotilla_jobs BEGIN SELECT raise(ABORT, 'stuck'); END"));
+    JobRunner quiet(store.world(), store.database(), log, metrics);
+    quiet.handle("send_mail", [](Context&, std::string_view) -> task<Result<void>> { co_return Result<void>(); });
+    auto test = [&](Context& context) -> task<void> {
+        Scope scope(context);
+        scope.spawn(quiet.run(scope.context()));
+        Context bounded(context, std::chrono::seconds(20));
+        const auto told = co_await logged.wait(bounded);
+        EXPECT_TRUE(told.has_value());
+        EXPECT_TRUE(lines.at(0).contains("cannot take jobs")) << lines.at(0);
+        const auto sick = quiet.health();
+        EXPECT_TRUE(!sick && sick.error().message().contains("stuck"));
+        EXPECT_EQ(quiet.statistics().last_error, "");
+        // The job goes with what kept it, so that none is left whose success could clear anything.
+        const auto mended = co_await store.database().transact(bounded, [](Transaction& tx) -> Result<std::int64_t> {
+            if (auto dropped = tx.execute("DROP TRIGGER stuck"); !dropped) return dropped;
+            return tx.execute("DELETE FROM flotilla_jobs");
+        });
+        EXPECT_TRUE(mended.has_value());
+        while (!quiet.health() && co_await sleep_for(bounded, std::chrono::milliseconds(10))) {
+        }
+        EXPECT_TRUE(quiet.health().has_value());
+        EXPECT_EQ(quiet.statistics().last_error, "");
+        scope.cancel(Error(Kind::unavailable, "stopping"));
+        co_await scope.join();
+    };
+    store.run(test);
 }
 
 // Goal: a job that keeps failing is parked with its reason; a throwing handler is a failure like any other.
