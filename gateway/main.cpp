@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include <flotilla/aio/loop.hpp>
+#include <flotilla/aio/process_limits.hpp>
 
 #include "gateway/core/gateway.hpp"
 
@@ -130,6 +131,7 @@ int serve(Settings settings, const Config& config, std::shared_ptr<const RouteTa
 } // namespace
 
 int main(int argc, char** argv) {
+    prepare_server_process();
     Settings settings;
     CLI::App app("Flotilla's gateway. Every flag can also be set as FLOTILLA_<NAME>.");
     add_flags(app, settings);

@@ -1,8 +1,9 @@
-#include <csignal>
 #include <cstdio>
 #include <exception>
 
 #include <CLI/CLI.hpp>
+
+#include <flotilla/aio/process_limits.hpp>
 
 #include "hub/hub.hpp"
 
@@ -19,7 +20,7 @@ int main(int argc, char** argv) {
     app.add_option("--smtp-port", options.smtp_port, "Mail catcher; 0 picks a free port")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
 
-    std::signal(SIGPIPE, SIG_IGN); // a closed log pipe ends nothing
+    prepare_server_process();
     try {
         return hub::Hub(std::move(options), Logger("flotilla-hub")).run();
     } catch (const std::exception& bug) {

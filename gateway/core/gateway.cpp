@@ -20,8 +20,8 @@ Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const Route
     : options_(std::move(options)), routes_(std::move(routes)), registry_(registry), log_(log), world_(world),
       upstreams_(world, client, registry, metrics, log, options_.upstreams), proxy_(world, upstreams_),
       composer_(upstreams_, log, metrics, config.composed_bytes_max),
-      recorder_(world, *routes_, metrics, log, config.access_log_sample, config.access_log_slow), own_(health_, metrics),
-      pipeline_(world, routes_, proxy_, composer_, recorder_, own_, log),
+      recorder_(world, *routes_, metrics, log, config.access_log_sample, config.access_log_slow),
+      own_(health_, metrics), pipeline_(world, routes_, proxy_, composer_, recorder_, own_, log),
       server_(
           world, [this](Context& request, http::Exchange& exchange) { return pipeline_.handle(request, exchange); },
           server_options(options_.server, config)),

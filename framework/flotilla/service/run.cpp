@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include <flotilla/aio/loop.hpp>
+#include <flotilla/aio/process_limits.hpp>
 #include <flotilla/aio/scope.hpp>
 
 namespace flotilla {
@@ -155,6 +156,7 @@ int run_lanes(Process& process, HostOptions options, Install install) {
 } // namespace
 
 int run(const Service& service, Install install, int argc, char** argv) {
+    prepare_server_process();
     HostOptions options{.service = std::string(service.name)};
     Given given{.settings = {},
                 .drain_seconds = std::chrono::duration<double>(options.drain).count(),
