@@ -171,7 +171,7 @@ TEST_F(StreamedEndpointTest, LargeBodyPassesWithBackPressure) {
         ASSERT_TRUE(outcome && *outcome) << outcome->error().message();
         EXPECT_EQ((*outcome)->bytes, static_cast<std::int64_t>(kLarge));
         EXPECT_TRUE(files_->intact);
-        EXPECT_LE(files_->largest_piece, kPiece);
+        EXPECT_LE(files_->largest_piece, 2 * kPiece) << "chunks come together as far as a buffer holds them";
         EXPECT_EQ(files_->announced, known ? std::optional(kLarge) : std::nullopt);
     }
 }
