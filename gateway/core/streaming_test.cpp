@@ -347,8 +347,8 @@ TEST(GatewayStreaming, StalledUploadsLeaveConnectionsToOthers) {
     fleet.start(kRoutes);
     fleet.run([](TestFleet& at) -> task<void> {
         Context context(at.root(), TestFleet::kPatience);
-        std::vector<std::unique_ptr<http::ClientExchange>> stalled;
         http::Client client(at.world(), {.connections_per_address_max = 2 * kUploadsMax + 1});
+        std::vector<std::unique_ptr<http::ClientExchange>> stalled;
         for (std::size_t i = 0; i < 2 * kUploadsMax; ++i) {
             stalled.push_back((co_await client.open(context, at.address())).value());
             EXPECT_TRUE(co_await stalled.back()->send(context, head_of(Method::post), http::BodySize::unknown()));
