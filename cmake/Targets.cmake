@@ -5,18 +5,37 @@ set(FLOTILLA_GENERATED ${CMAKE_BINARY_DIR}/generated)
 # What a running fleet needs, without the tests.
 add_custom_target(programs)
 
-# One precompiled header of the standard library for every target.
-add_library(flotilla_precompiled STATIC ${CMAKE_SOURCE_DIR}/cmake/precompiled.cpp)
-target_precompile_headers(flotilla_precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.hpp)
-target_compile_options(flotilla_precompiled PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
-file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/precompiled.hpp precompiled_sum)
-file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/flotilla_precompiled.dir/cmake_pch.hxx.pch.sum
-  "${precompiled_sum} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${FLOTILLA_SANITIZE}")
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/precompiled.hpp)
+# _flotilla_precompiled(<target> <header> [LIBRARIES <target>...]): the library whose precompiled header others reuse.
+function(_flotilla_precompiled target header)
+  cmake_parse_arguments(ARG "" "" "OPTIONS;LIBRARIES" ${ARGN})
+  add_library(${target} STATIC ${CMAKE_SOURCE_DIR}/cmake/precompiled.cpp)
+  target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/${header})
+  target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp" -fpch-instantiate-templates ${ARG_OPTIONS})
+  target_link_libraries(${target} PRIVATE ${ARG_LIBRARIES})
+  set(text "")
+  foreach(each precompiled.hpp ${header})
+    file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/${each} sum)
+    string(APPEND text "${sum} ")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/${each})
+  endforeach()
+  file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/${target}.dir/cmake_pch.hxx.pch.sum
+    "${text}${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${FLOTILLA_SANITIZE}")
+endfunction()
 
+# One precompiled header of the standard library for every target, and one with GoogleTest for every test.
+# Test code is not optimised: it is compiled once, runs for milliseconds, and optimising it is half of what it costs.
+set(FLOTILLA_TEST_LIBRARIES GTest::gmock GTest::gtest GTest::gtest_main)
+_flotilla_precompiled(flotilla_precompiled precompiled.hpp)
+_flotilla_precompiled(flotilla_precompiled_tests precompiled_tests.hpp OPTIONS -O0 LIBRARIES ${FLOTILLA_TEST_LIBRARIES})
+
+# _flotilla_configure(<target> [<its precompiled header's target>])
 function(_flotilla_configure target)
-  target_precompile_headers(${target} REUSE_FROM flotilla_precompiled)
-  target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+  set(precompiled flotilla_precompiled)
+  if(ARGC GREATER 1)
+    set(precompiled ${ARGV1})
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${precompiled})
+  target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp" -fpch-instantiate-templates)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/framework ${CMAKE_SOURCE_DIR} ${FLOTILLA_GENERATED})
 endfunction()
 
@@ -35,8 +54,9 @@ function(_flotilla_test target prefix library tests)
     return()
   endif()
   add_executable(${target} ${tests})
-  _flotilla_configure(${target})
-  target_link_libraries(${target} PRIVATE ${library} ${ARGN} GTest::gmock GTest::gtest GTest::gtest_main)
+  _flotilla_configure(${target} flotilla_precompiled_tests)
+  target_compile_options(${target} PRIVATE -O0)
+  target_link_libraries(${target} PRIVATE ${library} ${ARGN} ${FLOTILLA_TEST_LIBRARIES})
   gtest_discover_tests(${target} TEST_PREFIX "${prefix}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT 120 ENVIRONMENT "FLOTILLA_SOURCE=${CMAKE_SOURCE_DIR}")
 endfunction()
