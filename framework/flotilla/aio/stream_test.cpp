@@ -12,7 +12,6 @@
 
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
-#include <flotilla/aio/test_allocations.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
 namespace flotilla {
@@ -415,26 +414,6 @@ TEST_P(StreamTest, AlwaysReadyStreamDoesNotStarveLoop) {
         }
     });
 }
-
-#ifdef FLOTILLA_COUNTS_ALLOCATIONS
-// Goal: reads and writes that wait for the reactor allocate nothing.
-TEST_P(StreamTest, OperationsDoNotAllocate) {
-    run([](Context& ctx, StreamPair pair) -> task<void> {
-        Scope scope(ctx);
-        scope.spawn(Peers::echo(ctx, *pair.server));
-        std::array<char, 64> buffer{};
-        std::size_t before = 0;
-        for (int i = 0; i < 1100; ++i) {
-            if (i == 100) before = allocations;
-            EXPECT_TRUE(co_await pair.client->write(ctx, "ping"));
-            EXPECT_EQ((co_await pair.client->read(ctx, buffer)).value(), 4U);
-        }
-        EXPECT_EQ(allocations - before, 0U);
-        pair.client->shutdown_write();
-        co_await scope.join();
-    });
-}
-#endif
 
 } // namespace
 } // namespace flotilla
