@@ -133,10 +133,9 @@ task<Result<http::Response>> Composer::fetch(Context& parent, const Call& call, 
     while (true) {
         auto connection = co_await must(upstreams_.call(context, upstream, head, {}, true, attempts));
         auto response = co_await fetch_once(context, connection);
-        if (response || context.cancelled() || response.error().kind() == Kind::too_large) co_return response;
-        if (!upstreams_.note_broken(connection, upstream, attempts)) {
-            co_return Error(Kind::bad_gateway, "upstream_failed", "the answer of " + branch.service + " broke off");
-        }
+        if (response || response.error().kind() == Kind::too_large) co_return response;
+        if (!upstreams_.note_broken(context, connection, upstream, attempts, response.error()))
+            co_return upstream_failed(context, branch.service, response.error());
         upstream.retries.add();
     }
 }

@@ -130,7 +130,10 @@ Client& Host::client(const Service& service) {
     auto& slot = impl_->clients[std::string(service.name)];
     // Watched from now on: what is known before the first call survives a registry that dies before it.
     if (!slot) (void)impl_->registry->instances(service.name);
-    if (!slot) slot = std::make_unique<Client>(service, *impl_->registry, impl_->http, impl_->options.host);
+    if (!slot) {
+        slot = std::make_unique<Client>(service, *impl_->registry, impl_->http, impl_->options.host,
+                                        impl_->process.metrics, impl_->process.log);
+    }
     return *slot;
 }
 

@@ -130,13 +130,14 @@ task<void> RequestPipeline::handle(Context& context, http::Exchange& exchange) {
     const TimeSpent::Attachment accounted(context, slow_.enabled() ? &spent : nullptr);
     auto match = router_.match(exchange.request().method, path);
     Route& route = match ? routes_[match->value] : unmatched_;
-    const int status = co_await answer(context, exchange, route, std::move(match));
-    record(context, exchange, route, status, world_.monotonic() - begin, spent);
+    std::optional<Error> failure;
+    const int status = co_await answer(context, exchange, route, std::move(match), failure);
+    record(context, exchange, route, status, world_.monotonic() - begin, spent, failure);
 }
 
-/// Answers, one way or the other; returns the status.
+/// Answers, one way or the other; returns the status. `failure` gets what went wrong.
 task<int> RequestPipeline::answer(Context& context, http::Exchange& exchange, Route& route,
-                                  Result<http::Router::Match> match) {
+                                  Result<http::Router::Match> match, std::optional<Error>& failure) {
     if (!match) {
         std::string allow;
         if (exchange.request().target == "*")
@@ -144,11 +145,11 @@ task<int> RequestPipeline::answer(Context& context, http::Exchange& exchange, Ro
         if (match.error().kind() == Kind::method_not_allowed) allow = router_.allowed(exchange.request().path());
         if (!allow.empty() && exchange.request().method == Method::options)
             co_return co_await answer_options(context, exchange, std::move(allow));
-        co_return co_await refuse(context, exchange, route, std::move(match.error()), std::move(allow));
+        co_return co_await refuse(context, exchange, route, std::move(match.error()), std::move(allow), failure);
     }
     auto served = co_await serve_guarded(context, exchange, *match);
     if (served) co_return *served;
-    co_return co_await refuse(context, exchange, route, std::move(served.error()), {});
+    co_return co_await refuse(context, exchange, route, std::move(served.error()), {}, failure);
 }
 
 /// The one place that catches what a service throws.
@@ -238,7 +239,8 @@ task<Result<RequestPipeline::Answer>> RequestPipeline::call_once(Context& contex
 }
 
 task<int> RequestPipeline::refuse(Context& context, http::Exchange& exchange, const Route& route, Error error,
-                                  std::string allow) {
+                                  std::string allow, std::optional<Error>& failure) {
+    if (error.kind() != Kind::internal) failure = error; // which has a line of its own
     constexpr int kClientClosedRequest = 499;
     if (error.kind() == Kind::internal) {
         process_.log.error(context, "a request failed",
@@ -249,7 +251,8 @@ task<int> RequestPipeline::refuse(Context& context, http::Exchange& exchange, co
         co_return error.kind() == Kind::internal ? http::status_of(error) : kClientClosedRequest;
     }
     // Past its deadline whatever went wrong went wrong because of it; what the request itself has wrong stays true.
-    if (context.cancelled() && http::status_of(error) >= kClientClosedRequest) error = context.reason();
+    const bool outcome_of_lateness = context.cancelled() && http::status_of(error) >= kClientClosedRequest;
+    if (outcome_of_lateness && error.kind() != context.reason().kind()) error = context.reason();
     const int status = http::status_of(error);
     auto answered = co_await http::respond_error(context, exchange, error, allow);
     if (!answered) exchange.reset();
@@ -302,18 +305,21 @@ task<void> RequestPipeline::answer_own_page(Context& context, http::Exchange& ex
 }
 
 void RequestPipeline::record(const Context& context, const http::Exchange& exchange, Route& route, int status,
-                             Duration taken, const TimeSpent& spent) {
+                             Duration taken, const TimeSpent& spent, const std::optional<Error>& failure) {
     const auto& request = exchange.request();
     route.durations.observe(request.method, status, taken);
     const bool sampled = ++served_ % static_cast<std::uint64_t>(std::max(options_.access_log_sample, 1)) == 0;
     const bool slow = slow_.is_slow(taken);
     const auto level = status >= 500 ? LogLevel::warning : LogLevel::info;
     if (!slow && (!process_.log.enabled(level) || (!sampled && status < 500))) return;
-    const std::array<LogField, 5> fields{LogField{"method", request.method_name},
-                                         {"path", request.path()},
-                                         {"route", route.durations.route()},
-                                         {"status", status},
-                                         {"duration_ms", log_ms(taken)}};
+    const std::array<LogField, 6> all{LogField{"method", request.method_name},
+                                      {"path", request.path()},
+                                      {"route", route.durations.route()},
+                                      {"status", status},
+                                      {"duration_ms", log_ms(taken)},
+                                      // Last, and left out when there is none.
+                                      {"error", failure ? std::string_view(failure->message()) : std::string_view()}};
+    const auto fields = std::span(all).first(failure ? all.size() : all.size() - 1);
     if (slow && slow_.note(context, taken, spent, fields)) return;
     if (sampled || status >= 500) process_.log.write(level, &context.trace, "request", fields);
 }

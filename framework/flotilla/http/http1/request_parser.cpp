@@ -15,7 +15,7 @@ bool has_port(std::string_view text) {
 } // namespace
 
 void RequestParser::start(RequestHead& into, const HeadLimits& limits) {
-    HeadParser::start(into.headers, limits, Stage::start_line);
+    HeadParser::start(into.headers, limits, Stage::start_line, Origin::client);
     head_ = &into;
     into.authority.clear();
     framing_ = {};
@@ -36,7 +36,9 @@ bool RequestParser::skip_empty_line() {
     return !std::exchange(skipped_line_, true);
 }
 
-bool RequestParser::start_line_too_long() { return fail(414, "uri_too_long", "the request line is too long"); }
+bool RequestParser::start_line_too_long() {
+    return fail(414, "uri_too_long", "the request line is too long", limits().start_line_bytes, " bytes");
+}
 
 bool RequestParser::start_line(std::string_view line) {
     const auto method_size = token_prefix(line);
