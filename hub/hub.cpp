@@ -192,9 +192,10 @@ task<void> Hub::Impl::stop_all(Context& context, Scope& services, Scope& serving
 // ---- requests ----
 
 task<void> Hub::Impl::handle(Context& context, http::Exchange& exchange) {
-    const std::string_view path = exchange.request().path();
     const Instant begun = world().monotonic();
     const Method method = exchange.request().method;
+    const auto decoded = http::percent_decode(exchange.request().path()); // one path, however it is escaped
+    const std::string_view path = decoded ? std::string_view(*decoded) : exchange.request().path();
     try {
         if (path == "/livez") {
             co_await respond_json(context, exchange, 200, R"({"status":"ok"})");

@@ -123,10 +123,10 @@ task<void> Composer::run(Context& context, Call& call, std::size_t index) {
 task<Result<http::Response>> Composer::fetch(Context& parent, const Call& call, const Branch& branch) {
     Context context(parent, deadline_of(parent, branch));
     http::RequestHead head;
-    fill_branch_head(context, call.exchange, call.facts, head);
     head.authority = branch.service;
     head.target.clear();
     co_await must(branch.target.expand_to(head.target, call.facts.path));
+    fill_branch_head(context, call.exchange, call.facts, head);
 
     auto& upstream = upstreams_.of(branch.service);
     Attempts attempts;
@@ -178,7 +178,9 @@ task<Result<int>> Composer::respond_failed(Context& context, http::Exchange& exc
         json::quote(body, configured->error);
         body += ",\"code\":\"composition_failed\",\"error\":";
         json::quote(body, configured->error);
-        body += '}';
+        body += ",\"instance\":";
+        json::quote(body, exchange.request().path());
+        body.append(",\"traceId\":\"").append(context.trace.trace_id_hex()).append("\"}");
         http::add_problem_headers(head.headers, error);
         head.headers.add("x-request-id", facts.id);
     } else {

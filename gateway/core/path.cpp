@@ -2,6 +2,9 @@
 
 #include <array>
 
+#include <flotilla/http/http1/characters.hpp>
+#include <flotilla/http/message.hpp>
+
 namespace flotilla::gateway {
 namespace {
 
@@ -62,6 +65,8 @@ Error bad_path(std::string_view what) { return Error(Kind::invalid, "invalid_pat
 
 // Appends one segment in its normal form.
 Result<void> append_segment(std::string& out, std::string_view segment) {
+    const auto begin = out.size();
+    bool has_separator = false; // escaped
     for (std::size_t i = 0; i < segment.size(); ++i) {
         const char c = segment[i];
         if (c == '%') {
@@ -70,6 +75,7 @@ Result<void> append_segment(std::string& out, std::string_view segment) {
             if (high < 0 || low < 0) return bad_path("has a '%' that two hexadecimal digits do not follow");
             const auto byte = static_cast<unsigned char>(high * 16 + low);
             if (byte == 0) return bad_path("has an escaped NUL");
+            has_separator = has_separator || byte == '/' || byte == '\\';
             if (kCharacters[byte] == Character::unreserved) {
                 out += static_cast<char>(byte);
             } else {
@@ -84,6 +90,9 @@ Result<void> append_segment(std::string& out, std::string_view segment) {
             out += c;
         }
     }
+    if (!has_separator) return {};
+    const auto decoded = http::percent_decode(std::string_view(out).substr(begin));
+    if (!decoded || http::has_dot_segment(*decoded)) return bad_path("has a dot segment behind an escaped slash");
     return {};
 }
 
@@ -114,6 +123,18 @@ Result<std::string_view> normalise_path(std::string_view path, std::string& buff
     }
     if (ends_in_slash || buffer.empty()) buffer += '/';
     return std::string_view(buffer);
+}
+
+OwnPage own_page(std::string_view path) {
+    for (const auto page : kOwnPages) {
+        if (!http::same_text(path.substr(0, page.size()), page)) continue;
+        const auto rest = path.substr(page.size());
+        if (rest.empty()) return path == page ? OwnPage::page : OwnPage::disguised;
+        const bool nothing_more = rest == "/" || rest.starts_with("/;") || rest.starts_with(';') ||
+                                  rest.starts_with("%2F") || rest.starts_with("%3B") || rest.starts_with("%5C");
+        if (nothing_more) return OwnPage::disguised;
+    }
+    return OwnPage::none;
 }
 
 } // namespace flotilla::gateway

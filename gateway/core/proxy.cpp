@@ -104,9 +104,9 @@ private:
 task<Result<int>> Proxy::forward(Context& context, http::Exchange& exchange, const RequestFacts& facts,
                                  const ProxyAction& action) {
     BorrowedHeads heads(*this);
-    fill_upstream_head(context, exchange, facts, heads->request);
-    heads->request.authority = action.service;
     co_await must(fill_target(exchange.request(), facts.path, action, heads->request.target));
+    heads->request.authority = action.service;
+    fill_upstream_head(context, exchange, facts, heads->request);
 
     auto& upstream = upstreams_.of(action.service);
     const auto size = exchange.request_body_size();
@@ -202,7 +202,7 @@ task<void> Proxy::upload(Context& context, http::Exchange& from, http::ClientExc
         if (auto written = co_await to.write(context, *piece); !written) co_return;
     }
     http::Headers trailers;
-    copy_trailers(from.request_trailers(), trailers);
+    copy_trailers(from.request_trailers(), from.request().headers, trailers);
     auto finished = co_await to.finish(context, trailers);
     if (!finished) co_return; // as above
 }
@@ -236,11 +236,11 @@ task<Proxy::Relayed> Proxy::relay(Context& context, http::Exchange& exchange, Up
     }
     auto sent = co_await exchange.send(context, head, size);
     if (!sent) co_return Relayed{Failed::client, client_gone(sent.error())};
-    co_return co_await relay_body(context, exchange, from, piece);
+    co_return co_await relay_body(context, exchange, from, *connection.head, piece);
 }
 
 task<Proxy::Relayed> Proxy::relay_body(Context& context, http::Exchange& exchange, http::ClientExchange& from,
-                                       std::string_view piece) {
+                                       const http::ResponseHead& upstream_head, std::string_view piece) {
     while (true) {
         if (piece.empty()) {
             TimeSpent::Interval waiting(context, TimeSpent::On::upstream_body);
@@ -255,7 +255,7 @@ task<Proxy::Relayed> Proxy::relay_body(Context& context, http::Exchange& exchang
         piece = {};
     }
     http::Headers trailers;
-    copy_trailers(from.response_trailers(), trailers);
+    copy_trailers(from.response_trailers(), upstream_head.headers, trailers);
     auto ended = co_await exchange.finish(context, trailers);
     if (!ended) co_return Relayed{Failed::client, client_gone(ended.error())};
     co_return Relayed{};

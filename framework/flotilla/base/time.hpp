@@ -10,8 +10,8 @@
 
 namespace flotilla {
 
-/// A point in wall-clock time, UTC, microseconds since the Unix epoch. JSON and text: RFC 3339 with `Z`
-/// (milliseconds, e.g. "2026-01-31T08:00:00.123Z"; microseconds only when they are not zero). SQL: BIGINT.
+/// A point in wall-clock time, UTC, microseconds since the Unix epoch. JSON: RFC 3339 with `Z` and milliseconds,
+/// rounded down, e.g. "2026-01-31T08:00:00.123Z"; text: microseconds also, when they are not zero. SQL: BIGINT.
 class Timestamp {
 public:
     constexpr Timestamp() = default;

@@ -175,6 +175,7 @@ constexpr Phrase kPhrases[] = {
     {504, "Gateway Timeout"},
     {505, "HTTP Version Not Supported"},
     {507, "Insufficient Storage"},
+    {508, "Loop Detected"},
     {511, "Network Authentication Required"},
 };
 
@@ -202,6 +203,16 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
         decoded.push_back(c);
     }
     return decoded;
+}
+
+bool has_dot_segment(std::string_view decoded) {
+    while (true) {
+        const auto end = decoded.find_first_of("/\\");
+        const auto piece = decoded.substr(0, std::min(end, decoded.find(';')));
+        if (piece == "." || piece == "..") return true;
+        if (end == std::string_view::npos) return false;
+        decoded.remove_prefix(end + 1);
+    }
 }
 
 std::string percent_encode(std::string_view text) {

@@ -80,6 +80,7 @@ struct RequestHead {
     std::string target = "/";        ///< origin form as sent: path and query, still percent-encoded
     std::string authority;           ///< Host (or :authority)
     Headers headers;                 ///< as received through an Exchange: without Host and the codec's framing fields
+    int minor_version = 1;           ///< of HTTP/1.x, as received; what is sent is HTTP/1.1
     std::string_view path() const;   ///< target up to '?'
     std::string_view query() const;  ///< after '?', or empty
 };
@@ -87,6 +88,7 @@ struct RequestHead {
 struct ResponseHead {
     int status = 200;
     Headers headers;
+    int minor_version = 1; ///< as RequestHead's
 };
 
 /// A whole message in memory.
@@ -105,6 +107,9 @@ std::string_view reason_phrase(int status);
 
 /// Percent-decodes; nullopt on an invalid escape or a decoded NUL. plus_is_space for queries.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
+/// Whether a decoded path segment is "." or "..", or becomes one for whoever splits it at slashes of either kind and
+/// drops parameters ("..;x"): others may take such a path for another one (RFC 3986 §5.2.4).
+bool has_dot_segment(std::string_view decoded);
 /// Encodes everything but unreserved characters (RFC 3986 §2.3).
 std::string percent_encode(std::string_view text);
 /// "a=1&b=x%20y" to decoded pairs in order; nullopt on an invalid escape.

@@ -76,10 +76,12 @@ TEST(Router, MatchDecodesWholeSegments) {
 // Goal: paths that could mean something else to others are refused.
 TEST(Router, MatchMalformedPathIsInvalid) {
     const auto router = router_of({{Method::get, "/{rest...}"}});
-    for (const auto* path : {"/a%zz", "/a%", "/%00", "a", "", "*", "/a/../b", "/a/%2e%2E/b", "/./a", "/a/."}) {
+    for (const auto* path : {"/a%zz", "/a%", "/%00", "a", "", "*", "/a/../b", "/a/%2e%2E/b", "/./a", "/a/.",
+                             "/a/..%2Fb", "/a%2f..%2fb", "/a%5C..", "/..;x", "/a/%2e%2e;x/b"}) {
         EXPECT_EQ(found(router, Method::get, path), "invalid") << path;
     }
     EXPECT_EQ(found(router, Method::get, "/..."), "0 rest=...");
+    EXPECT_EQ(found(router, Method::get, "/.a%2F..b"), "0 rest=.a/..b");
     EXPECT_EQ(found(router, Method::get, "//"), "0 rest=/");
 }
 
@@ -110,8 +112,8 @@ TEST(Router, AddSameShapeTwiceIsAConflict) {
 // Goal: malformed patterns are refused when they are added, not when they are matched.
 TEST(Router, AddMalformedPatternIsInvalid) {
     Router router;
-    for (const auto* pattern :
-         {"", "a", "/{", "/{}", "/a{b}", "/{a}b", "/{a}{b}", "/{...}", "/{a...}/b", "/{a}/{a}", "/a}"}) {
+    for (const auto* pattern : {"", "a", "/{", "/{}", "/a{b}", "/{a}b", "/{a}{b}", "/{...}", "/{a...}/b", "/{a}/{a}",
+                                "/a}", "/a/../b", "/."}) {
         const auto added = router.add(Method::get, pattern, 0);
         ASSERT_FALSE(added) << pattern;
         EXPECT_EQ(added.error().kind(), Kind::invalid) << pattern;

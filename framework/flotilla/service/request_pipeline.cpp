@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
+#include <limits>
 #include <stdexcept>
 
 #include <flotilla/http/problem.hpp>
@@ -29,13 +31,11 @@ std::string sha256_hex(std::initializer_list<std::string_view> pieces) {
     return text;
 }
 
-constexpr std::string_view kOwnPageMethods = "GET, HEAD";
-
 /// Pages that every service has.
-bool is_own_page(std::string_view path) {
-    return path == "/livez" || path == "/readyz" || path == "/healthz" || path == "/metrics" ||
-           path == "/openapi.json" || path == "/asyncapi.json";
-}
+constexpr std::array<std::string_view, 6> kOwnPages{"/livez",   "/readyz",       "/healthz",
+                                                    "/metrics", "/openapi.json", "/asyncapi.json"};
+constexpr std::string_view kOwnPageMethods = "GET, HEAD";
+constexpr auto kOwnPage = std::numeric_limits<std::size_t>::max(); ///< what the router has for them
 
 /// What of a request's path is below the prefix of "/prefix/{file...}". By segments: the path may be encoded.
 std::string_view below(std::string_view pattern, std::string_view path) {
@@ -77,12 +77,19 @@ RequestPipeline::RequestPipeline(World& world, Process& process, const HostOptio
     : world_(world), process_(process), options_(options), health_(health), primary_(primary),
       unmatched_{.handler = nullptr, .durations = {process.metrics, ""}},
       active_requests_(process.metrics.gauge("http_server_active_requests", "Requests being handled right now.")),
-      slow_(world, process.metrics, process.log, options.slow_request) {}
+      slow_(world, process.metrics, process.log, options.slow_request) {
+    // Routed as everything else is, so that nothing reads their paths in another way.
+    for (const auto page : kOwnPages) {
+        if (auto added = router_.add(std::nullopt, page, kOwnPage); !added)
+            throw std::logic_error(added.error().message());
+    }
+}
 
 void RequestPipeline::add(std::unique_ptr<detail::EndpointHandler> handler) {
     const auto& info = handler->info;
     std::string pattern(info.path);
-    if (is_own_page(pattern)) throw std::logic_error(pattern + " is a page of the framework");
+    if (std::ranges::find(kOwnPages, pattern) != kOwnPages.end())
+        throw std::logic_error(pattern + " is a page of the framework");
     auto added = router_.add(info.method, pattern, routes_.size());
     if (!added) throw std::logic_error(added.error().message());
     routes_.push_back({.handler = std::move(handler), .durations = {process_.metrics, std::move(pattern)}});
@@ -110,9 +117,9 @@ void RequestPipeline::write_contracts(std::span<const TopicUse> topics) {
 
 // The order in which a request passes:
 //  1. server      (http/server.cpp) limits, deadline and trace context: nothing below runs without them
-//  2. own pages   health, /metrics and the contracts answer whatever the state of the rest, and do not count
-//  3. measuring   sees every outcome, also those of the steps that refuse
-//  4. routing     404 and 405 before a body is read
+//  2. routing     404 and 405 before a body is read
+//  3. own pages   health, /metrics and the contracts answer whatever the state of the rest, and do not count
+//  4. measuring   sees every outcome, also those of the steps that refuse
 //  5. limits      the endpoint's own ones of body and time replace the server's; 413 before a body is read
 //  6. idempotency a repeated request is answered from the record, before validation could change its mind
 //  7. binding     names, types and bounds of the request, all errors at once
@@ -120,15 +127,14 @@ void RequestPipeline::write_contracts(std::span<const TopicUse> topics) {
 //  9. errors      every failure becomes problem+json in refuse() and nowhere else
 task<void> RequestPipeline::handle(Context& context, http::Exchange& exchange) {
     const auto begin = world_.monotonic();
-    const auto path = exchange.request().path();
-    if (is_own_page(path)) {
-        co_await answer_own_page(context, exchange, path);
+    auto match = router_.match(exchange.request().method, exchange.request().path());
+    if (match && match->value == kOwnPage) {
+        co_await answer_own_page(context, exchange, match->pattern);
         co_return;
     }
     const ActiveRequest active(active_requests_);
     TimeSpent spent(world_);
     const TimeSpent::Attachment accounted(context, slow_.enabled() ? &spent : nullptr);
-    auto match = router_.match(exchange.request().method, path);
     Route& route = match ? routes_[match->value] : unmatched_;
     std::optional<Error> failure;
     const int status = co_await answer(context, exchange, route, std::move(match), failure);

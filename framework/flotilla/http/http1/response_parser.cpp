@@ -27,7 +27,7 @@ bool ResponseParser::start_line(std::string_view line) {
     head_->status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
     if (head_->status < 100 || head_->status > 599) return bad("the status is not 100..599");
     if (!is_field_value(rest)) return bad("the reason phrase holds a control character");
-    framing_.minor_version = line[7] == '0' ? 0 : 1;
+    framing_.minor_version = head_->minor_version = line[7] == '0' ? 0 : 1;
     return true;
 }
 
