@@ -172,6 +172,8 @@ ConsulReply node_maintenance(Stores& stores, const ConsulRequest& request) {
 ConsulReply self(Stores& stores, const ConsulRequest&) { return reply_json(self_json(stores.node)); }
 
 ConsulReply members(Stores& stores, const ConsulRequest& request) {
+    if (const auto segment = request.parameter("segment"); !segment.empty() && segment != "_all")
+        return reply_text(500, "Network segments are not supported in this version of Consul");
     auto member = member_json(stores.node);
     if (request.has("wan")) member["Name"] = std::string(kNodeName) + "." + std::string(kDatacenter);
     return reply_json(bj::array{std::move(member)});
@@ -185,21 +187,21 @@ std::span<const Route> agent_routes() {
     // PUT, and GET where clients written before Consul 1.0 (Debian's python3-consul) still use it.
     static const std::vector<Method> put_or_get{Method::put, Method::get};
     static const std::array<Route, 16> routes{{
-        {"/v1/agent/service/register", {Method::put}, &register_service},
+        {"/v1/agent/service/register", {Method::put}, &register_service, {"replace-existing-checks"}},
         {"/v1/agent/service/deregister/", put_or_get, &deregister_service},
-        {"/v1/agent/service/maintenance/", {Method::put}, &service_maintenance},
-        {"/v1/agent/services", {Method::get}, &services},
-        {"/v1/agent/service/", {Method::get}, &service},
-        {"/v1/agent/checks", {Method::get}, &checks},
+        {"/v1/agent/service/maintenance/", {Method::put}, &service_maintenance, {"enable", "reason"}},
+        {"/v1/agent/services", {Method::get}, &services, {"filter"}},
+        {"/v1/agent/service/", {Method::get}, &service, {"hash"}},
+        {"/v1/agent/checks", {Method::get}, &checks, {"filter"}},
         {"/v1/agent/check/register", {Method::put}, &register_check},
         {"/v1/agent/check/deregister/", put_or_get, &deregister_check},
-        {"/v1/agent/check/pass/", put_or_get, &report_as<CheckStatus::passing>},
-        {"/v1/agent/check/warn/", put_or_get, &report_as<CheckStatus::warning>},
-        {"/v1/agent/check/fail/", put_or_get, &report_as<CheckStatus::critical>},
+        {"/v1/agent/check/pass/", put_or_get, &report_as<CheckStatus::passing>, {"note"}},
+        {"/v1/agent/check/warn/", put_or_get, &report_as<CheckStatus::warning>, {"note"}},
+        {"/v1/agent/check/fail/", put_or_get, &report_as<CheckStatus::critical>, {"note"}},
         {"/v1/agent/check/update/", {Method::put}, &update_check},
-        {"/v1/agent/maintenance", {Method::put}, &node_maintenance},
+        {"/v1/agent/maintenance", {Method::put}, &node_maintenance, {"enable", "reason"}},
         {"/v1/agent/self", {Method::get}, &self},
-        {"/v1/agent/members", {Method::get}, &members},
+        {"/v1/agent/members", {Method::get}, &members, {"wan", "segment", "filter"}},
         {"/v1/acl/", {Method::get, Method::put, Method::post, Method::delete_}, &access_control},
     }};
     return routes;

@@ -21,7 +21,9 @@ ConsulReply datacenters(Stores&, const ConsulRequest&) { return reply_json(bj::a
 ConsulReply nodes(Stores& stores, const ConsulRequest& request) {
     const auto index = stores.node.index;
     if (request.waits_past(index)) return reply_pending();
-    return reply_json(bj::array{node_json(stores.node)}, index);
+    bj::array result;
+    if (has_node_meta(request, node_meta())) result.push_back(node_json(stores.node));
+    return reply_json(std::move(result), index);
 }
 
 ConsulReply node(Stores& stores, const ConsulRequest& request) {
@@ -40,6 +42,7 @@ ConsulReply services(Stores& stores, const ConsulRequest& request) {
     if (request.waits_past(index)) return reply_pending();
     std::map<std::string, std::set<std::string>> tags_of;
     for (const auto& [id, service] : stores.registry.services()) {
+        if (!has_node_meta(request, node_meta())) break;
         tags_of[service.definition.name].insert(service.definition.tags.begin(), service.definition.tags.end());
     }
     bj::object result;
@@ -52,12 +55,20 @@ ConsulReply services(Stores& stores, const ConsulRequest& request) {
     return reply_json(std::move(result), index);
 }
 
+/// What is imported from a peer: nothing, since there are none.
+ConsulReply imported(const ConsulRequest& request) {
+    constexpr std::uint64_t kNever = 1;
+    return request.waits_past(kNever) ? reply_pending() : reply_json(bj::array(), kNever);
+}
+
 ConsulReply service(Stores& stores, const ConsulRequest& request) {
     if (request.argument.empty()) return reply_text(400, "Missing service name");
+    if (!request.parameter("peer").empty()) return imported(request);
     const auto index = stores.registry.index_of_service(request.argument);
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
     for (const auto* each : stores.registry.services_named(request.argument)) {
+        if (!has_node_meta(request, node_meta())) break;
         if (has_tags(*each, request.all("tag"))) result.push_back(catalog_service_json(stores.node, *each));
     }
     return reply_json(std::move(result), index);
@@ -73,10 +84,12 @@ ConsulReply health_service(Stores& stores, const ConsulRequest& request) {
     const bool only_passing = wanted.empty() || wanted == "1" || wanted == "true" || wanted == "t" || wanted == "T" ||
                               wanted == "True" || wanted == "TRUE";
     if (!everything && !only_passing) return reply_text(400, "Invalid value for ?passing");
+    if (!request.parameter("peer").empty()) return imported(request);
     const auto index = stores.registry.index_of_service(request.argument);
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
     for (const auto* each : stores.registry.services_named(request.argument)) {
+        if (!has_node_meta(request, node_meta())) break;
         if (!has_tags(*each, request.all("tag"))) continue;
         const auto checks = stores.registry.checks_of(each->definition.id);
         const bool passing =
@@ -92,6 +105,7 @@ ConsulReply health_checks(Stores& stores, const ConsulRequest& request) {
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
     for (const auto& [id, check] : stores.registry.checks()) {
+        if (!has_node_meta(request, node_meta())) break;
         if (check.service_name == request.argument) result.push_back(check_json(stores.registry, check));
     }
     return reply_json(std::move(result), index);
@@ -105,6 +119,7 @@ ConsulReply health_state(Stores& stores, const ConsulRequest& request) {
     const auto index = stores.registry.checks_index();
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
+    if (!has_node_meta(request, node_meta())) return reply_json(std::move(result), index);
     if (!status || *status == CheckStatus::passing) result.push_back(node_check_json());
     for (const auto& [id, check] : stores.registry.checks()) {
         if (!status || check.status == *status) result.push_back(check_json(stores.registry, check));
@@ -135,14 +150,20 @@ ConsulReply peers(Stores&, const ConsulRequest&) { return reply_json(bj::array{"
 std::span<const Route> catalog_routes() {
     static const std::array<Route, 11> routes{{
         {"/v1/catalog/datacenters", {Method::get}, &datacenters},
-        {"/v1/catalog/nodes", {Method::get}, &nodes},
-        {"/v1/catalog/node/", {Method::get}, &node},
-        {"/v1/catalog/services", {Method::get}, &services},
-        {"/v1/catalog/service/", {Method::get}, &service},
-        {"/v1/health/service/", {Method::get}, &health_service},
-        {"/v1/health/checks/", {Method::get}, &health_checks},
-        {"/v1/health/state/", {Method::get}, &health_state},
-        {"/v1/health/node/", {Method::get}, &health_node},
+        {"/v1/catalog/nodes", {Method::get}, &nodes, {"near", "node-meta", "filter"}},
+        {"/v1/catalog/node/", {Method::get}, &node, {"filter"}},
+        {"/v1/catalog/services", {Method::get}, &services, {"node-meta", "filter"}},
+        {"/v1/catalog/service/",
+         {Method::get},
+         &service,
+         {"tag", "near", "node-meta", "filter", "peer", "sg", "merge-central-config"}},
+        {"/v1/health/service/",
+         {Method::get},
+         &health_service,
+         {"passing", "tag", "near", "node-meta", "filter", "peer", "sg", "merge-central-config"}},
+        {"/v1/health/checks/", {Method::get}, &health_checks, {"near", "node-meta", "filter"}},
+        {"/v1/health/state/", {Method::get}, &health_state, {"near", "node-meta", "filter"}},
+        {"/v1/health/node/", {Method::get}, &health_node, {"filter"}},
         {"/v1/status/leader", {Method::get}, &leader},
         {"/v1/status/peers", {Method::get}, &peers},
     }};

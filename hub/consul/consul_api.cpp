@@ -123,29 +123,29 @@ struct ConsulApi::Impl {
         bool changed_stores = false; ///< this request did; others may have meanwhile
     };
 
-    void ask(ConsulRequest& request, std::string_view path, Answered& answered) {
+    void ask(const ConsulRequest& request, Answered& answered) {
         const auto before = stores.changes.version;
-        answered.reply = answer(stores, request, path);
+        answered.reply = answer(stores, request);
         answered.changed_stores |= before != stores.changes.version;
     }
 
     /// Answers, waiting for news where the request is a blocking query.
-    task<Answered> reply_to(Context& context, ConsulRequest& request, std::string_view path) {
+    task<Answered> reply_to(Context& context, ConsulRequest& request) {
         Answered answered;
         auto& reply = answered.reply;
-        ask(request, path, answered);
+        ask(request, answered);
         if (!reply.pending) co_return answered;
         Context waiting(context, wait_of(request, context));
         const Instant begun = world.monotonic();
         while (reply.pending && !stopping) {
             if (auto woken = co_await changed.wait(waiting); !woken) break;
             request.now = world.monotonic();
-            ask(request, path, answered);
+            ask(request, answered);
         }
         if (reply.pending) {
             request.index = 0; // the time is up: answer with what there is
             request.hash.clear();
-            ask(request, path, answered);
+            ask(request, answered);
         }
         reply.waited = world.monotonic() - begun;
         co_return answered;
@@ -172,9 +172,8 @@ struct ConsulApi::Impl {
         auto request = co_await read(context, exchange);
         if (!request) co_return unreadable(request.error());
         if (stopping) co_return no_leader(); // nobody would store what it changes
-        if (auto refused = read_query_options(*request)) co_return std::move(*refused);
-        const std::string path(exchange.request().path());
-        auto [reply, changed_stores] = co_await reply_to(context, *request, path);
+        if (auto refused = prepare(*request, exchange.request().path())) co_return std::move(*refused);
+        auto [reply, changed_stores] = co_await reply_to(context, *request);
         const bool read_only = request->method == Method::get && !changed_stores;
         propagate();
         if (request->method != Method::get || !read_only) rescheduled.notify();

@@ -267,6 +267,42 @@ TEST(ConsulApi, GarbageIsRefusedWithText) {
     });
 }
 
+// Goal: what a query asks for is heard or refused in words; an answer to another question is none.
+TEST(ConsulApi, QueryParameterIsHeardOrRefused) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        co_await bench.put("/v1/agent/service/register", kWeb);
+        for (const auto* path : {"/v1/catalog/nodes", "/v1/catalog/services", "/v1/catalog/service/web",
+                                 "/v1/health/service/web", "/v1/health/checks/web", "/v1/health/state/any"}) {
+            const auto everything = parsed(co_await bench.get(std::string(path) + "?node-meta=consul-version:1.20.0"));
+            EXPECT_EQ(everything, parsed(co_await bench.get(path))) << path;
+            const auto nothing = co_await bench.get(std::string(path) + "?node-meta=a:b");
+            EXPECT_TRUE(nothing.body == "[]" || nothing.body == "{}") << path << ": " << nothing.body;
+        }
+        EXPECT_EQ((co_await bench.get("/v1/health/service/web?peer=x")).body, "[]");
+        EXPECT_EQ((co_await bench.get("/v1/catalog/service/web?peer=x")).body, "[]");
+        EXPECT_EQ((co_await bench.get("/v1/health/service/web?near=_agent&cached&token=t&ns=&dc=dc1")).status(), 200);
+        const std::tuple<const char*, int, const char*> refused[] = {
+            {"/v1/health/service/web?pasing", 400, "\"pasing\""},
+            {"/v1/kv/a?flags=1", 400, "\"flags\""}, // only when it is written
+            {"/v1/status/leader?tag=a", 400, "\"tag\""},
+            {"/v1/health/service/web?sg=x", 500, "sameness groups"},
+            {"/v1/health/service/web?ns=x", 400, "Namespaces"},
+            {"/v1/catalog/nodes?partition=x", 400, "Partitions"},
+            {"/v1/agent/members?segment=x", 500, "segments"},
+            {"/v1/catalog/nodes?max_stale=soon", 400, "max_stale"},
+        };
+        for (const auto& [target, status, word] : refused) {
+            const auto answer = co_await bench.get(target);
+            EXPECT_EQ(answer.status(), status) << target;
+            EXPECT_NE(answer.body.find(word), std::string::npos) << target << ": " << answer.body;
+        }
+        co_await bench.stop();
+    });
+}
+
 // Goal: the framework's own driver finds what it announced through this API, and notices it go.
 TEST(ConsulApi, FrameworksDriverWorksAgainstIt) {
     run_on_loop([](Context& context) -> task<void> {

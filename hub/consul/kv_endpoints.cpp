@@ -42,7 +42,7 @@ ConsulReply get_tree(const Stores& stores, const ConsulRequest& request) {
     return reply_json(std::move(entries), index);
 }
 
-ConsulReply get(const Stores& stores, const ConsulRequest& request) {
+ConsulReply get(Stores& stores, const ConsulRequest& request) {
     if (request.has("keys")) return get_keys(stores, request);
     if (request.has("recurse")) return get_tree(stores, request);
     if (request.argument.empty()) return reply_text(400, "Missing key name");
@@ -114,21 +114,14 @@ ConsulReply remove(Stores& stores, const ConsulRequest& request) {
     return reply_json(true);
 }
 
-ConsulReply kv(Stores& stores, const ConsulRequest& request) {
-    switch (request.method) {
-    case Method::put:
-        return put(stores, request);
-    case Method::delete_:
-        return remove(stores, request);
-    default:
-        return get(stores, request);
-    }
-}
-
 } // namespace
 
 std::span<const Route> kv_routes() {
-    static const std::array<Route, 1> routes{{{"/v1/kv/", {Method::get, Method::put, Method::delete_}, &kv}}};
+    static const std::array<Route, 3> routes{{
+        {"/v1/kv/", {Method::get}, &get, {"keys", "separator", "seperator", "recurse", "raw"}},
+        {"/v1/kv/", {Method::put}, &put, {"flags", "cas", "acquire", "release"}},
+        {"/v1/kv/", {Method::delete_}, &remove, {"recurse", "cas"}},
+    }};
     return routes;
 }
 

@@ -14,7 +14,7 @@ namespace bj = boost::json;
 /// Where Consul's server would listen for other servers; clients only compare and show it.
 constexpr std::string_view kServerAddress = "127.0.0.1:8300";
 /// The version of Consul whose API this speaks; some clients choose by it.
-constexpr std::string_view kApiVersion = "1.15.4";
+constexpr std::string_view kApiVersion = "1.20.0";
 
 bj::array strings(const std::vector<std::string>& texts) {
     bj::array result;
@@ -72,13 +72,19 @@ constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 
 } // namespace
 
+const std::map<std::string, std::string>& node_meta() {
+    static const std::map<std::string, std::string> entries{{"consul-network-segment", ""},
+                                                            {"consul-version", std::string(kApiVersion)}};
+    return entries;
+}
+
 bj::object node_json(const Node& node) {
     return {{"ID", node.id},
             {"Node", kNodeName},
             {"Address", kNodeAddress},
             {"Datacenter", kDatacenter},
             {"TaggedAddresses", node_addresses()},
-            {"Meta", bj::object{{"consul-network-segment", ""}}},
+            {"Meta", meta(node_meta())},
             {"CreateIndex", node.index},
             {"ModifyIndex", node.index}};
 }
@@ -177,7 +183,7 @@ bj::object catalog_service_json(const Node& node, const RegisteredService& servi
             {"Address", kNodeAddress},
             {"Datacenter", kDatacenter},
             {"TaggedAddresses", node_addresses()},
-            {"NodeMeta", bj::object{{"consul-network-segment", ""}}},
+            {"NodeMeta", meta(node_meta())},
             {"ServiceKind", ""},
             {"ServiceID", definition.id},
             {"ServiceName", definition.name},
@@ -252,7 +258,7 @@ bj::object self_json(const Node& node) {
         {"Member", member_json(node)},
         {"Stats",
          bj::object{{"consul", bj::object{{"leader", "true"}, {"leader_addr", kServerAddress}, {"server", "true"}}}}},
-        {"Meta", bj::object{{"consul-network-segment", ""}}}};
+        {"Meta", meta(node_meta())}};
 }
 
 std::string base64(std::string_view bytes) {

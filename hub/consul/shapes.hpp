@@ -14,6 +14,8 @@ struct Node {
     std::string id; ///< a UUID that stays
     std::uint64_t index = 1;
 };
+/// What is known about it, as Consul says it.
+const std::map<std::string, std::string>& node_meta();
 
 boost::json::object node_json(const Node& node);
 /// An entry of /v1/agent/services.

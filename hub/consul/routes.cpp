@@ -1,0 +1,119 @@
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include <simdjson.h>
+
+#include "hub/consul/go_duration.hpp"
+#include "hub/consul/request.hpp"
+
+namespace flotilla::hub::consul {
+namespace {
+
+// https://developer.hashicorp.com/consul/api-docs/features/blocking
+constexpr Duration kWaitDefault = std::chrono::minutes(5);
+constexpr Duration kWaitMax = std::chrono::minutes(10);
+
+/// What every route takes: read below, or without a meaning where there is one server, which is always the leader,
+/// knows no tokens and caches nothing.
+constexpr std::array<std::string_view, 11> kCommonParameters{
+    "dc", "index", "wait", "stale", "consistent", "leader", "max_stale", "cached", "token", "ns", "partition",
+};
+
+/// The routes of the longest path that serves `path`.
+std::vector<const Route*> find_routes(std::string_view path) {
+    std::vector<const Route*> found;
+    for (const auto routes : {agent_routes(), catalog_routes(), kv_routes(), session_routes()}) {
+        for (const auto& route : routes) {
+            const bool matches = route.path.ends_with('/') ? path.starts_with(route.path) : path == route.path;
+            if (!matches || (!found.empty() && route.path.size() < found.front()->path.size())) continue;
+            if (!found.empty() && route.path.size() > found.front()->path.size()) found.clear();
+            found.push_back(&route);
+        }
+    }
+    return found;
+}
+
+ConsulReply method_not_allowed(const std::vector<const Route*>& routes, Method method) {
+    auto reply = reply_text(405, "method " + std::string(name(method)) + " not allowed");
+    for (const auto* route : routes) {
+        for (const auto each : route->methods)
+            reply.allow += (reply.allow.empty() ? "" : ",") + std::string(name(each));
+    }
+    return reply;
+}
+
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
+/// Consul passes over what it does not know; whoever sent it believes that it was heard.
+std::optional<ConsulReply> refuse_unknown_parameters(const ConsulRequest& request) {
+    const auto& own = request.route->parameters;
+    for (const auto& [name, value] : request.parameters) {
+        if (!is_utf8(name) || !is_utf8(value)) return reply_text(400, "Bad query: not valid UTF-8");
+        if (std::ranges::find(kCommonParameters, name) != kCommonParameters.end()) continue;
+        if (std::ranges::find(own, name) != own.end()) continue;
+        std::string known;
+        for (const auto each : own)
+            known += (known.empty() ? "" : ", ") + std::string(each);
+        return reply_text(400, "Invalid query parameter: \"" + name + "\" - " + std::string(request.route->path) +
+                                   " takes " + (known.empty() ? "none of its own" : known));
+    }
+    return std::nullopt;
+}
+
+/// Fills index, wait and hash.
+std::optional<ConsulReply> read_query_options(ConsulRequest& request) {
+    request.index = 0;
+    if (const auto text = request.parameter("index"); !text.empty()) {
+        const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), request.index);
+        if (failed != std::errc() || end != text.data() + text.size()) return reply_text(400, "Invalid index");
+    }
+    request.wait = kWaitDefault;
+    if (const auto text = request.parameter("wait"); !text.empty()) {
+        const auto wait = parse_go_duration(text);
+        if (!wait || *wait < Duration::zero()) return reply_text(400, "Invalid wait time");
+        if (*wait > Duration::zero()) request.wait = std::min(*wait, kWaitMax);
+    }
+    request.hash = request.parameter("hash");
+    if (request.has("stale") && request.has("consistent")) {
+        return reply_text(400, "Cannot specify ?stale with ?consistent, conflicting semantics.");
+    }
+    if (const auto text = request.parameter("max_stale"); !text.empty() && !parse_go_duration(text))
+        return reply_text(400, "Invalid max_stale value \"" + std::string(text) + "\"");
+    if (!request.parameter("ns").empty())
+        return reply_text(400, "Invalid query parameter: \"ns\" - Namespaces are a Consul Enterprise feature");
+    if (!request.parameter("partition").empty())
+        return reply_text(400, "Invalid query parameter: \"partition\" - Partitions are a Consul Enterprise feature");
+    if (!request.parameter("sg").empty()) return reply_text(500, "sameness groups are not supported in consul CE");
+    if (const auto datacenter = request.parameter("dc"); !datacenter.empty() && datacenter != kDatacenter)
+        return reply_text(500, "No path to datacenter");
+    // Answering unfiltered would be wrong quietly.
+    if (request.has("filter")) return reply_text(400, "filter expressions are not supported here");
+    return std::nullopt;
+}
+
+} // namespace
+
+std::string_view route_of(std::string_view path) {
+    const auto routes = find_routes(path);
+    return routes.empty() ? std::string_view() : routes.front()->path;
+}
+
+std::optional<ConsulReply> prepare(ConsulRequest& request, std::string_view path) {
+    const auto routes = find_routes(path);
+    if (routes.empty()) return reply_text(404, "Invalid URL path: not a recognized HTTP API endpoint\n");
+    const auto route = std::ranges::find_if(routes, [&](const Route* each) {
+        return std::ranges::find(each->methods, request.method) != each->methods.end();
+    });
+    if (route == routes.end()) return method_not_allowed(routes, request.method);
+    request.route = *route;
+    auto argument = http::percent_decode(path.substr(request.route->path.size()));
+    if (!argument || !is_utf8(*argument)) return reply_text(400, "Bad path: not valid UTF-8");
+    request.argument = std::move(*argument);
+    if (auto refused = refuse_unknown_parameters(request)) return refused;
+    return read_query_options(request);
+}
+
+ConsulReply answer(Stores& stores, const ConsulRequest& request) { return request.route->handler(stores, request); }
+
+} // namespace flotilla::hub::consul
