@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "hub/consul/json_fields.hpp"
 #include "hub/consul/request.hpp"
 
 namespace flotilla::hub::consul {
@@ -30,7 +31,7 @@ ConsulReply node(Stores& stores, const ConsulRequest& request) {
     if (request.argument.empty()) return reply_text(400, "Missing node name");
     const auto index = stores.registry.services_index();
     if (request.waits_past(index)) return reply_pending();
-    if (request.argument != kNodeName) return reply_json(nullptr, index);
+    if (!same_name(request.argument, kNodeName)) return reply_json(nullptr, index);
     bj::object services;
     for (const auto& [id, service] : stores.registry.services())
         services[id] = service_json(service);
@@ -78,12 +79,8 @@ ConsulReply service(Stores& stores, const ConsulRequest& request) {
 
 ConsulReply health_service(Stores& stores, const ConsulRequest& request) {
     if (request.argument.empty()) return reply_text(400, "Missing service name");
-    const auto wanted = request.parameter("passing");
-    const bool everything = !request.has("passing") || wanted == "0" || wanted == "false" || wanted == "f" ||
-                            wanted == "F" || wanted == "False" || wanted == "FALSE";
-    const bool only_passing = wanted.empty() || wanted == "1" || wanted == "true" || wanted == "t" || wanted == "T" ||
-                              wanted == "True" || wanted == "TRUE";
-    if (!everything && !only_passing) return reply_text(400, "Invalid value for ?passing");
+    const auto only_passing = read_flag(request, "passing");
+    if (!only_passing) return reply_text(400, "Invalid value for ?passing");
     if (!request.parameter("peer").empty()) return imported(request);
     const auto index = stores.registry.index_of_service(request.argument);
     if (request.waits_past(index)) return reply_pending();
@@ -94,7 +91,7 @@ ConsulReply health_service(Stores& stores, const ConsulRequest& request) {
         const auto checks = stores.registry.checks_of(each->definition.id);
         const bool passing =
             std::ranges::all_of(checks, [](const auto* check) { return check->status == CheckStatus::passing; });
-        if (everything || passing) result.push_back(health_json(stores.node, stores.registry, *each));
+        if (!*only_passing || passing) result.push_back(health_json(stores.node, stores.registry, *each));
     }
     return reply_json(std::move(result), index);
 }
@@ -106,7 +103,7 @@ ConsulReply health_checks(Stores& stores, const ConsulRequest& request) {
     bj::array result;
     for (const auto& [id, check] : stores.registry.checks()) {
         if (!has_node_meta(request, node_meta())) break;
-        if (check.service_name == request.argument) result.push_back(check_json(stores.registry, check));
+        if (same_name(check.service_name, request.argument)) result.push_back(check_json(stores.registry, check));
     }
     return reply_json(std::move(result), index);
 }
@@ -114,15 +111,12 @@ ConsulReply health_checks(Stores& stores, const ConsulRequest& request) {
 ConsulReply health_state(Stores& stores, const ConsulRequest& request) {
     const auto& wanted = request.argument;
     if (wanted.empty()) return reply_text(400, "Missing check state");
-    const auto status = parse_check_status(wanted);
-    if (!status && wanted != "any") return reply_text(400, "Invalid check state");
     const auto index = stores.registry.checks_index();
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
-    if (!has_node_meta(request, node_meta())) return reply_json(std::move(result), index);
-    if (!status || *status == CheckStatus::passing) result.push_back(node_check_json());
-    for (const auto& [id, check] : stores.registry.checks()) {
-        if (!status || check.status == *status) result.push_back(check_json(stores.registry, check));
+    for (auto& [id, check] : all_checks(stores.registry)) {
+        if (!has_node_meta(request, node_meta())) break;
+        if (wanted == "any" || wanted == view(check.at("Status").get_string())) result.push_back(std::move(check));
     }
     return reply_json(std::move(result), index);
 }
@@ -132,10 +126,9 @@ ConsulReply health_node(Stores& stores, const ConsulRequest& request) {
     const auto index = stores.registry.checks_index();
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
-    if (request.argument == kNodeName) {
-        result.push_back(node_check_json());
-        for (const auto& [id, check] : stores.registry.checks())
-            result.push_back(check_json(stores.registry, check));
+    if (same_name(request.argument, kNodeName)) {
+        for (auto& [id, check] : all_checks(stores.registry))
+            result.push_back(std::move(check));
     }
     return reply_json(std::move(result), index);
 }
