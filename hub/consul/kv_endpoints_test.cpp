@@ -20,6 +20,7 @@ TEST(ConsulKv, PutThenGetGivesValue) {
         const auto raw = co_await bench.get("/v1/kv/foo?raw");
         EXPECT_EQ(raw.body, std::string("\x00\xff", 2));
         EXPECT_EQ(raw.head.headers.get("Content-Type"), "text/plain");
+        EXPECT_EQ(raw.head.headers.get("X-Content-Type-Options"), "nosniff");
         co_await bench.put("/v1/kv/empty");
         EXPECT_TRUE(parsed(co_await bench.get("/v1/kv/empty")).at(0).at("Value").is_null());
         co_await bench.stop();
@@ -59,6 +60,30 @@ TEST(ConsulKv, CasObeysIndex) {
         EXPECT_EQ((co_await bench.call(Method::delete_, "/v1/kv/foo?cas=1")).body, "false");
         EXPECT_EQ((co_await bench.put("/v1/kv/foo?cas=" + index, "2")).body, "true");
         EXPECT_EQ((co_await bench.get("/v1/kv/foo?raw")).body, "2");
+        co_await bench.stop();
+    });
+}
+
+// Goal: numbers that are none are refused in Consul's words, and nothing is written.
+TEST(ConsulKv, NumberThatIsNoneIsRefused) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        const std::pair<const char*, const char*> numbers[] = {
+            {"cas=x", R"(strconv.ParseUint: parsing "x": invalid syntax)"},
+            {"cas=", R"(strconv.ParseUint: parsing "": invalid syntax)"},
+            {"flags=-1", R"(strconv.ParseUint: parsing "-1": invalid syntax)"},
+            {"flags=18446744073709551616", R"(strconv.ParseUint: parsing "18446744073709551616": value out of range)"},
+        };
+        for (const auto& [query, words] : numbers) {
+            const auto answer = co_await bench.put(std::string("/v1/kv/a?") + query, "x");
+            EXPECT_EQ(answer.status(), 500) << query;
+            EXPECT_EQ(answer.body, words);
+        }
+        EXPECT_EQ((co_await bench.put("/v1/kv/a?release=", "x")).body, "raft apply failed: missing session");
+        EXPECT_EQ((co_await bench.put("/v1/kv/a?cas=1&acquire=b", "x")).body, "Conflicting flags: acquire=b&cas=1\n");
+        EXPECT_EQ((co_await bench.get("/v1/kv/a")).status(), 404);
         co_await bench.stop();
     });
 }
