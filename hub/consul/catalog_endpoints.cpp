@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "hub/consul/json_fields.hpp"
 #include "hub/consul/request.hpp"
 
 namespace flotilla::hub::consul {
@@ -21,14 +22,16 @@ ConsulReply datacenters(Stores&, const ConsulRequest&) { return reply_json(bj::a
 ConsulReply nodes(Stores& stores, const ConsulRequest& request) {
     const auto index = stores.node.index;
     if (request.waits_past(index)) return reply_pending();
-    return reply_json(bj::array{node_json(stores.node)}, index);
+    bj::array result;
+    if (has_node_meta(request, node_meta())) result.push_back(node_json(stores.node));
+    return reply_json(std::move(result), index);
 }
 
 ConsulReply node(Stores& stores, const ConsulRequest& request) {
     if (request.argument.empty()) return reply_text(400, "Missing node name");
     const auto index = stores.registry.services_index();
     if (request.waits_past(index)) return reply_pending();
-    if (request.argument != kNodeName) return reply_json(nullptr, index);
+    if (!same_name(request.argument, kNodeName)) return reply_json(nullptr, index);
     bj::object services;
     for (const auto& [id, service] : stores.registry.services())
         services[id] = service_json(service);
@@ -40,6 +43,7 @@ ConsulReply services(Stores& stores, const ConsulRequest& request) {
     if (request.waits_past(index)) return reply_pending();
     std::map<std::string, std::set<std::string>> tags_of;
     for (const auto& [id, service] : stores.registry.services()) {
+        if (!has_node_meta(request, node_meta())) break;
         tags_of[service.definition.name].insert(service.definition.tags.begin(), service.definition.tags.end());
     }
     bj::object result;
@@ -52,12 +56,20 @@ ConsulReply services(Stores& stores, const ConsulRequest& request) {
     return reply_json(std::move(result), index);
 }
 
+/// What is imported from a peer: nothing, since there are none.
+ConsulReply imported(const ConsulRequest& request) {
+    constexpr std::uint64_t kNever = 1;
+    return request.waits_past(kNever) ? reply_pending() : reply_json(bj::array(), kNever);
+}
+
 ConsulReply service(Stores& stores, const ConsulRequest& request) {
     if (request.argument.empty()) return reply_text(400, "Missing service name");
+    if (!request.parameter("peer").empty()) return imported(request);
     const auto index = stores.registry.index_of_service(request.argument);
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
     for (const auto* each : stores.registry.services_named(request.argument)) {
+        if (!has_node_meta(request, node_meta())) break;
         if (has_tags(*each, request.all("tag"))) result.push_back(catalog_service_json(stores.node, *each));
     }
     return reply_json(std::move(result), index);
@@ -67,21 +79,19 @@ ConsulReply service(Stores& stores, const ConsulRequest& request) {
 
 ConsulReply health_service(Stores& stores, const ConsulRequest& request) {
     if (request.argument.empty()) return reply_text(400, "Missing service name");
-    const auto wanted = request.parameter("passing");
-    const bool everything = !request.has("passing") || wanted == "0" || wanted == "false" || wanted == "f" ||
-                            wanted == "F" || wanted == "False" || wanted == "FALSE";
-    const bool only_passing = wanted.empty() || wanted == "1" || wanted == "true" || wanted == "t" || wanted == "T" ||
-                              wanted == "True" || wanted == "TRUE";
-    if (!everything && !only_passing) return reply_text(400, "Invalid value for ?passing");
+    const auto only_passing = read_flag(request, "passing");
+    if (!only_passing) return reply_text(400, "Invalid value for ?passing");
+    if (!request.parameter("peer").empty()) return imported(request);
     const auto index = stores.registry.index_of_service(request.argument);
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
     for (const auto* each : stores.registry.services_named(request.argument)) {
+        if (!has_node_meta(request, node_meta())) break;
         if (!has_tags(*each, request.all("tag"))) continue;
         const auto checks = stores.registry.checks_of(each->definition.id);
         const bool passing =
             std::ranges::all_of(checks, [](const auto* check) { return check->status == CheckStatus::passing; });
-        if (everything || passing) result.push_back(health_json(stores.node, stores.registry, *each));
+        if (!*only_passing || passing) result.push_back(health_json(stores.node, stores.registry, *each));
     }
     return reply_json(std::move(result), index);
 }
@@ -92,7 +102,8 @@ ConsulReply health_checks(Stores& stores, const ConsulRequest& request) {
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
     for (const auto& [id, check] : stores.registry.checks()) {
-        if (check.service_name == request.argument) result.push_back(check_json(stores.registry, check));
+        if (!has_node_meta(request, node_meta())) break;
+        if (same_name(check.service_name, request.argument)) result.push_back(check_json(stores.registry, check));
     }
     return reply_json(std::move(result), index);
 }
@@ -100,14 +111,12 @@ ConsulReply health_checks(Stores& stores, const ConsulRequest& request) {
 ConsulReply health_state(Stores& stores, const ConsulRequest& request) {
     const auto& wanted = request.argument;
     if (wanted.empty()) return reply_text(400, "Missing check state");
-    const auto status = parse_check_status(wanted);
-    if (!status && wanted != "any") return reply_text(400, "Invalid check state");
     const auto index = stores.registry.checks_index();
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
-    if (!status || *status == CheckStatus::passing) result.push_back(node_check_json());
-    for (const auto& [id, check] : stores.registry.checks()) {
-        if (!status || check.status == *status) result.push_back(check_json(stores.registry, check));
+    for (auto& [id, check] : all_checks(stores.registry)) {
+        if (!has_node_meta(request, node_meta())) break;
+        if (wanted == "any" || wanted == view(check.at("Status").get_string())) result.push_back(std::move(check));
     }
     return reply_json(std::move(result), index);
 }
@@ -117,10 +126,9 @@ ConsulReply health_node(Stores& stores, const ConsulRequest& request) {
     const auto index = stores.registry.checks_index();
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
-    if (request.argument == kNodeName) {
-        result.push_back(node_check_json());
-        for (const auto& [id, check] : stores.registry.checks())
-            result.push_back(check_json(stores.registry, check));
+    if (same_name(request.argument, kNodeName)) {
+        for (auto& [id, check] : all_checks(stores.registry))
+            result.push_back(std::move(check));
     }
     return reply_json(std::move(result), index);
 }
@@ -135,14 +143,20 @@ ConsulReply peers(Stores&, const ConsulRequest&) { return reply_json(bj::array{"
 std::span<const Route> catalog_routes() {
     static const std::array<Route, 11> routes{{
         {"/v1/catalog/datacenters", {Method::get}, &datacenters},
-        {"/v1/catalog/nodes", {Method::get}, &nodes},
-        {"/v1/catalog/node/", {Method::get}, &node},
-        {"/v1/catalog/services", {Method::get}, &services},
-        {"/v1/catalog/service/", {Method::get}, &service},
-        {"/v1/health/service/", {Method::get}, &health_service},
-        {"/v1/health/checks/", {Method::get}, &health_checks},
-        {"/v1/health/state/", {Method::get}, &health_state},
-        {"/v1/health/node/", {Method::get}, &health_node},
+        {"/v1/catalog/nodes", {Method::get}, &nodes, {"near", "node-meta", "filter"}},
+        {"/v1/catalog/node/", {Method::get}, &node, {"filter"}},
+        {"/v1/catalog/services", {Method::get}, &services, {"node-meta", "filter"}},
+        {"/v1/catalog/service/",
+         {Method::get},
+         &service,
+         {"tag", "near", "node-meta", "filter", "peer", "sg", "merge-central-config"}},
+        {"/v1/health/service/",
+         {Method::get},
+         &health_service,
+         {"passing", "tag", "near", "node-meta", "filter", "peer", "sg", "merge-central-config"}},
+        {"/v1/health/checks/", {Method::get}, &health_checks, {"near", "node-meta", "filter"}},
+        {"/v1/health/state/", {Method::get}, &health_state, {"near", "node-meta", "filter"}},
+        {"/v1/health/node/", {Method::get}, &health_node, {"filter"}},
         {"/v1/status/leader", {Method::get}, &leader},
         {"/v1/status/peers", {Method::get}, &peers},
     }};

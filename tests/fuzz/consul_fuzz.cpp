@@ -95,8 +95,8 @@ void step(Stores& stores, Instant& now, std::string_view line, std::size_t numbe
     }
     request.now = now;
     request.fresh_id = "00000000-0000-7000-8000-0000000000" + std::to_string(10 + number);
-    if (read_query_options(request)) return;
-    const auto reply = answer(stores, request, path);
+    if (prepare(request, path)) return;
+    const auto reply = answer(stores, request);
     require(reply.status >= 200 && reply.status < 600, "an impossible status");
     if (!reply.pending && reply.status == 200 && reply.content_type == "application/json" && !reply.body.empty())
         require(json::parse_value(reply.body).has_value(), "an answer is not JSON");
