@@ -100,6 +100,8 @@ Result<CheckDefinition> parse_check(const bj::object& object) {
     return check;
 }
 
+} // namespace
+
 void parse_tagged_addresses(JsonFields& fields, ServiceDefinition& service) {
     const auto* object = fields.object("TaggedAddresses");
     if (!object) return;
@@ -117,6 +119,8 @@ void parse_tagged_addresses(JsonFields& fields, ServiceDefinition& service) {
         if (address.error() || port < 0 || port > 65535) fields.fail("TaggedAddresses", "an object of {Address, Port}");
     }
 }
+
+namespace {
 
 void parse_weights(JsonFields& fields, ServiceDefinition& service) {
     const auto* object = fields.object("Weights");

@@ -50,6 +50,7 @@ std::uint64_t KvState::index_of_prefix(std::string_view prefix) const {
 }
 
 void KvState::touch(std::string_view key, std::uint64_t at) {
+    changes_.undo.number(last_index_);
     last_index_ = at;
     changes_.touch(Table::kv, key);
     changes_.touch(Table::meta, "kv");
@@ -60,14 +61,17 @@ void KvState::write(std::string_view key, std::string value, std::uint64_t flags
                     bool locks) {
     const auto found = entries_.find(key);
     const bool fresh = found == entries_.end();
+    const bool same_session = !locks || (!fresh && found->second.session == session);
+    if (!fresh && same_session && found->second.value == value && found->second.flags == flags) return;
+    changes_.undo.entry(entries_, key);
+    changes_.undo.number(bytes_);
     auto& entry = fresh ? entries_[std::string(key)] : found->second;
     const bool taken = locks && !session.empty() && entry.session != session;
-    const bool same_session = !locks || entry.session == session;
-    if (!fresh && same_session && entry.value == value && entry.flags == flags) return;
     const auto at = index_.next();
     if (fresh) {
         entry.key = key;
         entry.create_index = at;
+        changes_.undo.entry(tombstones_, key);
         tombstones_.erase(entry.key);
     }
     bytes_ += value.size() - entry.value.size();
@@ -90,14 +94,17 @@ bool KvState::cas(std::string_view key, std::string value, std::uint64_t flags, 
     return true;
 }
 
+bool KvState::is_lock_delayed(std::string_view key, Instant now) const {
+    const auto delay = lock_delays_.find(key);
+    return delay != lock_delays_.end() && now < delay->second;
+}
+
 bool KvState::acquire(std::string_view key, std::string value, std::uint64_t flags, std::string_view session,
                       Instant now) {
     const auto* entry = find(key);
     if (entry && !entry->session.empty() && entry->session != session) return false;
-    if (const auto delay = lock_delays_.find(key); delay != lock_delays_.end()) {
-        if (now < delay->second) return false;
-        lock_delays_.erase(delay);
-    }
+    if (is_lock_delayed(key, now)) return false;
+    if (const auto delay = lock_delays_.find(key); delay != lock_delays_.end()) lock_delays_.erase(delay);
     write(key, std::move(value), flags, session, true);
     return true;
 }
@@ -110,10 +117,12 @@ bool KvState::release(std::string_view key, std::string value, std::uint64_t fla
 }
 
 void KvState::erase(Entries::iterator at, std::uint64_t index) {
+    changes_.undo.entry(tombstones_, at->first);
+    changes_.undo.number(bytes_);
     tombstones_[at->first] = index;
     touch(at->first, index);
     bytes_ -= at->second.value.size();
-    entries_.erase(at);
+    changes_.undo.erase(entries_, at);
     if (tombstones_.size() > kTombstonesMax) drop_old_tombstones();
 }
 

@@ -41,6 +41,8 @@ public:
     void set(std::string_view key, std::string value, std::uint64_t flags);
     /// Sets when the entry's ModifyIndex is `expected`; 0: when there is none.
     bool cas(std::string_view key, std::string value, std::uint64_t flags, std::uint64_t expected);
+    /// Whether nobody gets the lock yet, because the session that held it has ended.
+    bool is_lock_delayed(std::string_view key, Instant now) const;
     /// Takes the lock (or renews the value under one's own). False when another session holds it or a lock delay runs.
     bool acquire(std::string_view key, std::string value, std::uint64_t flags, std::string_view session, Instant now);
     bool release(std::string_view key, std::string value, std::uint64_t flags, std::string_view session);
