@@ -15,11 +15,6 @@ namespace bj = boost::json;
 
 Error invalid(std::string message) { return {Kind::invalid, std::move(message)}; }
 
-Result<const bj::object*> as_object(const bj::value& body) {
-    if (const auto* object = body.if_object()) return object;
-    return invalid("expected an object");
-}
-
 std::uint64_t modify_index(JsonFields& fields) {
     (void)fields.unsigned_number("CreateIndex"); // rows are written back as they were read
     return fields.unsigned_number("ModifyIndex");
@@ -43,8 +38,17 @@ std::string check_definition(JsonFields& fields) {
         if (duration != Duration::zero()) kept[name] = go_text(duration);
     }
     if (const auto* headers = members.object("Header"); headers && !headers->empty()) kept["Header"] = *headers;
-    if (members.error()) fields.fail("Definition", "a check's definition: " + members.error()->message());
+    members.finish();
+    fields.take_error(members);
     return kept.empty() ? std::string() : bj::serialize(kept);
+}
+
+/// What rows carry in Consul's enterprise edition, or have by default.
+void refuse_enterprise(JsonFields& fields) {
+    for (const auto* name : {"Namespace", "Partition"}) {
+        const auto text = fields.text(name);
+        if (!text.empty() && text != "default") fields.fail(name, "\"default\", the only one there is");
+    }
 }
 
 /// As written: unlike an agent, the catalogue takes weights of 0.
@@ -54,7 +58,9 @@ void parse_catalog_weights(JsonFields& fields, ServiceDefinition& service) {
     JsonFields weights(*object);
     const auto passing = weights.number("Passing").value_or(0);
     const auto warning = weights.number("Warning").value_or(0);
-    if (weights.error() || passing < 0 || passing > 65535 || warning < 0 || warning > 65535)
+    weights.finish();
+    fields.take_error(weights);
+    if (passing < 0 || passing > 65535 || warning < 0 || warning > 65535)
         return fields.fail("Weights", "Passing and Warning, 0..65535");
     service.weight_passing = static_cast<int>(passing);
     service.weight_warning = static_cast<int>(warning);
@@ -73,9 +79,12 @@ ServiceDefinition service_of(JsonFields& fields) {
     service.port = static_cast<std::uint16_t>(port);
     parse_tagged_addresses(fields, service);
     parse_catalog_weights(fields, service);
-    if (!fields.text("Kind").empty()) fields.fail("Kind", "none: proxies and gateways are not served here");
-    if (!fields.text("SocketPath").empty()) fields.fail("SocketPath", "none: socket paths are not served here");
-    if (!fields.text("PeerName").empty()) fields.fail("PeerName", "none: peers are not served here");
+    for (const auto* name : {"Kind", "SocketPath", "PeerName", "Proxy", "Connect", "Locality"}) {
+        if (fields.is_set(name)) fields.fail(name, "none: the service mesh, peers and sockets are not served here");
+    }
+    refuse_enterprise(fields);
+    (void)fields.text("Datacenter");
+    (void)fields.text("ContentHash");
     return service;
 }
 
@@ -91,6 +100,10 @@ ExternalCheck check_of(JsonFields& fields) {
     check.definition = check_definition(fields);
     (void)fields.text("ServiceName"); // the service says what it and its tags are
     (void)fields.texts("ServiceTags");
+    for (const auto* name : {"ExposedPort", "PeerName", "Interval", "Timeout"}) {
+        if (fields.is_set(name)) fields.fail(name, "none: it is not kept here; see Definition");
+    }
+    refuse_enterprise(fields);
     if (const auto status = fields.text("Status"); !status.empty()) {
         const auto known = parse_check_status(status);
         if (!known) fields.fail("Status", "passing, warning or critical");
@@ -106,6 +119,10 @@ ExternalNode node_of(JsonFields& fields, std::string_view meta) {
     node.address = fields.text("Address");
     node.tagged_addresses = fields.text_map("TaggedAddresses");
     node.meta = fields.text_map(meta);
+    for (const auto* name : {"PeerName", "Locality"}) {
+        if (fields.is_set(name)) fields.fail(name, "none: peers and localities are not served here");
+    }
+    refuse_enterprise(fields);
     return node;
 }
 
@@ -138,11 +155,14 @@ Result<CatalogRegistration> parse_catalog_registration(const bj::value& body) {
     std::vector<const bj::object*> checks;
     if (const auto* list = fields.array("Checks")) {
         for (const auto& each : *list) {
-            if (!each.is_object()) return invalid("'Checks' expected a list of objects");
+            if (!each.is_object()) return invalid("Request decode failed: 'Checks' expected a list of objects");
             checks.push_back(&each.get_object());
         }
     }
     if (const auto* one = fields.object("Check")) checks.push_back(one);
+    (void)fields.unsigned_number("CreateIndex");
+    (void)fields.unsigned_number("ModifyIndex");
+    fields.finish();
     if (fields.error()) return *fields.error();
     for (const auto* each : checks) {
         auto check = parse_external_check(*each);
@@ -163,6 +183,8 @@ Result<CatalogDeregistration> parse_catalog_deregistration(const bj::value& body
     gone.service_id = fields.text("ServiceID");
     gone.check_id = fields.text("CheckID");
     (void)fields.text("Address"); // Consul reads and ignores it
+    refuse_enterprise(fields);
+    fields.finish();
     if (fields.error()) return *fields.error();
     return gone;
 }
@@ -172,6 +194,7 @@ Result<Expected<ExternalNode>> parse_external_node(const bj::object& object) {
     Expected<ExternalNode> node{node_of(fields, "Meta"), modify_index(fields)};
     if (const auto datacenter = fields.text("Datacenter"); !datacenter.empty() && datacenter != kDatacenter)
         fields.fail("Datacenter", std::string(kDatacenter));
+    fields.finish();
     if (fields.error()) return *fields.error();
     return node;
 }
@@ -179,6 +202,7 @@ Result<Expected<ExternalNode>> parse_external_node(const bj::object& object) {
 Result<Expected<ServiceDefinition>> parse_external_service(const bj::object& object) {
     JsonFields fields(object);
     Expected<ServiceDefinition> service{service_of(fields), modify_index(fields)};
+    fields.finish();
     if (fields.error()) return *fields.error();
     return service;
 }
@@ -186,6 +210,7 @@ Result<Expected<ServiceDefinition>> parse_external_service(const bj::object& obj
 Result<Expected<ExternalCheck>> parse_external_check(const bj::object& object) {
     JsonFields fields(object);
     Expected<ExternalCheck> check{check_of(fields), modify_index(fields)};
+    fields.finish();
     if (fields.error()) return *fields.error();
     return check;
 }

@@ -4,6 +4,7 @@
 
 #include "hub/consul/catalog_shapes.hpp"
 #include "hub/consul/filter_fields.hpp"
+#include "hub/consul/json_fields.hpp"
 #include "hub/consul/request.hpp"
 
 namespace flotilla::hub::consul {
@@ -28,8 +29,6 @@ bj::object health_row(const Stores& stores, const RegisteredService& service) {
 bj::object health_row(const Stores& stores, const ExternalService& service) {
     return health_json(stores.external, service);
 }
-bj::object check_row(const Stores& stores, const RegisteredCheck& check) { return check_json(stores.registry, check); }
-bj::object check_row(const Stores& stores, const ExternalCheck& check) { return check_json(stores.external, check); }
 
 bool passes(const auto& checks) {
     return std::ranges::all_of(checks, [](const auto* check) { return check->status == CheckStatus::passing; });
@@ -93,7 +92,7 @@ bj::value services_of_node(const Stores& stores, const ConsulRequest& request, c
         bj::value row = service_json(service);
         if (request.keeps(row)) add(service.definition.id, std::move(row));
     };
-    if (request.argument == kNodeName) {
+    if (same_name(request.argument, kNodeName)) {
         for (const auto& [id, service] : stores.registry.services())
             add_kept(service);
         return node_json(stores.node);
@@ -178,34 +177,30 @@ ConsulReply service(Stores& stores, const ConsulRequest& request) {
 
 ConsulReply health_service(Stores& stores, const ConsulRequest& request) {
     if (request.argument.empty()) return reply_text(400, "Missing service name");
-    const auto wanted = request.parameter("passing");
-    const bool everything = !request.has("passing") || wanted == "0" || wanted == "false" || wanted == "f" ||
-                            wanted == "F" || wanted == "False" || wanted == "FALSE";
-    const bool only_passing = wanted.empty() || wanted == "1" || wanted == "true" || wanted == "t" || wanted == "T" ||
-                              wanted == "True" || wanted == "TRUE";
-    if (!everything && !only_passing) return reply_text(400, "Invalid value for ?passing");
+    const auto only_passing = read_flag(request, "passing");
+    if (!only_passing) return reply_text(400, "Invalid value for ?passing");
     if (!request.parameter("peer").empty()) return imported(request);
     const auto index = stores.registry.index_of_service(request.argument);
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
     each_instance(stores, request, request.argument, [&](const auto& each) {
         if (!has_tags(definition(each), request.all("tag"))) return;
-        if (everything || passes(stores, each)) append(result, request, health_row(stores, each));
+        if (!*only_passing || passes(stores, each)) append(result, request, health_row(stores, each));
     });
     return reply_json(std::move(result), index);
 }
 
-/// Every check but that of this node itself, in order of their nodes.
+/// The row of every check, in order of their nodes and ids.
 void each_check(const Stores& stores, const ConsulRequest& request, const auto& visit) {
     each_node(
         stores, request,
         [&] {
-            for (const auto& [id, check] : stores.registry.checks())
-                visit(check);
+            for (auto& [id, check] : all_checks(stores.registry))
+                visit(std::move(check));
         },
         [&](const ExternalNode& node) {
             for (const auto* check : stores.external.checks_of(node.name))
-                visit(*check);
+                visit(check_json(stores.external, *check));
         });
 }
 
@@ -214,24 +209,32 @@ ConsulReply health_checks(Stores& stores, const ConsulRequest& request) {
     const auto index = stores.registry.index_of_service(request.argument);
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
-    each_check(stores, request, [&](const auto& check) {
-        if (check.service_name == request.argument) append(result, request, check_row(stores, check));
-    });
+    each_node(
+        stores, request,
+        [&] {
+            for (const auto& [id, check] : stores.registry.checks()) {
+                if (same_name(check.service_name, request.argument))
+                    append(result, request, check_json(stores.registry, check));
+            }
+        },
+        [&](const ExternalNode& node) {
+            for (const auto* check : stores.external.checks_of(node.name)) {
+                if (same_name(check->service_name, request.argument))
+                    append(result, request, check_json(stores.external, *check));
+            }
+        });
     return reply_json(std::move(result), index);
 }
 
 ConsulReply health_state(Stores& stores, const ConsulRequest& request) {
     const auto& wanted = request.argument;
     if (wanted.empty()) return reply_text(400, "Missing check state");
-    const auto status = parse_check_status(wanted);
-    if (!status && wanted != "any") return reply_text(400, "Invalid check state");
     const auto index = stores.registry.checks_index();
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
-    if (has_node_meta(request, node_meta()) && (!status || *status == CheckStatus::passing))
-        append(result, request, node_check_json());
-    each_check(stores, request, [&](const auto& check) {
-        if (!status || check.status == *status) append(result, request, check_row(stores, check));
+    each_check(stores, request, [&](bj::object check) {
+        if (wanted == "any" || wanted == view(check.at("Status").get_string()))
+            append(result, request, std::move(check));
     });
     return reply_json(std::move(result), index);
 }
@@ -241,13 +244,12 @@ ConsulReply health_node(Stores& stores, const ConsulRequest& request) {
     const auto index = stores.registry.checks_index();
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
-    if (request.argument == kNodeName) {
-        append(result, request, node_check_json());
-        for (const auto& [id, check] : stores.registry.checks())
-            append(result, request, check_row(stores, check));
+    if (same_name(request.argument, kNodeName)) {
+        for (auto& [id, check] : all_checks(stores.registry))
+            append(result, request, std::move(check));
     }
     for (const auto* check : stores.external.checks_of(std::string_view(request.argument)))
-        append(result, request, check_row(stores, *check));
+        append(result, request, check_json(stores.external, *check));
     return reply_json(std::move(result), index);
 }
 

@@ -1,5 +1,7 @@
 #include "hub/consul/consul_api.hpp"
 
+#include <array>
+
 #include <flotilla/aio/scope.hpp>
 
 #include "hub/consul/check_probe.hpp"
@@ -17,6 +19,12 @@ constexpr Duration kLoadRetry = std::chrono::seconds(1);
 /// Time kept of a request's deadline to send the answer of a blocking query.
 constexpr Duration kAnswerMargin = std::chrono::seconds(1);
 
+/// They would choose whose data is meant.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kEnterpriseHeaders{{
+    {"X-Consul-Namespace", "Namespaces"},
+    {"X-Consul-Partition", "Partitions"},
+}};
+
 /// The errors of reading a request that its sender can still be told about.
 ConsulReply unreadable(const Error& error) { return reply_text(http_status(error.kind()), error.message()); }
 
@@ -25,10 +33,11 @@ ConsulReply no_leader() { return reply_text(500, "No cluster leader"); }
 http::ResponseHead head_of(const ConsulReply& reply) {
     http::ResponseHead head;
     head.status = reply.status;
-    if (!reply.body.empty()) head.headers.add("Content-Type", reply.content_type);
+    if (!reply.content_type.empty()) head.headers.add("Content-Type", reply.content_type);
     head.headers.add("Vary", "Accept-Encoding");
     head.headers.add("X-Consul-Default-Acl-Policy", "allow");
     if (!reply.allow.empty()) head.headers.add("Allow", reply.allow);
+    if (!reply.location.empty()) head.headers.add("Location", reply.location);
     if (!reply.hash.empty()) head.headers.add("X-Consul-ContentHash", reply.hash);
     if (reply.index != 0) {
         head.headers.add("X-Consul-Index", std::to_string(reply.index));
@@ -161,6 +170,11 @@ struct ConsulApi::Impl {
         if (head.method == Method::put) {
             co_await must(exchange.limit_body(kBodyBytesMax));
             request.body = co_await must(exchange.read_all(context));
+        }
+        for (const auto& [header, feature] : kEnterpriseHeaders) {
+            if (!head.headers.get(header).value_or("").empty())
+                co_return Error(Kind::invalid, "Invalid header: \"" + std::string(header) + "\" - " +
+                                                   std::string(feature) + " are a Consul Enterprise feature");
         }
         request.now = world.monotonic();
         request.fresh_id = new_id(world);

@@ -229,7 +229,6 @@ TEST(ConsulApi, GarbageIsRefusedWithText) {
             {"/v1/agent/service/register", "[1]"},
             {"/v1/agent/service/register", R"({"Name":""})"},
             {"/v1/agent/service/register", "{\"Name\":\"\xff\"}"},
-            {"/v1/agent/service/deregister/", ""},
             {"/v1/agent/check/register", R"({"Name":"x"})"},
             {"/v1/agent/check/update/x", R"({"Status":"fabulous"})"},
             {"/v1/agent/check/update/x", "nonsense"},
@@ -237,29 +236,30 @@ TEST(ConsulApi, GarbageIsRefusedWithText) {
             {"/v1/kv/", "x"},
             {"/v1/kv/a%zz", "x"},
             {"/v1/kv/a%ff", "x"},
-            {"/v1/kv/a?cas=x", "x"},
-            {"/v1/kv/a?flags=-1", "x"},
             {"/v1/kv/a?cas=0&acquire=y", "x"},
             {"/v1/session/create", "{"},
-            {"/v1/session/create", R"({"TTL":"1s"})"},
-            {"/v1/session/create", R"({"Behavior":"explode"})"},
+            {"/v1/session/create", R"({"Name":"x","Bogus":1})"},
+            {"/v1/session/create", R"({"ServiceChecks":[{"ID":"x","Bogus":1}]})"},
+            {"/v1/session/create", R"({"LockDelay":"-1s"})"},
+            {"/v1/agent/check/update/x", R"({"Status":"passing","Note":"x"})"},
+            {"/v1/kv/a%00", "x"},
         };
         for (const auto& [target, body] : puts) {
             const auto answer = co_await bench.put(target, body);
             EXPECT_EQ(answer.status(), 400) << target << " " << body;
             EXPECT_FALSE(answer.body.empty()) << target << " " << body;
         }
-        for (const auto* target : {"/v1/kv/", "/v1/kv/a?index=x", "/v1/kv/a?index=1&wait=soon", "/v1/health/service/",
-                                   "/v1/health/state/odd", "/v1/health/service/web?passing=maybe",
-                                   "/v1/health/service/web?stale&consistent", "/v1/kv/a?x=%zz"}) {
+        for (const auto* target :
+             {"/v1/kv/", "/v1/kv/a?index=x", "/v1/kv/a?index=1&wait=soon", "/v1/health/service/",
+              "/v1/health/service/web?passing=maybe", "/v1/health/service/web?stale&consistent", "/v1/kv/a?x=%zz"}) {
             const auto answer = co_await bench.get(target);
             EXPECT_EQ(answer.status(), 400) << target;
             EXPECT_FALSE(answer.body.empty()) << target;
         }
         const auto wrong = co_await bench.call(Method::post, "/v1/kv/a", "x");
         EXPECT_EQ(wrong.status(), 405);
-        EXPECT_EQ(wrong.head.headers.get("Allow"), "GET,PUT,DELETE");
-        EXPECT_EQ((co_await bench.get("/v1/operator/raft/configuration")).status(), 404);
+        EXPECT_EQ(wrong.head.headers.get("Allow"), "OPTIONS,GET,PUT,DELETE");
+        EXPECT_EQ((co_await bench.get("/v1/agent/nope")).status(), 404);
         EXPECT_EQ((co_await bench.get("/v1/acl/tokens")).status(), 401); // as Consul without ACLs
         EXPECT_EQ((co_await bench.get("/elsewhere")).body, "fine");
         co_await bench.stop();
@@ -298,6 +298,110 @@ TEST(ConsulApi, QueryParameterIsHeardOrRefused) {
             EXPECT_EQ(answer.status(), status) << target;
             EXPECT_NE(answer.body.find(word), std::string::npos) << target << ": " << answer.body;
         }
+        co_await bench.stop();
+    });
+}
+
+// Goal: what belongs to Consul and is not here says so, so that nobody looks for a typing error.
+TEST(ConsulApi, PathOfConsulThatIsNotServedIs501WithASentence) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        for (const auto* path : {"/v1/query", "/v1/query/x/execute", "/v1/event/list", "/v1/coordinate/nodes",
+                                 "/v1/config/service-defaults", "/v1/health/connect/web", "/v1/agent/reload",
+                                 "/v1/operator/raft/configuration", "/v1/internal/ui/services", "/v1/snapshot"}) {
+            const auto answer = co_await bench.get(path);
+            EXPECT_EQ(answer.status(), 501) << path;
+            EXPECT_NE(answer.body.find("does not serve"), std::string::npos) << answer.body;
+        }
+        co_await bench.stop();
+    });
+}
+
+// Goal: a name is found whatever its case; watchers of it in another case wake up too; ids are exact.
+TEST(ConsulApi, NameIsFoundWhateverItsCase) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        co_await bench.put("/v1/agent/service/register", R"({"ID":"w1","Name":"Web","Check":{"TTL":"10s"}})");
+        for (const auto* path : {"/v1/health/service/web", "/v1/catalog/service/WEB", "/v1/health/checks/wEB",
+                                 "/v1/health/node/FLOTILLA"}) {
+            EXPECT_FALSE(parsed(co_await bench.get(path)).as_array().empty()) << path;
+        }
+        EXPECT_TRUE(parsed(co_await bench.get("/v1/catalog/node/Flotilla")).is_object());
+        EXPECT_EQ((co_await bench.get("/v1/catalog/services")).body, R"({"Web":[]})");
+        EXPECT_EQ((co_await bench.get("/v1/agent/service/W1")).status(), 404);
+        const auto index = index_of(co_await bench.get("/v1/health/service/wEb"));
+        std::optional<http::Response> answer;
+        Scope scope(context);
+        scope.spawn(store_response(bench.get("/v1/health/service/wEb?passing&wait=60s&index=" + index), answer));
+        co_await bench.put("/v1/agent/check/pass/service:w1");
+        co_await scope.join();
+        EXPECT_EQ(parsed(*answer).as_array().size(), 1u);
+        co_await bench.stop();
+    });
+}
+
+// Goal: a lock is free as soon as a check fails that its session hangs on, whichever list names it; and a session
+// cannot hang on a check that is not there or has failed already.
+TEST(ConsulApi, SessionEndsWithItsServiceCheck) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        for (const auto* list : {R"("ServiceChecks":[{"ID":"service:web-1"}])", R"("NodeChecks":["service:web-1"])",
+                                 R"("Checks":["serfHealth","service:web-1"])"}) {
+            const auto create = std::string(R"({"LockDelay":"0s",)") + list + "}";
+            EXPECT_EQ((co_await bench.put("/v1/session/create", create)).body,
+                      "apply failed: Missing check 'service:web-1' registration");
+            co_await bench.put("/v1/agent/service/register", kWeb);
+            EXPECT_EQ((co_await bench.put("/v1/session/create", create)).body,
+                      "apply failed: Check 'service:web-1' is in critical state");
+            co_await bench.put("/v1/agent/check/pass/service:web-1");
+            const std::string session =
+                parsed(co_await bench.put("/v1/session/create", create)).at("ID").as_string().c_str();
+            EXPECT_EQ((co_await bench.put("/v1/kv/lock?acquire=" + session, "held")).body, "true");
+            co_await bench.put("/v1/agent/check/warn/service:web-1");
+            EXPECT_NE((co_await bench.get("/v1/session/info/" + session)).body, "[]") << list;
+            co_await bench.put("/v1/agent/check/fail/service:web-1");
+            EXPECT_EQ((co_await bench.get("/v1/session/info/" + session)).body, "[]") << list;
+            EXPECT_FALSE(parsed(co_await bench.get("/v1/kv/lock")).at(0).as_object().contains("Session")) << list;
+            co_await bench.put("/v1/agent/service/deregister/web-1");
+        }
+        co_await bench.stop();
+    });
+}
+
+// Goal: paths are cleaned as Consul's server cleans them, methods are named, and ?pretty is for people.
+TEST(ConsulApi, PathsMethodsAndLayoutAreConsuls) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        const std::pair<const char*, const char*> moved[] = {
+            {"/v1/kv//lead", "/v1/kv/lead"},
+            {"/v1/kv/x/../y", "/v1/kv/y"},
+            {"/v1/kv?keys", "/v1/kv/?keys="},
+            {"/v1/kv/a%2F%2Fb%20c", "/v1/kv/a/b%20c"},
+        };
+        for (const auto& [target, location] : moved) {
+            const auto answer = co_await bench.put(target, "x");
+            EXPECT_EQ(answer.status(), 307) << target;
+            EXPECT_EQ(answer.head.headers.get("Location"), location);
+        }
+        EXPECT_EQ((co_await bench.get("/v1/kv/?keys")).body, "[]");
+        const auto options = co_await bench.call(Method::options, "/v1/agent/service/register");
+        EXPECT_EQ(options.status(), 200);
+        EXPECT_EQ(options.head.headers.get("Allow"), "OPTIONS,PUT");
+        co_await bench.put("/v1/session/create", R"({"Name":"a \"{quoted}\\"})");
+        const auto plain = co_await bench.get("/v1/session/list");
+        const auto pretty = co_await bench.get("/v1/session/list?pretty");
+        EXPECT_EQ(parsed(pretty), parsed(plain));
+        EXPECT_TRUE(pretty.body.starts_with("[\n    {\n        \"ID\": \"")) << pretty.body;
+        EXPECT_TRUE(pretty.body.ends_with("\n    }\n]\n")) << pretty.body;
+        EXPECT_EQ((co_await bench.get("/v1/event?pretty")).status(), 404);
         co_await bench.stop();
     });
 }

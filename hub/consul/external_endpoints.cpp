@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <array>
 
-#include <flotilla/base/json_value.hpp>
-
 #include "hub/consul/catalog_definitions.hpp"
+#include "hub/consul/json_fields.hpp"
 #include "hub/consul/limits.hpp"
 #include "hub/consul/request.hpp"
 
@@ -12,7 +11,7 @@ namespace {
 
 namespace bj = boost::json;
 
-ConsulReply undecodable(const Error& error) { return reply_text(400, "Request decode failed: " + error.message()); }
+ConsulReply undecodable(const Error& error) { return reply_text(400, error.message()); }
 
 /// What Consul answers when its server refuses what its agent has understood.
 ConsulReply refused(std::string text) { return reply_text(500, std::move(text)); }
@@ -47,7 +46,7 @@ Result<void> apply(ExternalNodes& nodes, CatalogRegistration registration) {
 }
 
 ConsulReply register_external(Stores& stores, const ConsulRequest& request) {
-    const auto body = json::parse_value(request.body);
+    const auto body = parse_body(request.body);
     if (!body) return undecodable(body.error());
     auto registration = parse_catalog_registration(*body);
     if (!registration) return undecodable(registration.error());
@@ -72,7 +71,7 @@ ConsulReply register_external(Stores& stores, const ConsulRequest& request) {
 }
 
 ConsulReply deregister_external(Stores& stores, const ConsulRequest& request) {
-    const auto body = json::parse_value(request.body);
+    const auto body = parse_body(request.body);
     if (!body) return undecodable(body.error());
     const auto gone = parse_catalog_deregistration(*body);
     if (!gone) return undecodable(gone.error());

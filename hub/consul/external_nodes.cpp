@@ -7,13 +7,6 @@
 namespace flotilla::hub::consul {
 namespace {
 
-std::string folded(std::string_view text) {
-    std::string result(text);
-    for (char& c : result)
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return result;
-}
-
 /// What all keys of a node begin with; the length keeps "a" + "bc" and "ab" + "c" apart.
 std::string prefix(std::string_view node) { return std::to_string(node.size()) + ":" + folded(node); }
 
@@ -46,7 +39,7 @@ void ExternalNodes::touch(Table table, const std::string& key, std::uint64_t at)
 
 void ExternalNodes::touch_names(const std::set<std::string>& names, std::uint64_t at) {
     for (const auto& name : names)
-        registry_.note_instances_elsewhere(name, at, named_.contains(name));
+        registry_.note_instances_elsewhere(name, at, named_.contains(folded(name)));
 }
 
 std::set<std::string> ExternalNodes::names_of(std::string_view node_name) const {
@@ -63,13 +56,13 @@ std::set<std::string> ExternalNodes::names_of(const ExternalCheck& check) const 
 }
 
 void ExternalNodes::name_instance(const std::string& name, const std::string& key) {
-    changes_.undo.entry(named_, name);
-    named_[name].insert(key);
+    changes_.undo.entry(named_, folded(name));
+    named_[folded(name)].insert(key);
 }
 
 void ExternalNodes::unname_instance(const std::string& name, const std::string& key) {
-    changes_.undo.entry(named_, name);
-    const auto found = named_.find(name);
+    changes_.undo.entry(named_, folded(name));
+    const auto found = named_.find(folded(name));
     if (found == named_.end()) return;
     found->second.erase(key);
     if (found->second.empty()) named_.erase(found);
@@ -234,7 +227,7 @@ std::vector<const ExternalCheck*> ExternalNodes::checks_of(std::string_view node
 
 std::vector<const ExternalService*> ExternalNodes::services_named(std::string_view name) const {
     std::vector<const ExternalService*> result;
-    if (const auto found = named_.find(name); found != named_.end()) {
+    if (const auto found = named_.find(folded(name)); found != named_.end()) {
         for (const auto& each : found->second)
             result.push_back(&services_.find(each)->second);
     }
@@ -265,7 +258,7 @@ void ExternalNodes::restore(std::uint64_t nodes_index, std::vector<ExternalNode>
     }
     for (auto& each : services) {
         auto id = key(each.node, each.service.definition.id);
-        named_[each.service.definition.name].insert(id);
+        named_[folded(each.service.definition.name)].insert(id);
         services_.insert_or_assign(std::move(id), std::move(each));
     }
     for (auto& each : checks) {

@@ -115,7 +115,7 @@ private:
     Nodes nodes_;
     Services services_;
     Checks checks_;
-    Names named_; ///< the keys of the instances of each service name
+    Names named_; ///< the keys of the instances of each service name, folded
     std::uint64_t nodes_index_ = 1;
 };
 

@@ -145,10 +145,12 @@ TEST(ConsulExternalNodes, RefusalsChangeNothing) {
         EXPECT_EQ(reply.status, 500) << body;
         EXPECT_EQ(reply.body, text) << body;
     }
-    for (const auto* body :
-         {"", "{bad", "[1]", R"({"Node":1})", R"({"Node":"n","Address":"a","Service":{"Service":"s","Port":70000}})",
-          R"({"Node":"n","Address":"a","Check":{"Name":"c","Status":"great"}})",
-          R"({"Node":"n","Address":"a","Service":{"Service":"s","Kind":"connect-proxy"}})"}) {
+    for (const auto* body : {"", "{bad", "[1]", R"({"Node":1})", R"({"Node":"n","Address":"a","Bogus":1})",
+                             R"({"Node":"n","Address":"a","Service":{"Service":"s","Bogus":1}})",
+                             R"({"Node":"n","Address":"a","Check":{"Name":"c","Definition":{"Bogus":1}}})",
+                             R"({"Node":"n","Address":"a","Service":{"Service":"s","Port":70000}})",
+                             R"({"Node":"n","Address":"a","Check":{"Name":"c","Status":"great"}})",
+                             R"({"Node":"n","Address":"a","Service":{"Service":"s","Kind":"connect-proxy"}})"}) {
         const auto reply = bench.put(kRegister, body);
         EXPECT_EQ(reply.status, 400) << body;
         EXPECT_TRUE(reply.body.starts_with("Request decode failed: ")) << reply.body;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "hub/consul/go_text.hpp"
+
 namespace flotilla::hub::consul {
 
 bool ConsulRequest::has(std::string_view name) const {
@@ -30,11 +32,19 @@ ConsulReply reply_text(int status, std::string text) {
     return {.status = status, .body = std::move(text), .content_type = "text/plain; charset=utf-8"};
 }
 
-ConsulReply reply_nothing() { return {}; }
+ConsulReply reply_nothing() { return reply_text(200, ""); }
 ConsulReply reply_pending() { return {.pending = true}; }
 
 ConsulReply reply_full(std::string_view what, std::size_t limit) {
     return reply_text(503, "the registry is full: it holds at most " + std::to_string(limit) + " " + std::string(what));
+}
+
+std::optional<bool> read_flag(const ConsulRequest& request, std::string_view name) {
+    if (!request.has(name)) return false;
+    const auto text = request.parameter(name);
+    if (text.empty()) return true;
+    const auto flag = parse_go_bool(text);
+    return flag ? std::optional(*flag) : std::nullopt;
 }
 
 bool has_node_meta(const ConsulRequest& request, const std::map<std::string, std::string>& meta) {

@@ -52,12 +52,13 @@ struct ConsulRequest {
 struct ConsulReply {
     int status = 200;
     std::string body;
-    std::string content_type = "application/json";
-    std::uint64_t index = 0; ///< X-Consul-Index; zero: none
-    std::string hash;        ///< X-Consul-ContentHash
-    std::string allow;       ///< Allow, for 405
-    bool pending = false;    ///< a blocking query without news: ask again after a change
-    Duration waited{};       ///< for them
+    std::string content_type = "application/json"; ///< empty: none is sent
+    std::uint64_t index = 0;                       ///< X-Consul-Index; zero: none
+    std::string hash;                              ///< X-Consul-ContentHash
+    std::string allow;                             ///< Allow, for 405 and OPTIONS
+    std::string location;                          ///< Location, for redirects
+    bool pending = false;                          ///< a blocking query without news: ask again after a change
+    Duration waited{};                             ///< for them
 };
 
 ConsulReply reply_json(const boost::json::value& value, std::uint64_t index = 0);
@@ -89,6 +90,9 @@ std::span<const Route> session_routes();
 
 /// The path among those above that serves `path`, which is still encoded; empty: none.
 std::string_view route_of(std::string_view path);
+/// A parameter that is on when it is there, unless it says otherwise; nullopt: it says something else.
+std::optional<bool> read_flag(const ConsulRequest& request, std::string_view name);
+
 /// Whether a node with this metadata is asked for: it has every `?node-meta=key:value`.
 bool has_node_meta(const ConsulRequest& request, const std::map<std::string, std::string>& meta);
 

@@ -5,7 +5,9 @@
 #include <simdjson.h>
 
 #include "hub/consul/go_duration.hpp"
+#include "hub/consul/indented.hpp"
 #include "hub/consul/request.hpp"
+#include "hub/consul/unserved.hpp"
 
 namespace flotilla::hub::consul {
 namespace {
@@ -16,8 +18,8 @@ constexpr Duration kWaitMax = std::chrono::minutes(10);
 
 /// What every route takes: read below, or without a meaning where there is one server, which is always the leader,
 /// knows no tokens and caches nothing.
-constexpr std::array<std::string_view, 11> kCommonParameters{
-    "dc", "index", "wait", "stale", "consistent", "leader", "max_stale", "cached", "token", "ns", "partition",
+constexpr std::array<std::string_view, 12> kCommonParameters{
+    "dc", "index", "wait", "stale", "consistent", "leader", "max_stale", "cached", "token", "ns", "partition", "pretty",
 };
 
 /// The routes of the longest path that serves `path`.
@@ -35,13 +37,60 @@ std::vector<const Route*> find_routes(std::string_view path) {
     return found;
 }
 
-ConsulReply method_not_allowed(const std::vector<const Route*>& routes, Method method) {
-    auto reply = reply_text(405, "method " + std::string(name(method)) + " not allowed");
+std::string allowed(const std::vector<const Route*>& routes) {
+    std::string methods = "OPTIONS";
     for (const auto* route : routes) {
         for (const auto each : route->methods)
-            reply.allow += (reply.allow.empty() ? "" : ",") + std::string(name(each));
+            methods += "," + std::string(name(each));
     }
+    return methods;
+}
+
+/// Without empty, "." and ".." segments, as Go's server cleans a path before it looks for who serves it.
+std::string cleaned(std::string_view path) {
+    std::vector<std::string_view> segments;
+    for (std::size_t at = 0; at < path.size();) {
+        const auto end = std::min(path.find('/', at), path.size());
+        const auto segment = path.substr(at, end - at);
+        at = end + 1;
+        if (segment == ".." && !segments.empty()) segments.pop_back();
+        if (!segment.empty() && segment != "." && segment != "..") segments.push_back(segment);
+    }
+    std::string result;
+    for (const auto segment : segments)
+        result.append(1, '/').append(segment);
+    return path.ends_with('/') || result.empty() ? result + "/" : result;
+}
+
+ConsulReply redirect_to(const ConsulRequest& request, std::string_view path) {
+    ConsulReply reply{.status = 307, .content_type = ""};
+    for (std::size_t at = 0; at < path.size();) {
+        const auto end = std::min(path.find('/', at), path.size());
+        reply.location += http::percent_encode(path.substr(at, end - at));
+        if (end < path.size()) reply.location += '/';
+        at = end + 1;
+    }
+    char separator = '?';
+    for (const auto& [name, value] : request.parameters) {
+        reply.location += separator + http::percent_encode(name) + "=" + http::percent_encode(value);
+        separator = '&';
+    }
+    if (request.method != Method::get) return reply;
+    reply.content_type = "text/html; charset=utf-8";
+    reply.body = "<a href=\"" + reply.location + "\">Temporary Redirect</a>.\n\n";
     return reply;
+}
+
+/// The answer to a path that no route serves.
+ConsulReply not_served(const ConsulRequest& request, std::string_view path) {
+    const auto below = std::string(path) + "/";
+    const auto routes = find_routes(below);
+    if (!routes.empty() && routes.front()->path == below) return redirect_to(request, below);
+    if (const auto subject = unserved(path); !subject.empty()) {
+        return reply_text(501, std::string(path) + " belongs to " + std::string(subject) +
+                                   ", which this registry does not serve; ask a Consul for it");
+    }
+    return reply_text(404, "Invalid URL path: not a recognized HTTP API endpoint\n");
 }
 
 bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
@@ -109,21 +158,37 @@ std::string_view route_of(std::string_view path) {
 }
 
 std::optional<ConsulReply> prepare(ConsulRequest& request, std::string_view path) {
+    const auto decoded = http::percent_decode(path);
+    if (!decoded || !is_utf8(*decoded)) return reply_text(400, "Bad path: not valid UTF-8");
+    if (std::ranges::any_of(*decoded, [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+        return reply_text(400, "Bad path: control characters are refused");
+    if (auto clean = cleaned(*decoded); clean != *decoded) return redirect_to(request, clean);
     const auto routes = find_routes(path);
-    if (routes.empty()) return reply_text(404, "Invalid URL path: not a recognized HTTP API endpoint\n");
+    if (routes.empty()) return not_served(request, path);
+    if (request.method == Method::options) {
+        auto reply = reply_text(200, "");
+        reply.allow = allowed(routes);
+        return reply;
+    }
     const auto route = std::ranges::find_if(routes, [&](const Route* each) {
         return std::ranges::find(each->methods, request.method) != each->methods.end();
     });
-    if (route == routes.end()) return method_not_allowed(routes, request.method);
+    if (route == routes.end()) {
+        auto reply = reply_text(405, "method " + std::string(name(request.method)) + " not allowed");
+        reply.allow = allowed(routes);
+        return reply;
+    }
     request.route = *route;
-    auto argument = http::percent_decode(path.substr(request.route->path.size()));
-    if (!argument || !is_utf8(*argument)) return reply_text(400, "Bad path: not valid UTF-8");
-    request.argument = std::move(*argument);
+    request.argument = http::percent_decode(path.substr(request.route->path.size())).value_or("");
     if (auto refused = refuse_unknown_parameters(request)) return refused;
     if (auto refused = read_query_options(request)) return refused;
     return read_filter(request);
 }
 
-ConsulReply answer(Stores& stores, const ConsulRequest& request) { return request.route->handler(stores, request); }
+ConsulReply answer(Stores& stores, const ConsulRequest& request) {
+    auto reply = request.route->handler(stores, request);
+    if (request.has("pretty") && reply.content_type == "application/json") reply.body = indented(reply.body);
+    return reply;
+}
 
 } // namespace flotilla::hub::consul

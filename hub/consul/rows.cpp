@@ -5,6 +5,10 @@
 namespace flotilla::hub::consul {
 namespace {
 
+struct CheckLimits {
+    std::uint32_t successes_before_passing{}, failures_before_warning{}, failures_before_critical{}, output_bytes_max{};
+};
+
 struct CheckRow {
     std::string id, name, notes, service_id, http, method, body, tcp;
     CheckType type{};
@@ -13,6 +17,7 @@ struct CheckRow {
     CheckStatus status{};
     std::string output;
     std::uint64_t create_index{}, modify_index{};
+    std::optional<CheckLimits> limits; // absent in what older versions stored
 };
 
 struct KvRow {
@@ -28,6 +33,7 @@ struct SessionRow {
     SessionBehavior behavior{};
     std::vector<std::string> checks;
     std::uint64_t create_index{}, modify_index{};
+    std::optional<std::vector<std::string>> node_checks, service_checks; // absent in what older versions stored
 };
 
 struct NodeRow {
@@ -63,7 +69,9 @@ std::string write(const RegisteredCheck& check) {
                                 definition.http, definition.method, definition.body, definition.tcp, definition.type,
                                 definition.headers, definition.interval.count(), definition.timeout.count(),
                                 definition.ttl.count(), definition.deregister_after.count(), check.status, check.output,
-                                check.create_index, check.modify_index});
+                                check.create_index, check.modify_index,
+                                CheckLimits{definition.successes_before_passing, definition.failures_before_warning,
+                                            definition.failures_before_critical, definition.output_bytes_max}});
 }
 
 RegisteredCheck read(CheckRow row) {
@@ -83,6 +91,12 @@ RegisteredCheck read(CheckRow row) {
     definition.timeout = Duration(row.timeout);
     definition.ttl = Duration(row.ttl);
     definition.deregister_after = Duration(row.deregister_after);
+    if (row.limits) {
+        definition.successes_before_passing = row.limits->successes_before_passing;
+        definition.failures_before_warning = row.limits->failures_before_warning;
+        definition.failures_before_critical = row.limits->failures_before_critical;
+        definition.output_bytes_max = row.limits->output_bytes_max;
+    }
     check.status = row.status;
     check.output = std::move(row.output);
     check.create_index = row.create_index;
@@ -93,7 +107,7 @@ RegisteredCheck read(CheckRow row) {
 std::string write(const Session& session) {
     return json::write(SessionRow{session.id, session.name, session.node, session.ttl_text, session.lock_delay.count(),
                                   session.ttl.count(), session.behavior, session.checks, session.create_index,
-                                  session.modify_index});
+                                  session.modify_index, session.node_checks, session.service_checks});
 }
 
 Session read(SessionRow row) {
@@ -105,7 +119,10 @@ Session read(SessionRow row) {
     session.behavior = row.behavior;
     session.ttl_text = std::move(row.ttl_text);
     session.ttl = Duration(row.ttl);
-    session.checks = std::move(row.checks);
+    // What older versions called checks was shown as the node's.
+    session.node_checks = row.node_checks ? std::move(*row.node_checks) : std::move(row.checks);
+    if (row.node_checks) session.checks = std::move(row.checks);
+    session.service_checks = std::move(row.service_checks).value_or(std::vector<std::string>());
     session.create_index = row.create_index;
     session.modify_index = row.modify_index;
     return session;

@@ -46,7 +46,7 @@ Results entry(const KvEntry* found, bool with_value) {
 /// Consul looks at these before it begins.
 std::optional<std::string> objection(const Stores& stores, const KvOperation& operation, Instant now) {
     if (operation.key.empty() && operation.verb != "delete-tree") return "Must provide key";
-    if (operation.verb == "lock" && stores.kv.is_lock_delayed(operation.key, now))
+    if (operation.verb == "lock" && stores.kv.lock_rests(operation.key, now))
         return fmt::format("failed to lock key {} due to lock delay", go_quoted(operation.key));
     return std::nullopt;
 }

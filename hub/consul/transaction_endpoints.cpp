@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <flotilla/base/json_value.hpp>
-
 #include "hub/consul/go_text.hpp"
 #include "hub/consul/json_fields.hpp"
 #include "hub/consul/limits.hpp"
@@ -26,8 +24,13 @@ bj::value errors_json(const std::vector<OperationError>& errors) {
     return list;
 }
 
-/// As Consul words it.
-ConsulReply undecodable(const Error& error) { return reply_text(400, "Failed to parse body: " + error.message()); }
+/// Bodies are undecodable in other words here than elsewhere, as in Consul.
+ConsulReply undecodable(const Error& error) {
+    constexpr std::string_view kElsewhere = "Request decode failed: ";
+    std::string_view text = error.message();
+    if (text.starts_with(kElsewhere)) text.remove_prefix(kElsewhere.size());
+    return reply_text(400, "Failed to parse body: " + std::string(text));
+}
 
 // What is written of one operation ---------------------------------------------------------------------------------
 
@@ -40,6 +43,7 @@ Result<Operation> parse_kv(JsonFields& fields) {
     operation.index = fields.unsigned_number("Index");
     auto value = parse_base64(fields.text("Value"));
     if (!value) fields.fail("Value", "base64 with padding");
+    fields.finish();
     if (fields.error()) return *fields.error();
     operation.value = std::move(*value);
     return operation;
@@ -49,6 +53,7 @@ Result<Operation> parse_node(JsonFields& fields) {
     NodeOperation operation;
     operation.verb = fields.text("Verb");
     const auto* object = fields.object("Node");
+    fields.finish();
     if (fields.error()) return *fields.error();
     auto node = parse_external_node(object ? *object : bj::object());
     if (!node) return std::move(node.error());
@@ -61,6 +66,7 @@ Result<Operation> parse_service(JsonFields& fields) {
     operation.verb = fields.text("Verb");
     operation.node = fields.text("Node");
     const auto* object = fields.object("Service");
+    fields.finish();
     if (fields.error()) return *fields.error();
     auto service = parse_external_service(object ? *object : bj::object());
     if (!service) return std::move(service.error());
@@ -72,6 +78,7 @@ Result<Operation> parse_check(JsonFields& fields) {
     CheckOperation operation;
     operation.verb = fields.text("Verb");
     const auto* object = fields.object("Check");
+    fields.finish();
     if (fields.error()) return *fields.error();
     auto check = parse_external_check(object ? *object : bj::object());
     if (!check) return std::move(check.error());
@@ -96,6 +103,7 @@ Result<Operation> parse_operation(const bj::object& object) {
         reader = &each;
         written = found;
     }
+    fields.finish();
     if (fields.error()) return *fields.error();
     if (!reader) return Error(Kind::invalid, "an operation is one of KV, Node, Service and Check");
     JsonFields own(*written);
@@ -109,9 +117,9 @@ Result<std::vector<Operation>> parse_operations(const bj::value& body) {
     if (!list) return Error(Kind::invalid, "expected a list of operations");
     for (std::size_t i = 0; i < list->size(); ++i) {
         const auto* object = (*list)[i].if_object();
-        if (!object) return Error(Kind::invalid, fmt::format("operation {}: expected an object", i));
+        if (!object) return Error(Kind::invalid, fmt::format("expected an object as operation {}", i));
         auto operation = parse_operation(*object);
-        if (!operation) return std::move(operation.error()).with_context(fmt::format("operation {}", i));
+        if (!operation) return std::move(operation.error());
         operations.push_back(std::move(*operation));
     }
     return operations;
@@ -135,7 +143,7 @@ Additions additions_of(const std::vector<Operation>& operations) {
 ConsulReply transact(Stores& stores, const ConsulRequest& request) {
     if (request.body.size() > kBodyBytesMax)
         return reply_text(413, fmt::format("Request body too large, max size: {} bytes", kBodyBytesMax));
-    const auto body = json::parse_value(request.body);
+    const auto body = parse_body(request.body);
     if (!body) return undecodable(body.error());
     const auto* list = body->if_array();
     if (list && list->size() > kOperationsMax) {

@@ -219,8 +219,9 @@ TEST(ConsulTransaction, CatalogueVerbs) {
 TEST(ConsulTransaction, MalformedAndOversizedAreRefused) {
     StoresBench bench;
     for (const auto* body : {"", "{", "{}", "[1]", "[{}]", R"([{"KV":{"Verb":"set","Key":"a","Value":"?"}}])",
-                             R"([{"KV":{"Verb":"set","Key":"a","Flags":-1}}])", R"([{"Session":{"Verb":"delete"}}])",
-                             R"([{"KV":{"Verb":"get","Key":"a"},"Node":{}}])"}) {
+                             R"([{"KV":{"Verb":"set","Key":"a","Flags":-1}}])",
+                             R"([{"KV":{"Verb":"set","Key":"a","Bogus":1}}])", R"([{"KV":{"Verb":"get"},"Bogus":1}])",
+                             R"([{"Session":{"Verb":"delete"}}])", R"([{"KV":{"Verb":"get","Key":"a"},"Node":{}}])"}) {
         const auto text = run(bench, body);
         EXPECT_TRUE(text.starts_with("400 Failed to parse body: ")) << body << ": " << text;
     }
