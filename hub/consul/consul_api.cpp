@@ -34,6 +34,10 @@ http::ResponseHead head_of(const ConsulReply& reply) {
     http::ResponseHead head;
     head.status = reply.status;
     if (!reply.content_type.empty()) head.headers.add("Content-Type", reply.content_type);
+    if (reply.content_type == "text/plain") { // a raw value, which is whatever somebody wrote: no page of ours
+        head.headers.add("X-Content-Type-Options", "nosniff");
+        head.headers.add("Content-Security-Policy", "sandbox");
+    }
     head.headers.add("Vary", "Accept-Encoding");
     head.headers.add("X-Consul-Default-Acl-Policy", "allow");
     if (!reply.allow.empty()) head.headers.add("Allow", reply.allow);

@@ -221,6 +221,34 @@ void refuse_mesh(JsonFields& fields, std::optional<Error>& refused) {
     fields.take_error(connect);
 }
 
+/// Consul's limits of metadata. What passes here must pass there.
+std::string_view wrong_with_meta(std::string_view key, std::string_view value) {
+    constexpr std::size_t kKeyMax = 128;
+    constexpr std::size_t kValueMax = 512;
+    if (key.empty()) return "Key cannot be blank";
+    if (!std::ranges::all_of(key, [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+        }))
+        return "Key contains invalid characters";
+    if (key.size() > kKeyMax) return "Key is too long (limit: 128 characters)";
+    if (key.starts_with("consul-")) return "Key prefix 'consul-' is reserved for internal use";
+    if (value.size() > kValueMax) return "Value is too long (limit: 512 characters)";
+    return {};
+}
+
+Result<void> validate_meta(const std::map<std::string, std::string>& meta) {
+    constexpr std::size_t kPairsMax = 64;
+    if (meta.size() > kPairsMax)
+        return invalid("Invalid Service Meta: Node metadata cannot contain more than 64 key/value pairs");
+    for (const auto& [key, value] : meta) {
+        if (const auto wrong = wrong_with_meta(key, value); !wrong.empty()) {
+            return invalid("Invalid Service Meta: Couldn't load metadata pair ('" + key + "', '" + value +
+                           "'): " + std::string(wrong));
+        }
+    }
+    return {};
+}
+
 std::vector<WrittenCheck> decode_checks(JsonFields& fields) {
     std::vector<const bj::object*> objects;
     if (const auto* one = fields.object("Check")) objects.push_back(one);
@@ -269,6 +297,7 @@ Result<ServiceRegistration> parse_service_registration(const bj::value& body) {
     if (service.address == "0.0.0.0" || service.address == "::" || service.address == "[::]")
         return invalid("Invalid service address");
     if (!weights) return weights.error();
+    if (auto meta = validate_meta(service.meta); !meta) return std::move(meta.error());
     if (refused) return std::move(*refused);
     if (service.id.empty()) service.id = service.name;
     add_tagged_addresses(service);
