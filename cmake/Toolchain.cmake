@@ -70,5 +70,7 @@ find_package(CURL REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
+# Debian's package has no configuration for CMake.
+find_library(RE2_LIBRARY re2 REQUIRED)
 find_package(GTest REQUIRED)
 include(GoogleTest)

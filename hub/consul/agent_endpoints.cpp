@@ -2,6 +2,8 @@
 
 #include "hub/consul/check_output.hpp"
 #include "hub/consul/definitions.hpp"
+#include "hub/consul/filter_fields.hpp"
+#include "hub/consul/go_text.hpp"
 #include "hub/consul/json_fields.hpp"
 #include "hub/consul/request.hpp"
 
@@ -49,10 +51,12 @@ ConsulReply deregister_service(Stores& stores, const ConsulRequest& request) {
     return reply_nothing();
 }
 
-ConsulReply services(Stores& stores, const ConsulRequest&) {
+ConsulReply services(Stores& stores, const ConsulRequest& request) {
     bj::object result;
-    for (const auto& [id, service] : stores.registry.services())
-        result[id] = agent_service_json(service);
+    for (const auto& [id, service] : stores.registry.services()) {
+        bj::value row = agent_service_json(service);
+        if (request.keeps(row)) result[id] = std::move(row);
+    }
     return reply_json(std::move(result));
 }
 
@@ -69,10 +73,12 @@ ConsulReply service(Stores& stores, const ConsulRequest& request) {
 
 // Checks ----------------------------------------------------------------------------------------------------------
 
-ConsulReply checks(Stores& stores, const ConsulRequest&) {
+ConsulReply checks(Stores& stores, const ConsulRequest& request) {
     bj::object result;
-    for (const auto& [id, check] : stores.registry.checks())
-        result[id] = agent_check_json(stores.registry, check);
+    for (const auto& [id, check] : stores.registry.checks()) {
+        bj::value row = agent_check_json(stores.registry, check);
+        if (request.keeps(row)) result[id] = std::move(row);
+    }
     return reply_json(std::move(result));
 }
 
@@ -166,7 +172,9 @@ ConsulReply members(Stores& stores, const ConsulRequest& request) {
         return reply_text(500, "Network segments are not supported in this version of Consul");
     auto member = member_json(stores.node);
     if (request.has("wan")) member["Name"] = std::string(kNodeName) + "." + std::string(kDatacenter);
-    return reply_json(bj::array{std::move(member)});
+    bj::array result;
+    if (bj::value row = std::move(member); request.keeps(row)) result.push_back(std::move(row));
+    return reply_json(std::move(result));
 }
 
 ConsulReply version(Stores&, const ConsulRequest&) {
@@ -185,9 +193,9 @@ std::span<const Route> agent_routes() {
         {"/v1/agent/service/register", {Method::put}, &register_service, {"replace-existing-checks"}},
         {"/v1/agent/service/deregister/", put_or_get, &deregister_service},
         {"/v1/agent/service/maintenance/", {Method::put}, &service_maintenance, {"enable", "reason"}},
-        {"/v1/agent/services", {Method::get}, &services, {"filter"}},
+        {"/v1/agent/services", {Method::get}, &services, {"filter"}, service_fields()},
         {"/v1/agent/service/", {Method::get}, &service, {"hash"}},
-        {"/v1/agent/checks", {Method::get}, &checks, {"filter"}},
+        {"/v1/agent/checks", {Method::get}, &checks, {"filter"}, check_fields()},
         {"/v1/agent/check/register", {Method::put}, &register_check},
         {"/v1/agent/check/deregister/", put_or_get, &deregister_check},
         {"/v1/agent/check/pass/", put_or_get, &report_as<CheckStatus::passing>, {"note"}},
@@ -197,7 +205,7 @@ std::span<const Route> agent_routes() {
         {"/v1/agent/maintenance", {Method::put}, &node_maintenance, {"enable", "reason"}},
         {"/v1/agent/self", {Method::get}, &self},
         {"/v1/agent/version", {Method::get}, &version},
-        {"/v1/agent/members", {Method::get}, &members, {"wan", "segment", "filter"}},
+        {"/v1/agent/members", {Method::get}, &members, {"wan", "segment", "filter"}, member_fields()},
         {"/v1/acl/", {Method::get, Method::put, Method::post, Method::delete_}, &access_control},
     }};
     return routes;

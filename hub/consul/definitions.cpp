@@ -150,6 +150,8 @@ Result<CheckDefinition> validate(WrittenCheck written, std::string_view bad_stat
     return std::move(written.definition);
 }
 
+} // namespace
+
 void parse_tagged_addresses(JsonFields& fields, ServiceDefinition& service) {
     const auto* object = fields.object("TaggedAddresses");
     if (!object) return;
@@ -167,6 +169,8 @@ void parse_tagged_addresses(JsonFields& fields, ServiceDefinition& service) {
         fields.take_error(address);
     }
 }
+
+namespace {
 
 /// Consul adds what the address itself says.
 void add_tagged_addresses(ServiceDefinition& service) {

@@ -100,6 +100,18 @@ std::optional<std::int64_t> JsonFields::number(std::string_view name) {
     return std::nullopt;
 }
 
+std::uint64_t JsonFields::unsigned_number(std::string_view name) {
+    const auto* value = find(name);
+    if (!value) return 0;
+    boost::json::error_code failed;
+    if (value->is_number()) {
+        const auto number = value->to_number<std::uint64_t>(failed);
+        if (!failed) return number;
+    }
+    fail(name, "a whole number from 0");
+    return 0;
+}
+
 Duration JsonFields::duration(std::string_view name) {
     const auto* value = find(name);
     if (!value) return {};

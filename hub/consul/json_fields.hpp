@@ -25,6 +25,8 @@ public:
     std::string text(std::string_view name);
     bool flag(std::string_view name);
     std::optional<std::int64_t> number(std::string_view name);
+    /// Absent: 0.
+    std::uint64_t unsigned_number(std::string_view name);
     /// Go's text ("10s") or nanoseconds as a number.
     Duration duration(std::string_view name);
     std::vector<std::string> texts(std::string_view name);

@@ -2,17 +2,13 @@
 #include <array>
 #include <charconv>
 
+#include "hub/consul/limits.hpp"
 #include "hub/consul/request.hpp"
 
 namespace flotilla::hub::consul {
 namespace {
 
 namespace bj = boost::json;
-
-constexpr std::size_t kValueBytesMax = 512 * 1024; // Consul's kv_max_value_size
-
-constexpr std::size_t kKeysMax = 100'000;
-constexpr std::size_t kBytesMax = 256 * 1024 * 1024;
 
 ConsulReply missing(std::uint64_t index) { return {.status = 404, .content_type = "", .index = index}; }
 
@@ -81,13 +77,13 @@ ConsulReply put(Stores& stores, const ConsulRequest& request) {
     const auto& key = request.argument;
     if (key.empty()) return reply_text(400, "Missing key name");
     if (auto refused = refuse_conflict(request, {"cas", "acquire", "release"})) return std::move(*refused);
-    if (request.body.size() > kValueBytesMax) {
+    if (request.body.size() > kKvValueBytesMax) {
         return reply_text(413, "Request body(" + std::to_string(request.body.size()) +
-                                   " bytes) too large, max size: " + std::to_string(kValueBytesMax) + " bytes.");
+                                   " bytes) too large, max size: " + std::to_string(kKvValueBytesMax) + " bytes.");
     }
     const auto* existing = stores.kv.find(key);
-    if (!existing && stores.kv.entries().size() >= kKeysMax) return reply_full("keys", kKeysMax);
-    if (stores.kv.bytes() + request.body.size() > kBytesMax) return reply_full("bytes of values", kBytesMax);
+    if (auto full = reply_if_full(stores, {.keys = existing ? 0u : 1u, .bytes = request.body.size()}))
+        return std::move(*full);
     const auto flags = number(request, "flags");
     const auto expected = number(request, "cas");
     // 500 for what is no number too: Consul's answer.

@@ -50,6 +50,7 @@ std::uint64_t KvState::index_of_prefix(std::string_view prefix) const {
 }
 
 void KvState::touch(std::string_view key, std::uint64_t at) {
+    changes_.undo.number(last_index_);
     last_index_ = at;
     changes_.touch(Table::kv, key);
     changes_.touch(Table::meta, "kv");
@@ -58,13 +59,19 @@ void KvState::touch(std::string_view key, std::uint64_t at) {
 void KvState::write(std::string_view key, std::string value, std::uint64_t flags, Lock lock) {
     const auto found = entries_.find(key);
     const bool fresh = found == entries_.end();
+    if (!fresh) {
+        const auto& same = found->second;
+        if (same.session == lock.session && same.lock_index == lock.index && same.value == value && same.flags == flags)
+            return;
+    }
+    changes_.undo.entry(entries_, key);
+    changes_.undo.number(bytes_);
     auto& entry = fresh ? entries_[std::string(key)] : found->second;
-    const bool same_lock = entry.session == lock.session && entry.lock_index == lock.index;
-    if (!fresh && same_lock && entry.value == value && entry.flags == flags) return;
     const auto at = index_.next();
     if (fresh) {
         entry.key = key;
         entry.create_index = at;
+        changes_.undo.entry(tombstones_, key);
         tombstones_.erase(entry.key);
     }
     bytes_ += value.size() - entry.value.size();
@@ -112,10 +119,12 @@ bool KvState::release(std::string_view key, std::string value, std::uint64_t fla
 }
 
 void KvState::erase(Entries::iterator at, std::uint64_t index) {
+    changes_.undo.entry(tombstones_, at->first);
+    changes_.undo.number(bytes_);
     tombstones_[at->first] = index;
     touch(at->first, index);
     bytes_ -= at->second.value.size();
-    entries_.erase(at);
+    changes_.undo.erase(entries_, at);
     if (tombstones_.size() > kTombstonesMax) drop_old_tombstones();
 }
 

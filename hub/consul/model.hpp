@@ -11,6 +11,8 @@
 
 #include <flotilla/aio/deadline.hpp>
 
+#include "hub/consul/undo_log.hpp"
+
 namespace flotilla::hub::consul {
 
 enum class CheckStatus : unsigned char { passing, warning, critical };
@@ -99,14 +101,16 @@ struct RegisteredCheck {
 /// Consul's one counter over everything: every change takes the next number. It never goes back.
 struct Index {
     std::uint64_t current = 1;
-    std::uint64_t next() { return ++current; }
+    std::optional<std::uint64_t> shared_from; ///< in a transaction, whose changes share one number: where it began
+    std::uint64_t next() { return current = shared_from.value_or(current) + 1; }
 };
 
 /// What has changed since the journal last looked.
-enum class Table : unsigned char { service, check, kv, session, meta };
+enum class Table : unsigned char { service, check, kv, session, meta, node, node_service, node_check };
 struct ChangeLog {
     std::set<std::pair<Table, std::string>> changed;
     std::uint64_t version = 0; ///< grows with every change
+    UndoLog undo;
 
     void touch(Table table, std::string_view id) {
         changed.emplace(table, id);

@@ -89,6 +89,28 @@ void RegistryState::touch_check(const RegisteredCheck& check, std::uint64_t at) 
     }
 }
 
+void RegistryState::note_instances_elsewhere(const std::string& name, std::uint64_t at, bool left) {
+    const auto key = folded(name);
+    changes_.undo.entry(service_indexes_, key);
+    if (left || !services_named(name).empty()) {
+        service_indexes_[key] = at;
+        return;
+    }
+    changes_.undo.number(extinction_index_);
+    extinction_index_ = at;
+    service_indexes_.erase(key);
+}
+
+void RegistryState::note_change_elsewhere(Table table, std::uint64_t at) {
+    changes_.undo.number(services_index_);
+    changes_.undo.number(checks_index_);
+    changes_.undo.number(node_index_);
+    if (table != Table::node_check) services_index_ = at;
+    if (table == Table::node_check) checks_index_ = at;
+    node_index_ = at;
+    changes_.touch(Table::meta, "registry");
+}
+
 void RegistryState::register_service(ServiceDefinition definition, std::vector<CheckDefinition> checks,
                                      bool replace_checks, Instant now) {
     const auto id = definition.id;

@@ -69,6 +69,11 @@ public:
     std::uint64_t checks_index() const { return checks_index_; }
     std::uint64_t node_index() const { return node_index_; }
 
+    /// Another node's instances of a name, or their checks, have changed; `left`: it has some still.
+    void note_instances_elsewhere(const std::string& name, std::uint64_t at, bool left);
+    /// A node, service or check of another node has changed.
+    void note_change_elsewhere(Table table, std::uint64_t at);
+
     /// Checks that turned critical or went since the last call: sessions bound to them end.
     std::vector<std::string> take_failed_checks() { return std::exchange(failed_checks_, {}); }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "hub/consul/go_text.hpp"
+
 namespace flotilla::hub::consul {
 
 bool ConsulRequest::has(std::string_view name) const {
@@ -37,20 +39,12 @@ ConsulReply reply_full(std::string_view what, std::size_t limit) {
     return reply_text(503, "the registry is full: it holds at most " + std::to_string(limit) + " " + std::string(what));
 }
 
-std::optional<bool> parse_go_bool(std::string_view text) {
-    for (const auto* yes : {"1", "t", "T", "true", "TRUE", "True"}) {
-        if (text == yes) return true;
-    }
-    for (const auto* no : {"0", "f", "F", "false", "FALSE", "False"}) {
-        if (text == no) return false;
-    }
-    return std::nullopt;
-}
-
 std::optional<bool> read_flag(const ConsulRequest& request, std::string_view name) {
     if (!request.has(name)) return false;
     const auto text = request.parameter(name);
-    return text.empty() ? std::optional(true) : parse_go_bool(text);
+    if (text.empty()) return true;
+    const auto flag = parse_go_bool(text);
+    return flag ? std::optional(*flag) : std::nullopt;
 }
 
 bool has_node_meta(const ConsulRequest& request, const std::map<std::string, std::string>& meta) {

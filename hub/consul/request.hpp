@@ -14,6 +14,7 @@
 
 #include <flotilla/http/message.hpp>
 
+#include "hub/consul/filter.hpp"
 #include "hub/consul/stores.hpp"
 
 namespace flotilla::hub::consul {
@@ -35,11 +36,14 @@ struct ConsulRequest {
     Duration wait{};
     /// As index, for answers that are compared by content.
     std::string hash;
+    std::optional<Filter> filter; ///< read once, however often a blocking query asks again
 
     bool has(std::string_view name) const;
     /// The first of that name; empty when absent.
     std::string_view parameter(std::string_view name) const;
     std::vector<std::string_view> all(std::string_view name) const;
+    /// Whether `?filter=` keeps this row of the answer; without one every row stays.
+    bool keeps(const boost::json::value& row) const { return !filter || filter->matches(row); }
     /// Whether a blocking query has to wait on.
     bool waits_past(std::uint64_t current) const { return index != 0 && current <= index; }
 };
@@ -73,17 +77,19 @@ struct Route {
     /// The query parameters it takes besides those that every route takes (`dc`, `index`, `wait`, ...). Any other one
     /// is refused, since to ignore it would be to answer another question.
     std::vector<std::string_view> parameters = {};
+    /// What `filter`, where it is one of them, may name in the rows of the answer.
+    std::span<const FilterField> filter_fields = {};
 };
 
 std::span<const Route> agent_routes();
 std::span<const Route> catalog_routes();
+std::span<const Route> external_routes();
+std::span<const Route> transaction_routes();
 std::span<const Route> kv_routes();
 std::span<const Route> session_routes();
 
 /// The path among those above that serves `path`, which is still encoded; empty: none.
 std::string_view route_of(std::string_view path);
-/// Go's spellings: "1", "t", "true", "0", "F", "False", ...; nullopt: none of them.
-std::optional<bool> parse_go_bool(std::string_view text);
 /// A parameter that is on when it is there, unless it says otherwise; nullopt: it says something else.
 std::optional<bool> read_flag(const ConsulRequest& request, std::string_view name);
 

@@ -25,7 +25,8 @@ constexpr std::array<std::string_view, 12> kCommonParameters{
 /// The routes of the longest path that serves `path`.
 std::vector<const Route*> find_routes(std::string_view path) {
     std::vector<const Route*> found;
-    for (const auto routes : {agent_routes(), catalog_routes(), kv_routes(), session_routes()}) {
+    for (const auto routes :
+         {agent_routes(), catalog_routes(), external_routes(), kv_routes(), session_routes(), transaction_routes()}) {
         for (const auto& route : routes) {
             const bool matches = route.path.ends_with('/') ? path.starts_with(route.path) : path == route.path;
             if (!matches || (!found.empty() && route.path.size() < found.front()->path.size())) continue;
@@ -136,8 +137,16 @@ std::optional<ConsulReply> read_query_options(ConsulRequest& request) {
     if (!request.parameter("sg").empty()) return reply_text(500, "sameness groups are not supported in consul CE");
     if (const auto datacenter = request.parameter("dc"); !datacenter.empty() && datacenter != kDatacenter)
         return reply_text(500, "No path to datacenter");
-    // Answering unfiltered would be wrong quietly.
-    if (request.has("filter")) return reply_text(400, "filter expressions are not supported here");
+    return std::nullopt;
+}
+
+std::optional<ConsulReply> read_filter(ConsulRequest& request) {
+    const auto expression = request.parameter("filter");
+    if (expression.empty()) return std::nullopt;
+    auto filter = Filter::parse(expression, request.route->filter_fields);
+    // 500: what Consul answers.
+    if (!filter) return reply_text(500, filter.error().message());
+    request.filter = std::move(*filter);
     return std::nullopt;
 }
 
@@ -172,7 +181,8 @@ std::optional<ConsulReply> prepare(ConsulRequest& request, std::string_view path
     request.route = *route;
     request.argument = http::percent_decode(path.substr(request.route->path.size())).value_or("");
     if (auto refused = refuse_unknown_parameters(request)) return refused;
-    return read_query_options(request);
+    if (auto refused = read_query_options(request)) return refused;
+    return read_filter(request);
 }
 
 ConsulReply answer(Stores& stores, const ConsulRequest& request) {

@@ -53,6 +53,12 @@ std::string_view kind_of(Table table) {
         return "session";
     case Table::meta:
         return "meta";
+    case Table::node:
+        return "node";
+    case Table::node_service:
+        return "node_service";
+    case Table::node_check:
+        return "node_check";
     }
     return "meta";
 }
@@ -122,6 +128,12 @@ Session read(SessionRow row) {
     return session;
 }
 
+template <class Map>
+std::optional<std::string> entry_of(const Map& map, const std::string& key) {
+    const auto found = map.find(key);
+    return found == map.end() ? std::nullopt : std::optional(json::write(found->second));
+}
+
 std::optional<std::string> document_of(const Stores& stores, Table table, const std::string& id) {
     switch (table) {
     case Table::service:
@@ -141,6 +153,12 @@ std::optional<std::string> document_of(const Stores& stores, Table table, const 
         return std::nullopt;
     case Table::meta:
         return json::write(stores.registry.meta());
+    case Table::node:
+        return entry_of(stores.external.nodes(), id);
+    case Table::node_service:
+        return entry_of(stores.external.services(), id);
+    case Table::node_check:
+        return entry_of(stores.external.checks(), id);
     }
     return std::nullopt;
 }
@@ -160,6 +178,9 @@ struct Loaded {
     std::vector<RegisteredCheck> checks;
     std::vector<KvEntry> entries;
     std::vector<Session> sessions;
+    std::vector<ExternalNode> nodes;
+    std::vector<ExternalService> node_services;
+    std::vector<ExternalCheck> node_checks;
 };
 
 template <class T, class Into>
@@ -177,6 +198,9 @@ Result<void> append(const StoredRow& row, Into& into) {
 Result<void> load(const StoredRow& row, Loaded& loaded) {
     if (row.kind == "service") return append<RegisteredService>(row, loaded.services);
     if (row.kind == "check") return append<CheckRow>(row, loaded.checks);
+    if (row.kind == "node") return append<ExternalNode>(row, loaded.nodes);
+    if (row.kind == "node_service") return append<ExternalService>(row, loaded.node_services);
+    if (row.kind == "node_check") return append<ExternalCheck>(row, loaded.node_checks);
     if (row.kind == "session") return append<SessionRow>(row, loaded.sessions);
     if (row.kind == "kv") {
         auto entry = read_document<KvRow>(row);
@@ -222,6 +246,9 @@ Result<void> restore(Stores& stores, const std::vector<StoredRow>& rows, Instant
     if (loaded.node.node_id.empty()) return {}; // the first start
     stores.node.id = loaded.node.node_id;
     stores.index.current = loaded.node.index;
+    // Nodes have no index of their own on disk; this one is never below theirs.
+    stores.external.restore(loaded.meta.node_index, std::move(loaded.nodes), std::move(loaded.node_services),
+                            std::move(loaded.node_checks));
     stores.registry.restore(std::move(loaded.meta), std::move(loaded.services), std::move(loaded.checks), now);
     stores.kv.restore(loaded.node.kv_index, std::move(loaded.entries));
     stores.sessions.restore(loaded.node.session_index, std::move(loaded.sessions), now);

@@ -35,6 +35,9 @@ void check_rows(const Stores& stores, Instant now) {
     require(again.registry.services().size() == stores.registry.services().size(), "services were lost");
     require(again.registry.checks().size() == stores.registry.checks().size(), "checks were lost");
     require(again.sessions.sessions().size() == stores.sessions.sessions().size(), "sessions were lost");
+    require(again.external.nodes().size() == stores.external.nodes().size(), "external nodes were lost");
+    require(again.external.services().size() == stores.external.services().size(), "external services were lost");
+    require(again.external.checks() == stores.external.checks(), "external checks changed");
     for (const auto& [id, service] : stores.registry.services()) {
         const auto* same = again.registry.service(id);
         require(same && same->definition == service.definition, "a service changed");
