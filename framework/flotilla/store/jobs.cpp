@@ -42,7 +42,12 @@ struct JobRunner::Impl {
     std::map<std::string, Handler, std::less<>> handlers;
     Statistics statistics;
     std::string unhandled; ///< kinds of waiting jobs without a handler
-    AgeGauge lag, retried, parked;
+    /// Of the runner that runs: a process has others, which only know the handlers.
+    struct Ages {
+        AgeGauge lag, retried, parked;
+        Ages(World& world, Metrics& metrics);
+    };
+    std::optional<Ages> ages;
     std::size_t in_flight = 0;
     std::vector<jobs::Finish> ended; ///< outcomes to be noted
     Instant next_forget{};
@@ -51,11 +56,7 @@ struct JobRunner::Impl {
     Timer timer{world, [](void* self) { static_cast<Impl*>(self)->wake.notify(); }, this};
 
     Impl(World& w, Database& d, Logger l, Metrics& m, Options o)
-        : world(w), database(d), log(std::move(l)), metrics(m), options(o),
-          lag(w, m, "flotilla_jobs_lag_seconds", "How long the job that is due first has waited for its try"),
-          retried(w, m, "flotilla_jobs_oldest_retried_seconds",
-                  "Age of the oldest job that has failed and waits for another try"),
-          parked(w, m, "flotilla_jobs_oldest_parked_seconds", "How long the job that was parked first is parked") {
+        : world(w), database(d), log(std::move(l)), metrics(m), options(o) {
         next_forget = next_count = world.monotonic();
     }
 
@@ -77,6 +78,13 @@ struct JobRunner::Impl {
     task<Result<void>> attempt(Context& parent, const jobs::TakenJob& job);
 };
 
+JobRunner::Impl::Ages::Ages(World& world, Metrics& metrics)
+    : lag(world, metrics, "flotilla_jobs_lag_seconds", "How long the job that is due first has waited for its try"),
+      retried(world, metrics, "flotilla_jobs_oldest_retried_seconds",
+              "Age of the oldest job that has failed and waits for another try"),
+      parked(world, metrics, "flotilla_jobs_oldest_parked_seconds",
+             "How long the job that was parked first is parked") {}
+
 JobRunner::JobRunner(World& world, Database& database, Logger log, Metrics& metrics, Options options)
     : impl_(std::make_unique<Impl>(world, database, std::move(log), metrics, options)) {}
 JobRunner::~JobRunner() = default;
@@ -92,7 +100,7 @@ Result<void> JobRunner::health() const {
     if (!impl_->unhandled.empty())
         return Error(Kind::unavailable, "jobs wait for which there is no handler: " + impl_->unhandled);
     const auto& now = impl_->statistics;
-    const auto age = impl_->lag.age();
+    const auto age = impl_->ages ? impl_->ages->lag.age() : Duration::zero();
     const bool late = age > impl_->options.lag_max;
     if (now.last_error.empty() && now.parked == 0 && !late) return {};
     auto what = std::to_string(now.queued) + " jobs wait";
@@ -105,6 +113,7 @@ Result<void> JobRunner::health() const {
 task<void> JobRunner::run(Context& context) { return impl_->run(context); }
 
 task<void> JobRunner::Impl::run(Context& context) {
+    ages.emplace(world, metrics);
     co_await scoped(context, [this](Scope& scope) { return look_for_work(scope); });
     if (ended.empty()) co_return;
     // Not under the context, which has ended: what has been done must be noted. Left as running, the next start takes
@@ -221,7 +230,7 @@ task<void> JobRunner::Impl::count(Context& context) {
         if (!context.cancelled()) log.warning(context, "cannot count the jobs", {{"error", oldest.error().message()}});
         co_return;
     }
-    retried.set(*oldest);
+    ages->retried.set(*oldest);
     take_counts(*backlog);
 }
 
@@ -241,8 +250,8 @@ void JobRunner::Impl::take_counts(const std::vector<jobs::Backlog>& backlog) {
         if (kind.queued == 0 || handlers.contains(kind.kind)) continue;
         unhandled += (unhandled.empty() ? "" : ", ") + kind.kind;
     }
-    lag.set(first_due);
-    parked.set(first_parked);
+    ages->lag.set(first_due);
+    ages->parked.set(first_parked);
     metrics.gauge("flotilla_jobs_queued", "Durable jobs waiting for a try").set(statistics.queued);
     metrics.gauge("flotilla_jobs_parked", "Durable jobs given up, waiting for a person").set(statistics.parked);
 }

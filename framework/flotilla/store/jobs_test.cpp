@@ -421,6 +421,7 @@ TEST_F(JobsTest, LagIsOfDueJobsOnly) {
     enqueue("a");
     Event done;
     run_until(done, [&](Context& context, std::string_view) -> task<Result<void>> {
+        const JobRunner of_another_loop(store.world(), store.database(), log, metrics);
         // Until it was counted.
         while (shown(metrics, "flotilla_jobs_lag_seconds") <= 0)
             if (const auto slept = co_await sleep_for(context, std::chrono::milliseconds(1)); !slept) co_return slept;
