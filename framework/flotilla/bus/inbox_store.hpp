@@ -45,6 +45,13 @@ struct Parked {
     std::string message; ///< JSON
 };
 
+/// What a consumer has set aside of a partition, each producer's in order, at most `limit`.
+task<Result<std::vector<Parked>>> load_parked(Context& context, Database& database, std::string consumer,
+                                              std::string topic, std::uint32_t partition, std::int64_t limit);
+/// Since when the first of them is set aside; nullopt: there is none.
+task<Result<std::optional<Timestamp>>> parked_since(Context& context, Database& database, std::string consumer,
+                                                    std::string topic, std::uint32_t partition);
+
 /// Calls the handler with what was set aside and, when it succeeds, takes it out, in one transaction.
 Result<void> replay(Transaction& transaction, const std::string& id, const Message& message,
                     const EventHandler& handler);

@@ -76,6 +76,7 @@ struct Host::Impl {
     Result<void> listen();
     void make_background();
     void make_checks();
+    Result<void> inbox_health() const;
     void publish_figures();
     void start(Scope& background);
     void spawn(Scope& background, std::string_view what, task<void> work);
@@ -158,7 +159,8 @@ void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
     if (!impl_->database) throw std::logic_error("host.perform() needs host.database() first");
     if (!impl_->jobs) {
         impl_->jobs =
-            std::make_unique<JobRunner>(impl_->world, *impl_->database, impl_->process.log, impl_->process.metrics);
+            std::make_unique<JobRunner>(impl_->world, *impl_->database, impl_->process.log, impl_->process.metrics,
+                                        JobRunner::Options{.lag_max = impl_->options.lag_max});
     }
     impl_->jobs->handle(std::string(kind), std::move(handler));
 }
@@ -222,12 +224,13 @@ Result<void> Host::Impl::listen() {
 
 void Host::Impl::make_background() {
     if (database && primary) {
-        relay = std::make_unique<OutboxRelay>(world, *database, *bus, options.service, process.log, process.metrics);
+        relay = std::make_unique<OutboxRelay>(world, *database, *bus, options.service, process.log, process.metrics,
+                                              OutboxRelay::Options{.lag_max = options.lag_max});
         for (const auto& subscribed : subscriptions) {
             for (std::uint32_t partition = 0; partition < subscribed.partitions; ++partition) {
-                consumers.push_back(std::make_unique<Consumer>(world, *database, *bus, subscribed.topic, partition,
-                                                               options.service, options.instance, subscribed.handler,
-                                                               process.log, process.metrics, Consumer::Options{}));
+                consumers.push_back(std::make_unique<Consumer>(
+                    world, *database, *bus, subscribed.topic, partition, options.service, options.instance,
+                    subscribed.handler, process.log, process.metrics, Consumer::Options{.lag_max = options.lag_max}));
             }
         }
     }
@@ -253,25 +256,19 @@ void Host::Impl::make_checks() {
     health.add("registry", [this] { return registry->health(); }, false);
     if (!relay) return;
     health.add("bus", [this] { return bus->health(); }, false);
-    health.add(
-        "outbox",
-        [this]() -> Result<void> {
-            const auto& now = relay->statistics();
-            if (now.last_error.empty()) return {};
-            return Error(Kind::unavailable, std::to_string(now.waiting) + " events wait: " + now.last_error);
-        },
-        false);
-    if (!jobs) return;
-    health.add(
-        "jobs",
-        [this]() -> Result<void> {
-            const auto& now = jobs->statistics();
-            const bool no_job_fails = now.last_error.empty() && now.parked == 0;
-            if (no_job_fails || !now.database_error.empty()) return jobs->health();
-            return Error(Kind::unavailable, std::to_string(now.queued) + " jobs wait, " + std::to_string(now.parked) +
-                                                " are parked: " + now.last_error);
-        },
-        false);
+    health.add("outbox", [this] { return relay->health(); }, false);
+    if (!consumers.empty()) health.add("inbox", [this] { return inbox_health(); }, false);
+    if (jobs) health.add("jobs", [this] { return jobs->health(); }, false);
+}
+
+Result<void> Host::Impl::inbox_health() const {
+    std::string what;
+    for (const auto& consumer : consumers) {
+        const auto fine = consumer->health();
+        if (!fine) what += (what.empty() ? "" : "; ") + fine.error().message();
+    }
+    if (what.empty()) return {};
+    return Error(Kind::unavailable, std::move(what));
 }
 
 task<void> Host::Impl::prune_idempotency(Context& context) {
