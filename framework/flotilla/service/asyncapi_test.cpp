@@ -74,7 +74,8 @@ constexpr auto kExpected = R"({
     "schemas": {
       "Launched": {"type": "object", "properties": {"shipId": {"type": "string"}}, "required": ["shipId"]},
       "Moved": {"type": "object",
-                "properties": {"shipId": {"type": "string"}, "knots": {"type": "integer", "format": "int32"}},
+                "properties": {"shipId": {"type": "string"}, "knots": {"type": "integer", "format": "int32",
+                               "minimum": -2147483648, "maximum": 2147483647}},
                 "required": ["shipId", "knots"]},
       "CloudEvent": {
         "type": "object",
