@@ -48,6 +48,7 @@ struct Host::Impl {
     std::unique_ptr<Bus> bus;
     std::unique_ptr<Database> database;
     Migrations migrations;
+    Backfills backfills;
     HealthChecks health;
     RequestPipeline pipeline;
     std::unique_ptr<JobRunner> jobs;
@@ -110,7 +111,7 @@ void Host::use(std::unique_ptr<Registry> registry, std::unique_ptr<Bus> bus) {
     impl_->bus = std::move(bus);
 }
 
-Database& Host::database(Migrations migrations) {
+Database& Host::database(Migrations migrations, Backfills backfills) {
     if (impl_->database) throw std::logic_error("host.database() was called twice");
     auto& options = impl_->options;
     const auto url =
@@ -120,6 +121,7 @@ Database& Host::database(Migrations migrations) {
     impl_->database = std::move(*opened);
     impl_->database->report_to(impl_->process.metrics);
     impl_->migrations = migrations;
+    impl_->backfills = backfills;
     impl_->pipeline.use_database(*impl_->database);
     add_check("database", [this] { return impl_->database->health(); }, true);
     return *impl_->database;
@@ -191,6 +193,7 @@ task<Result<void>> Host::prepare(Context& context) {
     if (impl_->database && impl_->primary) {
         co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
+        co_await must(run_backfills(context, *impl_->database, "service", impl_->backfills, impl_->process.log));
     }
     impl_->pipeline.write_contracts(impl_->topics);
     co_await must(impl_->listen());

@@ -22,6 +22,7 @@
 #include <flotilla/service/body_stream.hpp>
 #include <flotilla/service/client.hpp>
 #include <flotilla/service/options.hpp>
+#include <flotilla/store/backfill.hpp>
 #include <flotilla/store/database.hpp>
 #include <flotilla/store/jobs.hpp>
 
@@ -127,8 +128,9 @@ public:
     Metrics& metrics() const;
     const HostOptions& options() const;
 
-    /// The service's own database; the migrations are applied before the first request. Once per host.
-    Database& database(Migrations migrations);
+    /// The service's own database; the migrations are applied, and then the backfills run, before the first request.
+    /// Once per host.
+    Database& database(Migrations migrations, Backfills backfills = {});
     /// The typed client of another service.
     Client& client(const Service& service);
 
