@@ -46,6 +46,9 @@ if(FLOTILLA_MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# A program loads the libraries it calls, not all that the layers below it may call.
+add_link_options(-Wl,--as-needed)
+
 find_program(FLOTILLA_CCACHE ccache)
 if(FLOTILLA_CCACHE)
   # Paths below the source folder count relatively and the precompiled header by the checksum beside it, so that a

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <flotilla/base/mail_address.hpp>
+
 #include "hub/smtp/mime.hpp"
 
 namespace flotilla::hub {
@@ -68,6 +70,7 @@ struct Totals {
     std::int64_t mails, bytes;
 };
 
+/// As recipients were once indexed.
 std::string lower(std::string_view text) {
     std::string out(text);
     std::ranges::transform(out, out.begin(),
@@ -94,14 +97,16 @@ Heading describe(const IncomingMail& mail) {
 }
 
 bool includes(const std::vector<std::string>& recipients, const std::string& address) {
-    return std::ranges::any_of(recipients, [&](const auto& each) { return lower(each) == lower(address); });
+    const auto key = mail_address_key(address);
+    return std::ranges::any_of(recipients, [&](const auto& each) { return mail_address_key(each) == key; });
 }
 
 Result<void> index_recipients(Transaction& transaction, const std::vector<std::string>& recipients,
                               const std::string& id) {
     for (const std::string& recipient : recipients) {
-        auto added = transaction.execute(
-            "INSERT INTO mail_recipients (address, mail) VALUES ($1, $2) ON CONFLICT DO NOTHING", lower(recipient), id);
+        auto added =
+            transaction.execute("INSERT INTO mail_recipients (address, mail) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                                mail_address_key(recipient), id);
         if (!added) return std::move(added.error());
     }
     return {};
@@ -236,8 +241,9 @@ task<Result<std::vector<MailSummary>>> MailStore::list(Context& context, std::st
         rows = co_await must(database_->select<MailRow>(context,
                                                         std::string(kColumns) +
                                                             "WHERE id IN (SELECT mail FROM mail_recipients WHERE "
-                                                            "address = $1) ORDER BY received_at DESC, id DESC LIMIT $2",
-                                                        lower(to), limit));
+                                                            "address IN ($1, $2)) ORDER BY received_at DESC, id DESC "
+                                                            "LIMIT $3",
+                                                        mail_address_key(to), lower(to), limit));
     }
     std::vector<MailSummary> mails;
     mails.reserve(rows.size());

@@ -57,7 +57,7 @@ public:
 
     /// Answers the id once the mail is durable; for a known mail, that one's. Errors: exhausted (full), unavailable.
     task<Result<std::string>> keep(Context& context, IncomingMail mail);
-    /// The newest `limit` mails, newest last; `to`: only those to that address (without case), empty: all.
+    /// The newest `limit` mails, newest last; `to`: only those to that address (mail_address_key), empty: all.
     task<Result<std::vector<MailSummary>>> list(Context& context, std::string to, std::int64_t limit);
     task<Result<std::optional<MailDetail>>> find(Context& context, std::string id);
     /// Deletes everything. Answers how many mails there were.
