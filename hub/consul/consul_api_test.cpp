@@ -1,9 +1,13 @@
 #include "hub/consul/consul_api.hpp"
 
+#include <filesystem>
+#include <fstream>
+
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/store/sqlite/connection.hpp>
 
 #include "hub/consul/api_bench.hpp"
+#include "hub/consul/journal.hpp"
 
 namespace flotilla::hub::consul {
 namespace {
@@ -115,6 +119,43 @@ TEST(ConsulApi, ChangeThatCannotBeStoredStillWakesReaders) {
         co_await scope.join();
         EXPECT_EQ(answer->status(), 200);
         EXPECT_EQ(answer->body, "new");
+        co_await bench.stop();
+    });
+}
+
+// Goal: instances that a backup remembers are not sent to before they are heard again: their ports may be another
+// fleet's.
+TEST(ConsulApi, RestoredHeartbeatsCountOnceHeardAgain) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        {
+            ApiBench bench(context, folder);
+            co_await bench.ready();
+            co_await bench.put("/v1/agent/service/register",
+                               R"({"Name":"shop","ID":"shop-1","Port":80,"Check":{"TTL":"60s","Status":"passing"}})");
+            co_await bench.stop();
+        }
+        std::ofstream(folder / std::string(Journal::kRestoredMark)) << "";
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        EXPECT_EQ((co_await bench.get("/v1/health/service/shop?passing")).body, "[]");
+        co_await bench.put("/v1/agent/check/pass/service:shop-1");
+        EXPECT_NE((co_await bench.get("/v1/health/service/shop?passing")).body, "[]");
+        EXPECT_FALSE(std::filesystem::exists(folder / std::string(Journal::kRestoredMark)));
+        co_await bench.stop();
+    });
+}
+
+// Goal: a damaged file is the reason that readiness gives, not that it is loading.
+TEST(ConsulApi, DamagedFileIsNamedInHealth) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        std::ofstream(folder / "registry.db") << std::string(8192, 'x');
+        ApiBench bench(context, folder);
+        while (bench.api().health().error().message().find("registry.db is damaged") == std::string::npos) {
+            if (!co_await sleep_for(context, std::chrono::milliseconds(1))) break;
+        }
+        EXPECT_EQ(bench.api().health().error().code(), "database_damaged");
         co_await bench.stop();
     });
 }

@@ -216,7 +216,7 @@ MailDetail to_detail(RawRow row) {
 } // namespace
 
 task<Result<std::unique_ptr<MailStore>>> MailStore::open(Context& context, std::string folder, MailStoreLimits limits) {
-    auto database = open_database(context.world(), "sqlite:" + folder + "/mail.db", "hub-mail");
+    auto database = open_database(context.world(), sqlite_url(folder + "/mail.db"), "hub-mail");
     if (!database) co_return std::move(database.error());
     co_await must((*database)->migrate(context, "mail", kMigrations));
     co_return std::unique_ptr<MailStore>(new MailStore(std::move(*database), limits));

@@ -20,7 +20,7 @@ public:
     constexpr std::int64_t microseconds() const { return microseconds_; }
     constexpr std::int64_t milliseconds() const { return microseconds_ / 1000; }
     std::string to_string() const;
-    /// Accepts RFC 3339 with any offset and up to nine fractional digits (beyond microseconds must be zero).
+    /// Accepts RFC 3339 with any offset and up to nine fractional digits; what is beyond microseconds is cut off.
     static Result<Timestamp> parse(std::string_view text);
     /// The date for HTTP headers (RFC 9110 IMF-fixdate) and for mail (RFC 5322).
     std::string to_http_date() const;

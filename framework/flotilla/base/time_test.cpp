@@ -43,6 +43,18 @@ TEST(Timestamp, ParseLeapSecondIsTheNextSecond) {
               midnight);
 }
 
+// Goal: what Go (RFC3339Nano, which leaves zeros at the end away) and Java (Instant, OffsetDateTime) write is read, to the
+// microsecond; nothing is rounded into the future.
+TEST(Timestamp, ParseNanosecondsKeepsMicroseconds) {
+    const auto noon = microseconds_of("2026-01-31T12:00:00Z");
+    EXPECT_EQ(microseconds_of("2026-01-31T12:00:00.123456789Z"), noon + 123'456);
+    EXPECT_EQ(microseconds_of("2026-01-31T12:00:00.1234567Z"), noon + 123'456);
+    EXPECT_EQ(microseconds_of("2026-01-31T14:00:00.12345678+02:00"), noon + 123'456);
+    EXPECT_EQ(microseconds_of("2026-01-31T12:00:00.000000999Z"), noon);
+    EXPECT_EQ(microseconds_of("2026-01-31T11:59:59.999999999Z"), noon - 1);
+    EXPECT_EQ(microseconds_of("1969-12-31T23:59:59.999999999Z"), -1);
+}
+
 // Goal: the three forms of HTTP's dates mean the same instant, and what to_http_date() writes is read back.
 TEST(Timestamp, HttpDateIsReadInEachForm) {
     const Timestamp now(microseconds_of("2026-01-31T12:00:00Z"));
@@ -88,7 +100,7 @@ TEST(Timestamp, ParseRefusesOtherForms) {
                              "2016-12-31T23:59:60+01:00",
                              "2016-12-31T23:59:61Z",
                              "2026-01-31T08:00:00.Z",
-                             "2026-01-31T08:00:00.1234567Z",
+                             "2026-01-31T08:00:00.1234567890Z",
                              "2026-01-31T08:00:00.1234560001Z",
                              "2026-01-31T08:00:00+24:00",
                              "2026-01-31T08:00:00+01:60",

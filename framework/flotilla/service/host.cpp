@@ -118,11 +118,16 @@ Database& Host::database(Migrations migrations, Backfills backfills) {
     if (impl_->database) throw std::logic_error("host.database() was called twice");
     auto& options = impl_->options;
     const auto url =
-        options.database.empty() ? "sqlite:" + options.data + "/" + options.service + ".db" : options.database;
+        options.database.empty() ? sqlite_url(options.data + "/" + options.service + ".db") : options.database;
     auto opened = open_database(impl_->world, url, options.service);
     if (!opened) throw std::runtime_error(opened.error().message());
     impl_->database = std::move(*opened);
     impl_->database->report_to(impl_->process.metrics);
+    if (!impl_->database->fully_checked() && impl_->primary) {
+        log().warning(
+            "the database is too large to be looked through for damage at the start; ./flotilla backup does it",
+            {{"database", url}});
+    }
     impl_->migrations = migrations;
     impl_->backfills = backfills;
     impl_->pipeline.use_database(*impl_->database);
