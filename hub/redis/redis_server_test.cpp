@@ -58,6 +58,35 @@ TEST(RedisServer, ProtocolErrorsEndTheSession) {
     EXPECT_EQ(person.receive_all(), "-ERR Protocol error: expected '$', got '!'\r\n");
 }
 
+// Goal: HTTP and TLS on this port, which a page in a browser can send, end the connection before anything behind their
+// first line is executed, and the log says so in words.
+TEST(RedisServer, OtherProtocolsAreCutOff) {
+    BusServer bus;
+    RedisClient client = bus.connect();
+    for (const std::string_view begin : {"POST / HTTP/1.1\r\nHost: 127.0.0.1:6380\r\n\r\n\r\n", "host: x\r\n",
+                                         "\x16\x03\x01\x02\x00\n", "XADD s 1-1 n 1\r\nPOST / HTTP/1.1\r\n"}) {
+        SocketClient page = SocketClient::tcp(bus.port());
+        page.send(std::string(begin) + "SET k owned\r\n");
+        EXPECT_EQ(page.receive_all(), "") << begin;
+        EXPECT_EQ(show(client({"EXISTS", "k"})), ":0") << begin;
+    }
+    EXPECT_EQ(show(client({"XLEN", "s"})), ":1") << "what came before was a command";
+    const std::string log = bus.log();
+    EXPECT_NE(log.find("possible SECURITY ATTACK"), std::string::npos) << log;
+    EXPECT_NE(log.find(R"("protocol":"HTTP","peer":"127.0.0.1:)"), std::string::npos) << log;
+    EXPECT_EQ(log.find("SECURITY", log.find("SECURITY") + 1), std::string::npos) << "once a minute: " << log;
+}
+
+// Goal: what a waiting client sent behind its blocking command is cut off as well.
+TEST(RedisServer, HttpBehindABlockingCommandIsCutOff) {
+    const BusServer bus;
+    RedisClient client = bus.connect();
+    SocketClient page = SocketClient::tcp(bus.port());
+    page.send("XREAD BLOCK 20 STREAMS none $\r\nPOST /\r\nSET k owned\r\n");
+    page.receive_all();
+    EXPECT_EQ(show(client({"EXISTS", "k"})), ":0");
+}
+
 // Goal: QUIT is answered before the connection ends; a client that stops sending still gets its replies.
 TEST(RedisServer, LastRepliesLeaveBeforeTheEnd) {
     const BusServer bus;
