@@ -34,8 +34,8 @@ TEST(Timestamp, ParseOffsetsAndFractions) {
     EXPECT_EQ(microseconds_of("2026-01-31T12:00:00.123456000Z"), noon + 123'456);
 }
 
-// Goal: what Go (RFC3339Nano, which leaves zeros at the end away) and Java (Instant, OffsetDateTime) write is read, to the
-// microsecond; nothing is rounded into the future.
+// Goal: what Go (RFC3339Nano, which leaves zeros at the end away) and Java (Instant, OffsetDateTime) write is read, to
+// the microsecond; nothing is rounded into the future.
 TEST(Timestamp, ParseNanosecondsKeepsMicroseconds) {
     const auto noon = microseconds_of("2026-01-31T12:00:00Z");
     EXPECT_EQ(microseconds_of("2026-01-31T12:00:00.123456789Z"), noon + 123'456);
