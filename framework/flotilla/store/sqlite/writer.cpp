@@ -16,6 +16,8 @@ constexpr std::array kGroupBounds{1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 2
 // once.
 constexpr int kCheckpointPages = 4000;
 
+constexpr Duration kLookAtNamesEvery = std::chrono::milliseconds(100);
+
 /// What everybody in a transaction hears that SQLite itself took back.
 Error rolled_back(const Result<void>& outcome) {
     if (!outcome && outcome.error().code() == FileDamage::kCode) return outcome.error();
@@ -118,8 +120,8 @@ void Writer::drain() {
     while (true) {
         auto batch = take_batch();
         if (batch.empty()) return;
-        // Written into a damaged file, or one that has no name any more, it would be acknowledged and lost.
-        (void)connection_->check_names(); // noted as damage
+        look_at_names(batch.front()->client->world());
+        // Written into a damaged file it would be acknowledged and lost.
         if (const auto well = connection_->damage().check(); !well) {
             refuse(batch, well.error());
         } else {
@@ -131,6 +133,16 @@ void Writer::drain() {
     }
 }
 
+/// Written into a file that has no name any more it would be acknowledged and lost. Not with each commit: two looks at
+/// names cost as much as an insert.
+void Writer::look_at_names(const World& world) {
+    const Timestamp now = world.now();
+    const bool recent = now >= names_seen_at_ && now - names_seen_at_ < kLookAtNamesEvery; // the clock may be set back
+    if (recent) return;
+    names_seen_at_ = now;
+    (void)connection_->check_names(); // noted as damage
+}
+
 void Writer::refuse(Requests& batch, const Error& error) {
     for (const auto& request : batch)
         request->outcome = error;
@@ -140,7 +152,8 @@ void Writer::refuse(Requests& batch, const Error& error) {
 
 /// Behind the answers, which need not wait for it. A commit of SQLite's own would not tell of a checkpoint that fails.
 void Writer::tidy() {
-    if (connection_->damage().check()) note_checkpoint(connection_->checkpoint_at(kCheckpointPages));
+    if (connection_->wal_pages() < kCheckpointPages || !connection_->damage().check()) return;
+    note_checkpoint(connection_->checkpoint_at(kCheckpointPages));
 }
 
 void Writer::note_checkpoint(Result<void> outcome) {

@@ -93,6 +93,7 @@ private:
     using Requests = std::vector<std::shared_ptr<WriteRequest>>;
 
     void drain();
+    void look_at_names(const World& world);
     void refuse(Requests& batch, const Error& error);
     void tidy();
     void note_fault();
@@ -111,6 +112,7 @@ private:
     const Options options_;
     std::unique_ptr<Connection> connection_; // the worker's
     int guarded_left_ = 0;                   // the worker's
+    Timestamp names_seen_at_;                // the worker's
 
     mutable std::mutex mutex_;
     std::condition_variable batch_done_;
