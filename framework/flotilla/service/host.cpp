@@ -8,6 +8,7 @@
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/bus/bus.hpp>
+#include <flotilla/bus/channel_consumer.hpp>
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client_load.hpp>
 #include <flotilla/http/server.hpp>
@@ -32,8 +33,7 @@ Process::~Process() = default;
 
 struct Host::Impl {
     struct Subscribed {
-        std::string topic;
-        std::uint32_t partitions;
+        TopicUse use;
         EventHandler handler;
     };
 
@@ -56,6 +56,7 @@ struct Host::Impl {
     std::vector<Subscribed> subscriptions;
     std::vector<TopicUse> topics;
     std::vector<std::unique_ptr<Consumer>> consumers;
+    std::vector<std::unique_ptr<ChannelConsumer>> channel_consumers;
     std::map<std::string, std::unique_ptr<Client>, std::less<>> clients;
     std::set<std::string, std::less<>> known_settings;
     std::function<void()> ready;
@@ -76,6 +77,7 @@ struct Host::Impl {
     void open_registry_and_bus();
     Result<void> listen();
     void make_background();
+    void make_consumers(const Subscribed& subscribed);
     void make_checks();
     void publish_figures();
     void start(Scope& background);
@@ -144,11 +146,13 @@ void Host::serve_files(std::string_view prefix, const std::string& folder, http:
     impl_->pipeline.add(prefix, std::move(*files));
 }
 
-void Host::subscribe(std::string_view topic, std::uint32_t partitions, EventHandler handler) {
+void Host::subscribe(TopicUse use, EventHandler handler) {
     // Of two consumers in one group only one would ever hear anything.
-    if (std::ranges::find(impl_->subscriptions, topic, &Impl::Subscribed::topic) != impl_->subscriptions.end())
-        throw std::logic_error("host.on() was called twice for " + std::string(topic));
-    impl_->subscriptions.push_back({std::string(topic), partitions, std::move(handler)});
+    const auto same = [&](const Impl::Subscribed& each) { return each.use.topic == use.topic; };
+    if (std::ranges::any_of(impl_->subscriptions, same))
+        throw std::logic_error("host.on() was called twice for " + std::string(use.topic));
+    use_topic(use);
+    impl_->subscriptions.push_back({use, std::move(handler)});
 }
 
 void Host::use_topic(TopicUse use) { impl_->topics.push_back(use); }
@@ -220,16 +224,24 @@ Result<void> Host::Impl::listen() {
     return {};
 }
 
+void Host::Impl::make_consumers(const Subscribed& subscribed) {
+    const std::string topic(subscribed.use.topic);
+    for (std::uint32_t partition = 0; partition < subscribed.use.partitions; ++partition) {
+        consumers.push_back(std::make_unique<Consumer>(world, *database, *bus, topic, partition, options.service,
+                                                       options.instance, subscribed.handler, process.log,
+                                                       process.metrics, Consumer::Options{}));
+    }
+    if (!subscribed.use.pubsub) return;
+    channel_consumers.push_back(std::make_unique<ChannelConsumer>(world, *database, *bus, topic, options.service,
+                                                                  options.instance, subscribed.handler, process.log,
+                                                                  process.metrics, ChannelConsumer::Options{}));
+}
+
 void Host::Impl::make_background() {
     if (database && primary) {
         relay = std::make_unique<OutboxRelay>(world, *database, *bus, options.service, process.log, process.metrics);
-        for (const auto& subscribed : subscriptions) {
-            for (std::uint32_t partition = 0; partition < subscribed.partitions; ++partition) {
-                consumers.push_back(std::make_unique<Consumer>(world, *database, *bus, subscribed.topic, partition,
-                                                               options.service, options.instance, subscribed.handler,
-                                                               process.log, process.metrics, Consumer::Options{}));
-            }
-        }
+        for (const auto& subscribed : subscriptions)
+            make_consumers(subscribed);
     }
     make_checks();
     publish_figures();
@@ -331,6 +343,8 @@ void Host::Impl::start(Scope& background) {
     if (relay && jobs) spawn(background, "the job runner", jobs->run(context));
     for (auto& consumer : consumers)
         spawn(background, "a consumer", consumer->run(context));
+    for (auto& consumer : channel_consumers)
+        spawn(background, "a consumer of a channel", consumer->run(context));
     spawn(background, "the registry client", registry->run(context));
     if (primary && options.loops > 1) spawn(background, "the health report", post_health(context));
     spawn(background, "the HTTP server", server.run(context));

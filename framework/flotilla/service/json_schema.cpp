@@ -63,6 +63,13 @@ bj::object string_schema(const TypeDescriptor& type) {
     return schema;
 }
 
+/// RFC 3339 allows fractions of any length; we read nine digits.
+bj::object timestamp_schema() {
+    return {{"type", "string"},
+            {"format", "date-time"},
+            {"pattern", "^[0-9-]{10}[Tt][0-9:]{8}(\\.[0-9]{1,9})?([Zz]|[+-][0-9:]{5})$"}};
+}
+
 bj::object enumeration_schema(const TypeDescriptor& type) {
     bj::array texts;
     for (const auto& enumerator : type.enumerators)
@@ -90,7 +97,7 @@ bj::object JsonSchemas::schema_of(const TypeDescriptor& type) {
     case TypeKind::money:
         return money_schema();
     case TypeKind::timestamp:
-        return {{"type", "string"}, {"format", "date-time"}};
+        return timestamp_schema();
     case TypeKind::optional:
     case TypeKind::patch:
         return nullable(type.element());

@@ -44,6 +44,6 @@ inline constexpr Endpoint<CreateUser, User> create{
 inline constexpr Endpoint<UserId, User> get{
     Method::get, "/users/{id}", {.errors = {user_not_found}, .summary = "Get a user"}};
 
-inline constexpr Topic<UserCreated> created{"user.created", {.key = &UserCreated::user_id}};
+inline constexpr Topic<UserCreated> created{"user.created", {.key = &UserCreated::user_id, .pubsub = true}};
 
 } // namespace user
