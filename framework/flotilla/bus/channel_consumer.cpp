@@ -153,14 +153,12 @@ task<Result<void>> ChannelConsumer::Impl::settle(Context& context, std::shared_p
         const Error& error = settled.error();
         if (inbox::is_outage(error) || !reason.empty()) {
             note_failure(handling, error);
+        } else if (++failures >= options_.attempts_max || error.kind() == Kind::invalid) {
+            reason = error.message(); // what does not match the contract will not do so the next time
+            continue;
         } else {
             log_.warning(handling, "handling an event failed",
                          {{"topic", topic_}, {"consumer", group_}, {"reason", error.message()}});
-            // What does not match the contract will not do so the next time.
-            if (++failures >= options_.attempts_max || error.kind() == Kind::invalid) {
-                reason = error.message();
-                continue;
-            }
         }
         co_await must(sleep_for(context, backoff.next()));
     }
