@@ -98,11 +98,16 @@ class BusHangs(unittest.TestCase):
                 f.eventually(lambda: '"message":"ready"' in log.read_text(), what="the service is ready")
                 port = int(re.search(r'"address":"127.0.0.1:(\d+)"', log.read_text())[1])
                 self.assertEqual(201, f.call(port, "POST", "/users", {"email": "ada@example.com", "name": "Ada"}).status)
-                ready = f.eventually(lambda: (lambda r: r if "the oldest for" in (
-                    r.json()["checks"]["outbox"].get("detail") or "") else None)(readyz(port)), patience=10, what="/readyz tells how long the event waits")
+
+                def told():
+                    ready = readyz(port)
+                    return ready if "the oldest for" in (ready.json()["checks"]["outbox"].get("detail") or "") else None
+
+                ready = f.eventually(told, patience=5, what="/readyz tells how long the event waits")
                 self.assertEqual(200, ready.status)
                 self.assertEqual("degraded", ready.json()["status"])
-                lag = re.search(r"^flotilla_outbox_lag_seconds (\S+)$", f.call(port, "GET", "/metrics").body, re.MULTILINE)
+                metrics = f.call(port, "GET", "/metrics").body
+                lag = re.search(r"^flotilla_outbox_lag_seconds (\S+)$", metrics, re.MULTILINE)
                 self.assertGreater(float(lag[1]), 0.2)
             finally:
                 service.kill()

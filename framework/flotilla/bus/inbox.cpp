@@ -432,7 +432,7 @@ void Consumer::Impl::count(const Message& message, Verdict verdict) {
     case Verdict::parked:
         ++statistics_.parked;
         parked_counter_.add();
-        if (oldest_parked_.age() == Duration::zero()) oldest_parked_.set(world_.now());
+        if (!oldest_parked_.waits()) oldest_parked_.set(world_.now());
         break;
     }
 }

@@ -53,6 +53,7 @@ struct OutboxRelay::Impl {
     void accepted(const PartitionKey& key, std::uint64_t first, std::uint64_t last);
     task<Result<void>> measure(Context& context);
     Result<void> health() const;
+    void note_arrival();
     void note_failure(const Context& context, const Error& error);
     void note_success(const Context& context);
     void wake_after(Duration duration) { timer_.arm(world_.monotonic() + duration); }
@@ -97,7 +98,7 @@ OutboxRelay::Impl::Impl(World& world, Database& database, Bus& bus, std::string 
       backoff_(world, options.retry_min, options.retry_max) {}
 
 task<void> OutboxRelay::Impl::run(Context& context) {
-    const auto signal = database_.on_signal("outbox", [this] { wake_.notify(); });
+    const auto signal = database_.on_signal("outbox", [this] { note_arrival(); });
     Scope scope(context);
     scope.spawn(listen(scope.context()));
     std::exception_ptr failure;
@@ -136,7 +137,10 @@ task<void> OutboxRelay::Impl::publish_rounds(Context& context) {
 
 /// One round. True when there may be more to do at once.
 task<Result<bool>> OutboxRelay::Impl::step(Context& context) {
-    if (!loaded_) co_await must(load(context));
+    if (!loaded_) {
+        co_await must(load(context));
+        co_await must(measure(context)); // before the bus is asked anything: it may hang
+    }
     if (compare_ || world_.monotonic() >= compare_at_) co_await must(compare_with_bus(context));
     co_await must(drive_again(context));
     left_ = 0;
@@ -266,7 +270,7 @@ task<Result<void>> OutboxRelay::Impl::number_next(Context& context) {
 
 task<Result<void>> OutboxRelay::Impl::publish_batch(Context& context) {
     if (batch_.empty()) co_return Result<void>();
-    if (lag_.age() == Duration::zero()) lag_.set(batch_.front().time);
+    if (!lag_.waits()) lag_.set(batch_.front().time);
     co_await must(bus_.publish(context, batch_));
     published_counter_.add(batch_.size());
     for (const auto& message : batch_)
@@ -359,6 +363,13 @@ task<Result<void>> OutboxRelay::Impl::measure(Context& context) {
     if (left_ > 0 && left_since_) oldest = left_since_;
     lag_.set(oldest);
     co_return Result<void>();
+}
+
+/// Events were committed. A round may hang in the bus: until the next count they must be in sight.
+void OutboxRelay::Impl::note_arrival() {
+    if (!lag_.waits()) lag_.set(world_.now());
+    waiting_gauge_.set(++statistics_.waiting);
+    wake_.notify();
 }
 
 Result<void> OutboxRelay::Impl::health() const {

@@ -28,6 +28,7 @@ public:
     void set(std::optional<Timestamp> since) {
         since_us_.store(since ? since->microseconds() : kNothing, std::memory_order_relaxed);
     }
+    bool waits() const { return since_us_.load(std::memory_order_relaxed) != kNothing; }
     /// Zero when nothing waits.
     Duration age() const {
         const auto since = since_us_.load(std::memory_order_relaxed);
