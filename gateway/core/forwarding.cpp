@@ -1,11 +1,12 @@
 #include "gateway/core/forwarding.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <limits>
 
 #include <flotilla/http/http1/characters.hpp>
+
+#include "gateway/core/folded_name.hpp"
 
 namespace flotilla::gateway {
 namespace {
@@ -18,39 +19,6 @@ enum class Role : unsigned char {
     max_forwards,
     gateway,        // set by the gateway, so nobody else's counts
     representation, // of the client's own request or answer
-};
-
-/// CGI, WSGI and their like hand over names with other characters than letters and digits made one: there X.Request.Id
-/// and X_Request_Id are x-request-id.
-constexpr auto kFolded = [] {
-    std::array<char, 256> table{};
-    table.fill('-');
-    for (char c = 'a'; c <= 'z'; ++c)
-        table[static_cast<unsigned char>(c)] = table[static_cast<unsigned char>(c - 'a' + 'A')] = c;
-    for (char c = '0'; c <= '9'; ++c)
-        table[static_cast<unsigned char>(c)] = c;
-    return table;
-}();
-
-/// A name as the most lenient of readers sees it.
-class FoldedName {
-public:
-    explicit FoldedName(std::string_view name) : size_(std::min(name.size(), text_.size())) {
-        bool odd = false;
-        for (std::size_t i = 0; i < size_; ++i) {
-            text_[i] = kFolded[static_cast<unsigned char>(name[i])];
-            odd = odd || (text_[i] == '-' && name[i] != '-');
-        }
-        exact_ = !odd;
-    }
-    std::string_view text() const { return {text_.data(), size_}; }
-    /// Every reader sees it so.
-    bool exact() const { return exact_; }
-
-private:
-    std::array<char, 32> text_; // longer than each name below; of a prefix the begin is enough
-    std::size_t size_;
-    bool exact_;
 };
 
 // One look by length and then by name: this runs for every field of every request.
@@ -197,6 +165,7 @@ bool is_request_id(std::string_view text) {
 }
 
 Result<void> check_loop(const http::Headers& headers) {
+    if (!headers.has("via")) return {};
     unsigned visits = 0;
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const auto field = headers[i];

@@ -3,6 +3,7 @@
 
 #include <flotilla/http/problem.hpp>
 
+#include "gateway/core/folded_name.hpp"
 #include "gateway/core/test_fleet.hpp"
 
 // What RFC 9110 and 9112 demand of who stands in between; docs/http.md lists all of it.
@@ -39,6 +40,24 @@ std::string all_values(const http::Headers& headers, std::string_view name) {
         if (headers[i].name == name) all.append(all.empty() ? "" : " | ").append(headers[i].value);
     }
     return all;
+}
+
+// Goal: letters in lower case, digits, and one character for all else, at any size and place; of long names the begin.
+TEST(FoldedName, IsWhatTheMostLenientReaderSees) {
+    for (std::size_t size = 0; size <= 40; ++size) {
+        for (int byte = 1; byte < 256; ++byte) {
+            const char c = static_cast<char>(byte);
+            for (const std::size_t at : {std::size_t{0}, size / 2, size - 1}) {
+                std::string name(size, 'x'), folded(std::min<std::size_t>(size, 32), 'x');
+                const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'), digit = c >= '0' && c <= '9';
+                if (at < size) name[at] = c;
+                if (at < folded.size()) folded[at] = letter ? static_cast<char>(c | 0x20) : digit ? c : '-';
+                const FoldedName made(name);
+                ASSERT_EQ(made.text(), folded) << name;
+                ASSERT_EQ(made.exact(), at >= folded.size() || letter || digit || c == '-') << name;
+            }
+        }
+    }
 }
 
 /// A request by hand that is the last on its connection.

@@ -63,6 +63,19 @@ void append_escaped(std::string& out, unsigned char byte) {
 
 Error bad_path(std::string_view what) { return Error(Kind::invalid, "invalid_path", "the path " + std::string(what)); }
 
+/// Whether a decoded segment becomes a dot segment for whoever splits it at slashes of either kind and drops
+/// parameters: to such a server the path is another one than it was here. For a service of ours it is a text like any
+/// other.
+bool has_dot_segment(std::string_view decoded) {
+    while (true) {
+        const auto end = decoded.find_first_of("/\\");
+        const auto piece = decoded.substr(0, std::min(end, decoded.find(';')));
+        if (piece == "." || piece == "..") return true;
+        if (end == std::string_view::npos) return false;
+        decoded.remove_prefix(end + 1);
+    }
+}
+
 // Appends one segment in its normal form.
 Result<void> append_segment(std::string& out, std::string_view segment) {
     const auto begin = out.size();
@@ -92,7 +105,7 @@ Result<void> append_segment(std::string& out, std::string_view segment) {
     }
     if (!has_separator) return {};
     const auto decoded = http::percent_decode(std::string_view(out).substr(begin));
-    if (!decoded || http::has_dot_segment(*decoded)) return bad_path("has a dot segment behind an escaped slash");
+    if (!decoded || has_dot_segment(*decoded)) return bad_path("has a dot segment behind an escaped slash");
     return {};
 }
 
@@ -126,6 +139,7 @@ Result<std::string_view> normalise_path(std::string_view path, std::string& buff
 }
 
 OwnPage own_page(std::string_view path) {
+    if (path.size() < 2 || std::string_view("lLrRhHmM").find(path[1]) == std::string_view::npos) return OwnPage::none;
     for (const auto page : kOwnPages) {
         if (!http::same_text(path.substr(0, page.size()), page)) continue;
         const auto rest = path.substr(page.size());

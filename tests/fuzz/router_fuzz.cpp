@@ -63,18 +63,6 @@ bool answers(const Route& route, Method method) {
     return !route.method || *route.method == method || (method == Method::head && *route.method == Method::get);
 }
 
-/// "." or ".." alone, or among the pieces between slashes and backslashes, parameters cut off.
-bool is_ambiguous(std::string segment) {
-    std::ranges::replace(segment, '\\', '/');
-    segment += '/';
-    for (std::size_t begin = 0, end = 0; (end = segment.find('/', begin)) != std::string::npos; begin = end + 1) {
-        const auto piece = segment.substr(begin, end - begin);
-        const auto bare = piece.substr(0, piece.find(';'));
-        if (bare == "." || bare == "..") return true;
-    }
-    return false;
-}
-
 void ask(const Router& router, const std::vector<Route>& routes, std::string_view path) {
     const auto allowed = router.allowed(path);
     std::optional<Segments> segments;
@@ -82,7 +70,7 @@ void ask(const Router& router, const std::vector<Route>& routes, std::string_vie
         segments = split(path);
         for (auto& segment : *segments) {
             auto decoded = percent_decode(segment);
-            if (!decoded || is_ambiguous(*decoded)) {
+            if (!decoded || *decoded == "." || *decoded == "..") {
                 segments.reset();
                 break;
             }

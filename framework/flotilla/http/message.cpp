@@ -205,16 +205,6 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
     return decoded;
 }
 
-bool has_dot_segment(std::string_view decoded) {
-    while (true) {
-        const auto end = decoded.find_first_of("/\\");
-        const auto piece = decoded.substr(0, std::min(end, decoded.find(';')));
-        if (piece == "." || piece == "..") return true;
-        if (end == std::string_view::npos) return false;
-        decoded.remove_prefix(end + 1);
-    }
-}
-
 std::string percent_encode(std::string_view text) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     std::string encoded;

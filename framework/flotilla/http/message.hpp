@@ -107,9 +107,6 @@ std::string_view reason_phrase(int status);
 
 /// Percent-decodes; nullopt on an invalid escape or a decoded NUL. plus_is_space for queries.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
-/// Whether a decoded path segment is "." or "..", or becomes one for whoever splits it at slashes of either kind and
-/// drops parameters ("..;x"): others may take such a path for another one (RFC 3986 §5.2.4).
-bool has_dot_segment(std::string_view decoded);
 /// Encodes everything but unreserved characters (RFC 3986 §2.3).
 std::string percent_encode(std::string_view text);
 /// "a=1&b=x%20y" to decoded pairs in order; nullopt on an invalid escape.

@@ -41,7 +41,7 @@ bool parse_pattern(std::string_view pattern, Segments& segments, std::string& pr
         const auto segment = rest.substr(0, rest.find('/'));
         rest.remove_prefix(segment.size());
         segments.push_back(segment);
-        if (has_dot_segment(segment)) {
+        if (segment == "." || segment == "..") {
             problem = "has a dot segment, so no path matches it";
             return false;
         }
@@ -81,14 +81,13 @@ bool split_path(std::string_view path, Segments& segments, std::vector<std::stri
         rest.remove_prefix(1);
         auto segment = rest.substr(0, rest.find('/'));
         rest.remove_prefix(segment.size());
-        const bool escaped = encoded && segment.find('%') != std::string_view::npos;
-        if (escaped) {
+        if (encoded && segment.find('%') != std::string_view::npos) {
             auto decoded = percent_decode(segment);
             if (!decoded) return false;
             segment = storage.emplace_back(std::move(*decoded));
         }
-        const bool suspect = escaped || segment.starts_with('.') || segment.contains('\\');
-        if (suspect && has_dot_segment(segment)) return false;
+        // A dot segment could mean another path to whoever comes after us (RFC 3986 §5.2.4).
+        if (segment == "." || segment == "..") return false;
         segments.push_back(segment);
     }
     return true;

@@ -36,8 +36,7 @@ public:
         std::string_view pattern; ///< as added; for metrics labels
         PathParameters parameters;
     };
-    /// Errors: not_found; method_not_allowed (allowed() tells which would do); invalid (bad escape in the path,
-    /// or a dot segment, also one behind an escaped slash).
+    /// Errors: not_found; method_not_allowed (allowed() tells which would do); invalid (bad escape in the path).
     Result<Match> match(Method method, std::string_view path) const;
     /// The methods a path answers to, for `Allow`: "GET, HEAD, POST". Empty when the path is unknown.
     std::string allowed(std::string_view path) const;

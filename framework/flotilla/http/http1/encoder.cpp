@@ -36,21 +36,16 @@ bool is_callers(KnownField field, bool upgrading) {
     }
 }
 
-/// What was among the caller's fields.
-struct Seen {
-    bool date = false;
-    bool te = false;
-};
+constexpr std::uint32_t bit(KnownField field) { return 1u << static_cast<unsigned>(field); }
 
-/// The caller's fields, lines that stand side by side in one copy.
-Seen append_fields(std::string& out, const Headers& headers, bool upgrading) {
-    Seen seen;
+/// The caller's fields, lines that stand side by side in one copy; returns the bits of those it sent.
+std::uint32_t append_fields(std::string& out, const Headers& headers, bool upgrading) {
+    std::uint32_t sent = 0;
     std::string_view run;
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const auto known = headers.known(i);
         if (!is_callers(known, upgrading)) continue;
-        seen.date = seen.date || known == KnownField::date;
-        seen.te = seen.te || known == KnownField::te;
+        sent |= bit(known);
         const auto line = headers.line(i);
         if (run.data() + run.size() == line.data()) {
             run = {run.data(), run.size() + line.size()};
@@ -60,7 +55,7 @@ Seen append_fields(std::string& out, const Headers& headers, bool upgrading) {
         }
     }
     out.append(run);
-    return seen;
+    return sent;
 }
 
 std::string_view option_of(HeadFraming::Connection connection) {
@@ -116,8 +111,8 @@ void encode_response_head(std::string& out, const ResponseHead& head, const Head
         append_number(out, static_cast<std::uint64_t>(head.status), 10);
         out.append(" ").append(reason_phrase(head.status)).append("\r\n");
     }
-    const auto seen = append_fields(out, head.headers, framing.connection == HeadFraming::Connection::upgrade);
-    if (!seen.date && head.status >= 200) append_field(out, "Date", date);
+    const auto sent = append_fields(out, head.headers, framing.connection == HeadFraming::Connection::upgrade);
+    if ((sent & bit(KnownField::date)) == 0 && head.status >= 200) append_field(out, "Date", date);
     append_framing(out, framing);
 }
 
@@ -126,8 +121,8 @@ bool encode_request_head(std::string& out, const RequestHead& head, std::string_
     if (!is_token(head.method_name) || !is_visible(head.target) || !is_visible(authority)) return false;
     out.append(head.method_name).append(" ").append(head.target).append(" HTTP/1.1\r\n");
     append_field(out, "Host", authority);
-    const auto seen = append_fields(out, head.headers, framing.connection == HeadFraming::Connection::upgrade);
-    append_framing(out, framing, seen.te);
+    const auto sent = append_fields(out, head.headers, framing.connection == HeadFraming::Connection::upgrade);
+    append_framing(out, framing, (sent & bit(KnownField::te)) != 0);
     return true;
 }
 
