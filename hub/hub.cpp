@@ -11,11 +11,14 @@
 #include <flotilla/observe/loop_watch.hpp>
 #include <flotilla/observe/request_durations.hpp>
 
+#include "hub/browser_guard.hpp"
 #include "hub/console_api/console_api.hpp"
 #include "hub/consul/consul_api.hpp"
 #include "hub/data_folder.hpp"
+#include "hub/loopback.hpp"
 #include "hub/redis/redis_thread.hpp"
 #include "hub/smtp/smtp_server.hpp"
+#include "hub/suspicion_log.hpp"
 
 namespace flotilla::hub {
 
@@ -47,6 +50,7 @@ struct Hub::Impl {
     Metrics metrics = {};
     Loop loop = {};
     Event stopping = {};
+    SuspicionLog suspicions{loop.world(), logger};
     bool stop_requested = false;
     bool draining = false;
     int exit_code = 0;
@@ -58,6 +62,7 @@ struct Hub::Impl {
     std::unique_ptr<http::Client> client = {};
     std::unique_ptr<ConsulApi> consul = {};
     std::unique_ptr<ConsoleApi> console = {};
+    std::unique_ptr<BrowserGuard> guard = {};
     std::unique_ptr<http::Server> server = {};
     std::unique_ptr<LoopWatch> watch = {};
     std::map<std::string_view, RequestDurations> durations = {}; ///< by route, made on first use
@@ -78,6 +83,7 @@ struct Hub::Impl {
     task<void> stop_all(Context& context, Scope& services, Scope& serving);
 
     task<void> handle(Context& context, http::Exchange& exchange);
+    task<Handled> refuse(Context& context, http::Exchange& exchange, Error reason);
     task<Handled> handle_api(Context& context, http::Exchange& exchange);
     RequestDurations& durations_of(std::string_view route);
     task<void> health(Context& context, http::Exchange& exchange);
@@ -116,6 +122,14 @@ task<Result<Ports>> Hub::Impl::start(Context& context, const DataFolder& folder)
         world(), [this](Context& each, http::Exchange& exchange) { return handle(each, exchange); }, server_options());
     const Address http_address = co_await must(server->listen(Address::tcp(options.host, options.http_port)));
     ports.http = http_address.port;
+    const bool local = is_loopback(http_address);
+    guard = std::make_unique<BrowserGuard>(
+        BrowserGuard::Options{options.host, local, machine_name(), options.allowed_hosts});
+    if (!local) {
+        logger.warning("the hub listens beyond this machine, and nothing authenticates: everybody who can connect can "
+                       "read mails and change registry and bus; see to it that only the fleet can",
+                       {{"host", options.host}});
+    }
     console = std::make_unique<ConsoleApi>(*mails, describe(ports));
     co_return announce(folder, ports);
 }
@@ -192,11 +206,15 @@ task<void> Hub::Impl::stop_all(Context& context, Scope& services, Scope& serving
 // ---- requests ----
 
 task<void> Hub::Impl::handle(Context& context, http::Exchange& exchange) {
-    const std::string_view path = exchange.request().path();
     const Instant begun = world().monotonic();
     const Method method = exchange.request().method;
+    const auto decoded = http::percent_decode(exchange.request().path()); // one path, however it is escaped
+    const std::string_view path = decoded ? std::string_view(*decoded) : exchange.request().path();
     try {
-        if (path == "/livez") {
+        if (auto allowed = guard->check(exchange.request()); !allowed) {
+            const auto done = co_await refuse(context, exchange, std::move(allowed.error()));
+            durations_of(done.route).observe(method, done.status, world().monotonic() - begun);
+        } else if (path == "/livez") {
             co_await respond_json(context, exchange, 200, R"({"status":"ok"})");
         } else if (path == "/readyz" || path == "/healthz") {
             co_await health(context, exchange);
@@ -211,6 +229,16 @@ task<void> Hub::Impl::handle(Context& context, http::Exchange& exchange) {
         durations_of("").observe(method, 500, world().monotonic() - begun);
         throw; // the server answers 500
     }
+}
+
+task<Handled> Hub::Impl::refuse(Context& context, http::Exchange& exchange, Error reason) {
+    const auto& request = exchange.request();
+    suspicions.warn("possible SECURITY ATTACK: a request was refused that a page in a browser may have caused",
+                    {{"reason", reason.message()},
+                     {"method", request.method_name},
+                     {"path", request.path()},
+                     {"peer", exchange.peer().to_string()}});
+    co_return Handled{"", co_await respond_problem(context, exchange, std::move(reason))};
 }
 
 task<Handled> Hub::Impl::handle_api(Context& context, http::Exchange& exchange) {

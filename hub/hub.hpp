@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/observe/log.hpp>
@@ -14,8 +15,9 @@ namespace flotilla::hub {
 
 struct HubOptions {
     std::filesystem::path data = ".flotilla/hub"; ///< one folder per hub
-    std::string host = "127.0.0.1";
-    std::uint16_t http_port = 8500; ///< Consul API, mail, console, health, metrics. 0 picks a free port
+    std::string host = "127.0.0.1"; ///< nothing authenticates: beyond loopback only where every caller is trusted
+    std::vector<std::string> allowed_hosts = {}; ///< more names that HTTP answers to, see BrowserGuard
+    std::uint16_t http_port = 8500;              ///< Consul API, mail, console, health, metrics. 0 picks a free port
     std::uint16_t redis_port = 6380;
     std::uint16_t smtp_port = 2525;
     Duration drain = std::chrono::seconds(5); ///< at the end, for requests in flight

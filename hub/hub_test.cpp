@@ -220,7 +220,7 @@ TEST(HubDurability, CaughtMailSurvivesKillOncePerMessageId) {
     EXPECT_EQ(detail.at("headers").as_array().at(2), (boost::json::object{{"name", "Subject"}, {"value", "Grüße"}}));
     std::string status;
     hub.http("GET /mail/messages/none", &status);
-    EXPECT_EQ(status, "HTTP/1.1 404 Not Found");
+    EXPECT_TRUE(status.starts_with("HTTP/1.1 404 Not Found\r\n")) << status;
     EXPECT_EQ(hub.http("DELETE /mail/messages"), R"({"deleted":4})");
     EXPECT_EQ(messages(hub).size(), 0u);
     EXPECT_EQ(send_mail(hub, "ada@example.org", mail), "250");
@@ -239,6 +239,77 @@ TEST(HubMail, OddContentComesThrough) {
     EXPECT_EQ(first.at("text"), "été\n.\n..x\n");
 }
 
+// Goal: what strangers wrote is served as it came, and never as a page of the hub's.
+TEST(HubMail, RawIsWhatCame) {
+    const HubProcess hub;
+    const std::string content = "Subject: caf\xE9\r\nContent-Type: text/html; charset=windows-1252\r\n\r\n"
+                                "<script>alert('\x80')</script>";
+    EXPECT_EQ(send_mail(hub, "a@b", content), "250");
+    const std::string path = "/mail/messages/" + std::string(messages(hub).at(0).at("id").as_string());
+    std::string head;
+    EXPECT_EQ(hub.http("GET " + path + "/raw", &head), content + "\r\n");
+    EXPECT_TRUE(head.starts_with("HTTP/1.1 200 OK\r\n")) << head;
+    for (const char* field : {"Content-Type: message/rfc822\r\n", "X-Content-Type-Options: nosniff\r\n",
+                              "Content-Security-Policy: sandbox\r\n", "Content-Disposition: attachment; filename="})
+        EXPECT_NE(head.find(field), std::string::npos) << field << " in " << head;
+    const auto detail = boost::json::parse(hub.http("GET " + path, &head));
+    EXPECT_EQ(detail.at("text"), "<script>alert('€')</script>\n");
+    EXPECT_EQ(detail.at("subject"), "café");
+    EXPECT_NE(head.find("X-Content-Type-Options: nosniff\r\n"), std::string::npos) << head;
+    EXPECT_EQ(head.find("Access-Control"), std::string::npos) << head;
+    hub.http("GET /mail/messages/none/raw", &head);
+    EXPECT_TRUE(head.starts_with("HTTP/1.1 404 Not Found\r\n")) << head;
+}
+
+// Goal: a page in a browser changes nothing by HTTP, on any path, under any name; each refusal stands in the log once.
+TEST(HubHttp, PagesOfOtherSitesChangeNothing) {
+    HubProcess hub;
+    EXPECT_EQ(send_mail(hub, "a@b", "\r\nkept"), "250");
+    const auto ask = [&](const std::string& line, const std::string& fields) {
+        SocketClient client = SocketClient::tcp(hub.port("http"));
+        client.send(line + " HTTP/1.1\r\n" + fields + "Connection: close\r\nContent-Length: 1\r\n\r\nx");
+        const std::string answer = client.receive_all();
+        EXPECT_EQ(answer.find("Access-Control"), std::string::npos) << answer;
+        return answer.substr(9, 3);
+    };
+    const std::string page = "Host: 127.0.0.1\r\nOrigin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n";
+    EXPECT_EQ(ask("PUT /v1/kv/k", page), "403");
+    EXPECT_EQ(ask("DELETE /mail/messages", page), "403");
+    EXPECT_EQ(ask("GET /v1/agent/service/deregister/web", page), "403");
+    EXPECT_EQ(ask("GET /mail/messages", "Host: evil.example\r\n"), "403");
+    EXPECT_EQ(ask("GET /metrics", "Host: evil.example\r\n"), "403");
+    EXPECT_NE(hub.process().wait_for_line("SECURITY ATTACK").find("https://evil.example"), std::string::npos);
+    EXPECT_EQ(messages(hub).size(), 1u);
+    EXPECT_EQ(ask("PUT /v1/kv/k", "Host: localhost\r\n"), "200") << "curl";
+    EXPECT_EQ(ask("PUT /v1/kv/k", "Host: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:1\r\n"), "200")
+        << "the hub's own pages";
+}
+
+// Goal: a hub that others can reach says that nothing authenticates, answers to the names it was given, and offers no
+// AUTH; one on loopback says nothing.
+TEST(HubHttp, ListeningBeyondLoopbackIsTold) {
+    const TemporaryFolder folder;
+    ChildProcess hub({program("flotilla-hub"), "--data", folder.path().string(), "--host", "0.0.0.0", "--http-port",
+                      "0", "--redis-port", "0", "--smtp-port", "0", "--allowed-host", "a.example,b.example"});
+    EXPECT_NE(hub.wait_for_line("nothing authenticates").find(R"("level":"warning")"), std::string::npos);
+    hub.wait_for_line("registry loaded");
+    std::ifstream file(folder / "ports.json");
+    const auto ports = boost::json::parse(std::string{std::istreambuf_iterator<char>(file), {}});
+    for (const auto& [host, status] : {std::pair{"a.example", "200"}, {"b.example:1", "200"}, {"c.example", "403"}}) {
+        SocketClient http = SocketClient::tcp(ports.at("http").to_number<std::uint16_t>());
+        http.send("GET /livez HTTP/1.1\r\nHost: " + std::string(host) + "\r\nConnection: close\r\n\r\n");
+        EXPECT_EQ(http.receive_all().substr(9, 3), status) << host;
+    }
+    SocketClient smtp = SocketClient::tcp(ports.at("smtp").to_number<std::uint16_t>());
+    smtp.send("EHLO t\r\nAUTH PLAIN AGFkYQBzZWNyZXQ=\r\nQUIT\r\n");
+    const std::string replies = smtp.receive_all();
+    EXPECT_EQ(replies.find("250-AUTH"), std::string::npos) << replies;
+    EXPECT_NE(replies.find("502 5.5.1 AUTH is taken on loopback only"), std::string::npos) << replies;
+    hub.signal(SIGTERM);
+    EXPECT_EQ(hub.read_all().find("nothing authenticates"), std::string::npos) << "once";
+    EXPECT_EQ(hub.wait(), 0);
+}
+
 // Goal: health, readiness, metrics and the description answer; unknown paths are problem+json.
 TEST(HubHttp, OperationalPathsAnswer) {
     HubProcess hub;
@@ -246,19 +317,20 @@ TEST(HubHttp, OperationalPathsAnswer) {
     client({"XADD", "s", "*", "n", "1"});
     std::string status;
     EXPECT_EQ(hub.http("GET /livez", &status), R"({"status":"ok"})");
-    EXPECT_EQ(status, "HTTP/1.1 200 OK");
+    EXPECT_TRUE(status.starts_with("HTTP/1.1 200 OK\r\n")) << status;
     EXPECT_EQ(hub.http("GET /readyz"), R"({"status":"ok","checks":{"bus":"ok","mail":"ok","registry":"ok"}})");
     EXPECT_NE(hub.http("GET /metrics").find("hub_bus_commits_total 1\n"), std::string::npos);
+    EXPECT_EQ(hub.http("GET /%6civez"), R"({"status":"ok"})") << "the same path, escaped";
     const auto description = boost::json::parse(hub.http("GET /"));
     EXPECT_EQ(description.at("service"), "flotilla-hub");
     EXPECT_EQ(description.at("protocols").as_array().at(1).at("address").as_string(),
               "127.0.0.1:" + std::to_string(hub.port("redis")));
     EXPECT_NE(hub.http("GET /nowhere", &status).find("no such path"), std::string::npos);
-    EXPECT_EQ(status, "HTTP/1.1 404 Not Found");
+    EXPECT_TRUE(status.starts_with("HTTP/1.1 404 Not Found\r\n")) << status;
     hub.http("POST /mail/messages", &status);
-    EXPECT_EQ(status, "HTTP/1.1 405 Method Not Allowed");
+    EXPECT_TRUE(status.starts_with("HTTP/1.1 405 Method Not Allowed\r\n")) << status;
     EXPECT_NE(hub.http("GET /mail/messages?limit=0", &status).find(R"("path":"limit")"), std::string::npos);
-    EXPECT_EQ(status, "HTTP/1.1 400 Bad Request");
+    EXPECT_TRUE(status.starts_with("HTTP/1.1 400 Bad Request\r\n")) << status;
     EXPECT_EQ(hub.http("GET /v1/status/leader"), "\"127.0.0.1:8300\"");
 }
 

@@ -14,6 +14,12 @@ int main(int argc, char** argv) {
                  "flotilla-hub");
     app.add_option("--data", options.data, "Folder of everything the hub keeps")->capture_default_str();
     app.add_option("--host", options.host, "Address to listen on")->capture_default_str();
+    app.add_option(
+           "--allowed-host", options.allowed_hosts,
+           "Name that HTTP answers to besides addresses, localhost, this machine's and those without a dot, as in "
+           "hub.example.com; .example.com: and all below. May be repeated")
+        ->delimiter(',')
+        ->envname("FLOTILLA_HUB_ALLOWED_HOSTS");
     app.add_option("--http-port", options.http_port, "Consul API, mail and health; 0 picks a free port")
         ->capture_default_str();
     app.add_option("--redis-port", options.redis_port, "Event bus; 0 picks a free port")->capture_default_str();

@@ -10,7 +10,7 @@ namespace flotilla::hub {
 
 namespace {
 
-enum Route : std::size_t { kRoot, kList, kClear, kShow };
+enum Route : std::size_t { kRoot, kList, kClear, kShow, kRaw };
 
 /// Indexed by Route.
 constexpr struct {
@@ -19,10 +19,11 @@ constexpr struct {
 } kRoutes[] = {{Method::get, "/"},
                {Method::get, "/mail/messages"},
                {Method::delete_, "/mail/messages"},
-               {Method::get, "/mail/messages/{id}"}};
+               {Method::get, "/mail/messages/{id}"},
+               {Method::get, "/mail/messages/{id}/raw"}};
 
 struct ListQuery {
-    std::string to;
+    std::string to, before;
     Bounded<int, 1, 1000> limit = 100;
 };
 
@@ -46,6 +47,7 @@ Result<ListQuery> parse_list_query(std::string_view text) {
     std::vector<FieldError> errors;
     for (const auto& [name, value] : *parameters) {
         if (name == "to") query.to = value;
+        if (name == "before") query.before = value;
         if (name != "limit") continue;
         auto set = json::set_from_text(descriptor_of<Bounded<int, 1, 1000>>, &query.limit, value);
         if (!set) errors.push_back({"limit", set.error().message()});
@@ -54,12 +56,15 @@ Result<ListQuery> parse_list_query(std::string_view text) {
     return query;
 }
 
+Error mail_not_found() { return {Kind::not_found, "mail_not_found", "Mail not found"}; }
+
 } // namespace
 
 task<int> respond_json(Context& context, http::Exchange& exchange, int status, std::string body) {
     http::ResponseHead head;
     head.status = status;
     head.headers.add("Content-Type", "application/json");
+    head.headers.add("X-Content-Type-Options", "nosniff");
     (void)co_await exchange.respond(context, head, body); // the peer may have gone
     co_return status;
 }
@@ -88,15 +93,17 @@ task<std::optional<Handled>> ConsoleApi::handle(Context& context, http::Exchange
         co_return Handled{route, co_await list(context, exchange)};
     case kClear:
         co_return Handled{route, co_await clear(context, exchange)};
-    default:
+    case kShow:
         co_return Handled{route, co_await show(context, exchange, std::move(match->parameters.front().second))};
+    default:
+        co_return Handled{route, co_await raw(context, exchange, std::move(match->parameters.front().second))};
     }
 }
 
 task<int> ConsoleApi::list(Context& context, http::Exchange& exchange) {
     auto query = parse_list_query(exchange.request().query());
     if (!query) co_return co_await respond_problem(context, exchange, std::move(query.error()));
-    auto mails = co_await mails_.list(context, query->to, query->limit);
+    auto mails = co_await mails_.list(context, {query->to, query->limit, query->before});
     if (!mails) co_return co_await respond_problem(context, exchange, std::move(mails.error()));
     co_return co_await respond_json(context, exchange, 200, json::write(*mails));
 }
@@ -104,11 +111,22 @@ task<int> ConsoleApi::list(Context& context, http::Exchange& exchange) {
 task<int> ConsoleApi::show(Context& context, http::Exchange& exchange, std::string id) {
     auto mail = co_await mails_.find(context, std::move(id));
     if (!mail) co_return co_await respond_problem(context, exchange, std::move(mail.error()));
-    if (!*mail) {
-        auto missing = Error(Kind::not_found, "mail_not_found", "Mail not found");
-        co_return co_await respond_problem(context, exchange, std::move(missing));
-    }
+    if (!*mail) co_return co_await respond_problem(context, exchange, mail_not_found());
     co_return co_await respond_json(context, exchange, 200, json::write(**mail));
+}
+
+/// For mail programs: a browser keeps it as a file. What strangers wrote must not become a page of the hub's.
+task<int> ConsoleApi::raw(Context& context, http::Exchange& exchange, std::string id) {
+    auto bytes = co_await mails_.raw(context, id);
+    if (!bytes) co_return co_await respond_problem(context, exchange, std::move(bytes.error()));
+    if (!*bytes) co_return co_await respond_problem(context, exchange, mail_not_found());
+    http::ResponseHead head;
+    head.headers.add("Content-Type", "message/rfc822");
+    head.headers.add("Content-Disposition", "attachment; filename=\"" + id + ".eml\"");
+    head.headers.add("Content-Security-Policy", "sandbox");
+    head.headers.add("X-Content-Type-Options", "nosniff");
+    (void)co_await exchange.respond(context, head, **bytes); // the peer may have gone
+    co_return head.status;
 }
 
 task<int> ConsoleApi::clear(Context& context, http::Exchange& exchange) {

@@ -27,9 +27,11 @@ struct HubDescription {
 
 /// What the console and people with curl read:
 ///   GET    /                     what the hub serves
-///   GET    /mail/messages        caught mails, newest last; ?to=ADDRESS, ?limit=1..1000 (100 by default)
-///   GET    /mail/messages/{id}   one mail with headers and text
-///   DELETE /mail/messages        empties the mail catcher: {"deleted": 3}
+///   GET    /mail/messages            caught mails, newest last; ?to=ADDRESS, ?limit=1..1000 (100 by default),
+///                                    ?before=ID: only those that came before that one
+///   GET    /mail/messages/{id}       one mail with headers and text, in UTF-8
+///   GET    /mail/messages/{id}/raw   its bytes as they came (message/rfc822)
+///   DELETE /mail/messages            empties the mail catcher: {"deleted": 3}
 /// Errors are problem+json. Thread-safety: none; belongs to its loop.
 class ConsoleApi {
 public:
@@ -41,6 +43,7 @@ public:
 private:
     task<int> list(Context& context, http::Exchange& exchange);
     task<int> show(Context& context, http::Exchange& exchange, std::string id);
+    task<int> raw(Context& context, http::Exchange& exchange, std::string id);
     task<int> clear(Context& context, http::Exchange& exchange);
 
     MailStore& mails_;

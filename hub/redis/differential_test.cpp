@@ -21,7 +21,8 @@ public:
                     "--dir", folder_.path().string()}) {
         process_.wait_for_line("eady to accept connections");
     }
-    RedisClient connect() const { return RedisClient(SocketClient::unix_socket((folder_ / "redis.sock").string())); }
+    RedisClient connect() const { return RedisClient(dial()); }
+    SocketClient dial() const { return SocketClient::unix_socket((folder_ / "redis.sock").string()); }
 
 private:
     TemporaryFolder folder_;
@@ -428,6 +429,29 @@ TEST(BusDifferential, TransactionsGiveTheRepliesOfRedis) {
         RedisClient ours = bus.connect(); // a new one: the sequence before may have left a transaction open
         RedisClient theirs = redis.connect();
         if (!same_replies(ours, theirs, seed, 60, &Generator::next_with_transactions)) break;
+    }
+}
+
+// Goal: a client that speaks HTTP is cut off where Redis does it, whatever stands before; nothing behind is executed.
+TEST(BusDifferential, HttpIsCutOffWhereRedisDoesIt) {
+    if (!std::filesystem::exists(kRedisServer)) GTEST_SKIP() << kRedisServer << " is not installed";
+    const BusServer bus;
+    const RealRedis redis;
+    RedisClient ours = bus.connect();
+    RedisClient theirs = redis.connect();
+    for (const std::string_view beginning :
+         {"POST / HTTP/1.1\r\n", "\r\npOsT\r\n", "Host: x\r\n", "HOST:\r\n", "GET / HTTP/1.1\r\nHost: x\r\n",
+          "PING\r\nPOST\r\n", "SET before 1\r\nhost: x\r\n", "MULTI\r\nPOST\r\n", "\"POST\" /\r\n",
+          "*1\r\n$4\r\nPOST\r\n", "*2\r\n$5\r\nHost:\r\n$1\r\nx\r\n", "SUBSCRIBE c\r\nPOST\r\n", "Host:x\r\n",
+          "POSTS\r\n", "ECHO POST\r\n", "PUT / HTTP/1.1\r\n"}) {
+        const std::string bytes = std::string(beginning) + "SET owned 1\r\nQUIT\r\n";
+        SocketClient our_page = SocketClient::tcp(bus.port());
+        SocketClient their_page = redis.dial();
+        our_page.send(bytes);
+        their_page.send(bytes);
+        EXPECT_EQ(our_page.receive_all(), their_page.receive_all()) << beginning;
+        for (const std::string key : {"owned", "before"})
+            EXPECT_EQ(show(ours({"DEL", key})), show(theirs({"DEL", key}))) << key << " after " << beginning;
     }
 }
 

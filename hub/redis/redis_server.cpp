@@ -1,5 +1,6 @@
 #include "hub/redis/redis_server.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace flotilla::hub {
@@ -12,6 +13,20 @@ constexpr int kLooksMax = 8; // for more commands, before a commit: clients that
 
 constexpr std::array kGroupBounds{1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0};
 constexpr std::array kCommitBounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0};
+
+/// The protocol of a client that was led here by somebody else, as a page in a browser leads it to any port of this
+/// machine: the rest of what it sends may be commands that the page wrote. Empty: none that is known. HTTP is found at
+/// the words where Redis 7 finds it; a TLS handshake carries names and tickets that a server chose.
+std::string_view foreign_protocol(std::string_view word) {
+    const auto is = [word](std::string_view lower) {
+        return std::ranges::equal(word, lower, [](char c, char wanted) {
+            return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == wanted;
+        });
+    };
+    if (is("post") || is("host:")) return "HTTP";
+    if (word.starts_with("\x16\x03")) return "TLS";
+    return {};
+}
 
 } // namespace
 
@@ -150,10 +165,24 @@ void RedisServer::process(Connection& connection) {
             break;
         }
         if (!*command) break;
+        if (const auto protocol = foreign_protocol((*command)->front()); !protocol.empty()) {
+            abort_foreign(connection, protocol);
+            break;
+        }
         engine_.execute(connection, **command);
     }
     if (connection.blocked) arm_block_timer(connection);
     schedule_turn_end();
+}
+
+/// As Redis: no answer, not even to the commands before in this turn, and nothing after it is looked at.
+void RedisServer::abort_foreign(Connection& connection, std::string_view protocol) {
+    connection.output.clear();
+    connection.close_after_reply = true;
+    suspicions_.warn(
+        "possible SECURITY ATTACK: a client of the bus speaks another protocol, as a page in a browser can be "
+        "made to do; its connection was closed and what followed was not executed",
+        {{"protocol", protocol}, {"peer", connection.peer}});
 }
 
 void RedisServer::arm_block_timer(Connection& connection) {
@@ -224,6 +253,34 @@ void RedisServer::commit_turn() {
         logger_.warning("the bus could not move its write-ahead log into its file: the log grows until it can",
                         {{"error", tidied.error().message()}});
     }
+    if (engine_.saving().wanted) schedule_saving();
+}
+
+/// A copy of the journal is made in pieces between turns, so that nobody waits for all of it.
+void RedisServer::schedule_saving() {
+    if (std::exchange(saving_scheduled_, true)) return;
+    world_.post([this, alive = alive_] {
+        if (*alive) save_some();
+    });
+}
+
+void RedisServer::save_some() {
+    saving_scheduled_ = false;
+    Saving& saving = engine_.saving();
+    if (!saving.wanted || stopping_) return;
+    if (engine_.keyspace().has_changes()) return; // the turn they are of goes on with it
+    if (!std::exchange(saving.begun, true)) {
+        if (auto begun = engine_.keyspace().begin_copy(); !begun) return saved(std::move(begun.error()));
+    }
+    auto copied = engine_.keyspace().copy_some();
+    if (copied && !*copied) return schedule_saving();
+    saved(copied);
+}
+
+void RedisServer::saved(const Result<bool>& outcome) {
+    Saving& saving = engine_.saving();
+    saving = {.failed = !outcome, .last_ms = outcome ? engine_.now_ms() : saving.last_ms};
+    if (!outcome) logger_.error("the bus could not be saved", {{"error", outcome.error().message()}});
 }
 
 /// Lets committed output leave: at once where the client takes it, which is nearly always; the rest is for its writer,

@@ -12,6 +12,7 @@
 #include <flotilla/observe/metrics.hpp>
 
 #include "hub/redis/engine.hpp"
+#include "hub/suspicion_log.hpp"
 
 namespace flotilla::hub {
 
@@ -44,7 +45,8 @@ struct RedisServerOptions {
 /// in one wake-up of the loop and what arrived while that was executed: clients that were answered together come back
 /// within that time, and without a second look they would fall apart into two groups that wait for each other's commit.
 /// When a commit fails, the clients with replies in that turn are disconnected (what they were told did not happen) and
-/// writes are refused until a trial of the server's own can be written. Thread-safety: none; belongs to its loop.
+/// writes are refused until a trial of the server's own can be written. A client that speaks HTTP or TLS is cut off at
+/// the first sign of it, before anything else that it sent is executed. Thread-safety: none; belongs to its loop.
 class RedisServer {
 public:
     /// `on_lost`: called when a failed commit could not be undone either; the process must end.
@@ -72,6 +74,7 @@ private:
     task<void> read(Context& context, Connection& connection);
     task<void> write(Context& context, Connection& connection);
     void process(Connection& connection);
+    void abort_foreign(Connection& connection, std::string_view protocol);
     void arm_block_timer(Connection& connection);
     void schedule_turn_end();
     bool more_may_have_come();
@@ -80,12 +83,16 @@ private:
     void resume_unblocked();
     void release(const std::vector<Session*>& sessions);
     static bool send_at_once(Connection& connection);
+    void schedule_saving();
+    void save_some();
+    void saved(const Result<bool>& outcome);
     static void on_retry(void* self);
     void commit_failed(const Error& error, const std::vector<Session*>& sessions);
 
     World& world_;
     Engine& engine_;
     Logger logger_;
+    SuspicionLog suspicions_{world_, logger_};
     RedisMetrics& metrics_;
     std::function<void()> on_lost_;
     RedisServerOptions options_;
@@ -93,6 +100,7 @@ private:
     std::unordered_set<Connection*> connections_;
     bool stopping_ = false;
     bool turn_scheduled_ = false;
+    bool saving_scheduled_ = false;
     std::shared_ptr<bool> alive_ =
         std::make_shared<bool>(true); ///< false once destroyed: a scheduled turn end does nothing
     std::uint64_t commands_before_turn_ = 0;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hub/redis/sqlite_journal.hpp"
 #include "hub/testing/bus_server.hpp"
 #include "hub/testing/child_process.hpp"
 
@@ -55,6 +56,35 @@ TEST(RedisServer, ProtocolErrorsEndTheSession) {
     EXPECT_EQ(person.line(), "a b\r\n");
     person.send("*1\r\n!bad\r\nPING\r\n");
     EXPECT_EQ(person.receive_all(), "-ERR Protocol error: expected '$', got '!'\r\n");
+}
+
+// Goal: HTTP and TLS on this port, which a page in a browser can send, end the connection before anything behind their
+// first line is executed, and the log says so in words.
+TEST(RedisServer, OtherProtocolsAreCutOff) {
+    BusServer bus;
+    RedisClient client = bus.connect();
+    for (const std::string_view begin : {"POST / HTTP/1.1\r\nHost: 127.0.0.1:6380\r\n\r\n\r\n", "host: x\r\n",
+                                         "\x16\x03\x01\x02\x00\n", "XADD s 1-1 n 1\r\nPOST / HTTP/1.1\r\n"}) {
+        SocketClient page = SocketClient::tcp(bus.port());
+        page.send(std::string(begin) + "SET k owned\r\n");
+        EXPECT_EQ(page.receive_all(), "") << begin;
+        EXPECT_EQ(show(client({"EXISTS", "k"})), ":0") << begin;
+    }
+    EXPECT_EQ(show(client({"XLEN", "s"})), ":1") << "what came before was a command";
+    const std::string log = bus.log();
+    EXPECT_NE(log.find("possible SECURITY ATTACK"), std::string::npos) << log;
+    EXPECT_NE(log.find(R"("protocol":"HTTP","peer":"127.0.0.1:)"), std::string::npos) << log;
+    EXPECT_EQ(log.find("SECURITY", log.find("SECURITY") + 1), std::string::npos) << "once a minute: " << log;
+}
+
+// Goal: what a waiting client sent behind its blocking command is cut off as well.
+TEST(RedisServer, HttpBehindABlockingCommandIsCutOff) {
+    const BusServer bus;
+    RedisClient client = bus.connect();
+    SocketClient page = SocketClient::tcp(bus.port());
+    page.send("XREAD BLOCK 20 STREAMS none $\r\nPOST /\r\nSET k owned\r\n");
+    page.receive_all();
+    EXPECT_EQ(show(client({"EXISTS", "k"})), ":0");
 }
 
 // Goal: QUIT is answered before the connection ends; a client that stops sending still gets its replies.
@@ -234,6 +264,31 @@ TEST(RedisServer, RedisCliWorks) {
     EXPECT_EQ(cli({"-3", "--no-raw", "XREAD", "STREAMS", "s", "0"}),
               "1# \"s\" => \n   1) 1) \"1-1\"\n      2) 1) \"n\"\n         2) \"1\"\n");
     EXPECT_EQ(cli({"GET"}), "ERR wrong number of arguments for 'get' command\n\n");
+}
+
+// Goal: BGSAVE leaves a copy of everything acknowledged before it, made while others go on writing; it is a journal.
+TEST(RedisServer, BgsaveCopiesTheJournalWhileOthersWrite) {
+    BusServer bus;
+    RedisClient writer = bus.connect();
+    RedisClient keeper = bus.connect();
+    const std::string large(64 * 1024, 'x');
+    for (int i = 1; i <= 100; ++i)
+        writer({"XADD", "s", std::to_string(i) + "-1", "n", large});
+    EXPECT_EQ(show(keeper({"BGSAVE"})), "+Background saving started");
+    int last = 100;
+    const auto saved = [&] {
+        return show(keeper({"INFO", "persistence"})).find("rdb_bgsave_in_progress:0") != std::string::npos;
+    };
+    for (; !saved() && last < 10'000; ++last)
+        writer({"XADD", "s", std::to_string(last + 1) + "-1", "n", "x"});
+    EXPECT_NE(show(keeper({"INFO", "persistence"})).find("rdb_last_bgsave_status:ok"), std::string::npos);
+    EXPECT_GT(last, 102) << "writing goes on while it is made";
+    auto journal = SqliteJournal::open(bus.file().string() + ".save").value();
+    Keyspace copy(*journal);
+    ASSERT_TRUE(copy.load());
+    const std::size_t entries = copy.find("s")->stream->length();
+    EXPECT_GE(entries, 100u);
+    EXPECT_LE(entries, static_cast<std::size_t>(last));
 }
 
 } // namespace

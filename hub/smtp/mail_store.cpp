@@ -1,8 +1,17 @@
 #include "hub/smtp/mail_store.hpp"
 
 #include <algorithm>
+#include <array>
+#include <limits>
 
+#include <flotilla/aio/offload.hpp>
+#include <flotilla/base/mail_address.hpp>
+#include <flotilla/base/text.hpp>
+
+#include "hub/smtp/mail_fingerprint.hpp"
+#include "hub/smtp/mail_path.hpp"
 #include "hub/smtp/mime.hpp"
+#include "hub/smtp/recent_mails.hpp"
 
 namespace flotilla::hub {
 
@@ -39,7 +48,85 @@ INSERT INTO mail_totals (id, mails, bytes) VALUES (1, 0, 0);
                                      {2, "0002_message_ids_repeat", R"sql(
 DROP INDEX mails_by_message_id;
 CREATE INDEX mails_by_message_id ON mails (message_id);
+)sql"},
+                                     // Numbered as they came: newest first without an index of its own, and the
+                                     // newest one knows how many there are and how large. A mail touches the last
+                                     // pages only, however many there are: addresses are in order within blocks of
+                                     // 4096 mails (kBlockMails), and ids begin with the time.
+                                     {3, "0003_number_mails", R"sql(
+CREATE TABLE numbered_mails (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    recipients TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    date_field TEXT NOT NULL,
+    received_at BIGINT NOT NULL,
+    received BIGINT NOT NULL,
+    size BIGINT NOT NULL,
+    bytes_through BIGINT NOT NULL,
+    raw TEXT NOT NULL
+);
+INSERT INTO numbered_mails
+    SELECT m.rowid, m.id, '', m.message_id, m.sender, m.recipients, m.subject, m.date_field, m.received_at, m.received,
+           m.size, t.bytes_through, m.raw
+    FROM (SELECT rowid AS number, sum(size) OVER (ORDER BY rowid) AS bytes_through FROM mails) t
+    JOIN mails m ON m.rowid = t.number;
+CREATE TABLE numbered_recipients (
+    block INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    mail INTEGER NOT NULL,
+    PRIMARY KEY (block, address, mail)
+) WITHOUT ROWID;
+INSERT INTO numbered_recipients
+    SELECT m.rowid / 4096, r.address, m.rowid FROM mail_recipients r JOIN mails m ON m.id = r.mail;
+DROP TABLE mail_totals;
+DROP TABLE mail_recipients;
+DROP TABLE mails;
+ALTER TABLE numbered_mails RENAME TO mails;
+ALTER TABLE numbered_recipients RENAME TO mail_recipients;
+CREATE INDEX mails_by_id ON mails (id, fingerprint);
 )sql"}};
+
+/// Everything that is asked of the file. A test looks at the plan of each.
+namespace sql {
+constexpr std::string_view kFindSame =
+    "SELECT number, id, recipients FROM mails WHERE number = $1 AND fingerprint = $2";
+constexpr std::string_view kNewest = "SELECT number, fingerprint FROM mails ORDER BY id DESC LIMIT $1";
+constexpr std::string_view kCountRepeat = "UPDATE mails SET received = received + 1 WHERE number = $1";
+constexpr std::string_view kSetRecipients = "UPDATE mails SET recipients = $2 WHERE number = $1";
+constexpr std::string_view kAddRecipient =
+    "INSERT INTO mail_recipients (block, address, mail) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+constexpr std::string_view kTotals = "SELECT number, bytes_through FROM mails ORDER BY number DESC LIMIT 1";
+constexpr std::string_view kInsert =
+    "INSERT INTO mails (number, id, fingerprint, message_id, sender, recipients, subject, date_field, received_at, "
+    "received, size, bytes_through, raw) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11, $12)";
+constexpr std::string_view kNumberOf = "SELECT number FROM mails WHERE id = $1";
+constexpr std::string_view kList =
+    "SELECT id, message_id, sender, recipients, subject, date_field, received_at, received, size FROM mails "
+    "WHERE number < $1 ORDER BY number DESC LIMIT $2";
+constexpr std::string_view kListTo =
+    "SELECT m.id, m.message_id, m.sender, m.recipients, m.subject, m.date_field, m.received_at, m.received, m.size "
+    "FROM mail_recipients r JOIN mails m ON m.number = r.mail "
+    "WHERE r.block = $1 AND r.address = $2 AND r.mail < $3 ORDER BY r.mail DESC LIMIT $4";
+/// The blocks with mails to an address, newest first: one look into each of 4096 mails.
+constexpr std::string_view kBlocksOf =
+    "WITH RECURSIVE blocks (block) AS (SELECT $1 UNION ALL SELECT block - 1 FROM blocks WHERE block > 0) "
+    "SELECT block FROM blocks WHERE EXISTS (SELECT 1 FROM mail_recipients r "
+    "WHERE r.block = blocks.block AND r.address = $2 AND r.mail < $3) LIMIT $4";
+constexpr std::string_view kFind = "SELECT id, message_id, sender, recipients, subject, date_field, received_at, "
+                                   "received, size, raw FROM mails WHERE id = $1";
+constexpr std::string_view kRaw = "SELECT raw FROM mails WHERE id = $1";
+// Without conditions: SQLite then frees whole trees, without a look at their rows.
+constexpr std::string_view kClear = "DELETE FROM mails";
+constexpr std::string_view kClearRecipients = "DELETE FROM mail_recipients";
+
+constexpr std::array kAll{kFindSame,     kNewest, kBlocksOf, kCountRepeat, kSetRecipients,
+                          kAddRecipient, kTotals, kInsert,   kNumberOf,    kList,
+                          kListTo,       kFind,   kRaw,      kClear,       kClearRecipients};
+} // namespace sql
 
 struct MailRow {
     std::string id, message_id, sender;
@@ -58,21 +145,30 @@ struct RawRow {
     std::string raw;
 };
 
+struct NumberedMail {
+    std::int64_t number;
+    std::string fingerprint;
+};
+
 struct KnownMail {
+    std::int64_t number;
     std::string id;
     std::vector<std::string> recipients;
-    bool same_content;
 };
 
+/// Of all mails up to the newest: numbers begin with 1 and have no gaps, since only all mails are deleted together.
 struct Totals {
-    std::int64_t mails, bytes;
+    std::int64_t number = 0, bytes_through = 0;
 };
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
+constexpr std::int64_t kBlockMails = 4096; // as in the migration
+
+// What lists show of a field that may be megabytes.
+constexpr std::size_t kListedBytesMax = 1000;
+
+/// What a recipient is looked up by.
+std::string key_of(std::string_view address) {
+    return mail_address_key(canonical_mailbox(address).value_or(std::string(address)));
 }
 
 std::string without_brackets(std::string_view message_id) {
@@ -81,99 +177,118 @@ std::string without_brackets(std::string_view message_id) {
     return std::string(message_id);
 }
 
-/// What is read from a mail's own header fields.
+/// The beginning of a text, cut between characters.
+std::string listed(std::string text) {
+    std::size_t end = std::min(text.size(), kListedBytesMax);
+    while (end < text.size() && end > 0 && is_utf8_continuation(text[end]))
+        --end;
+    text.resize(end);
+    return text;
+}
+
+/// A field's text decoded for lists; of a very long one only what they show is looked at.
+std::string listed_field(std::string_view value) { return listed(decode_header(value.substr(0, 8 * kListedBytesMax))); }
+
+/// What is kept of a mail beside its bytes.
 struct Heading {
-    std::string message_id, from, subject, date;
+    std::string fingerprint, message_id, from, subject, date;
 };
 
 Heading describe(const IncomingMail& mail) {
     const ParsedMail parsed = parse_mail(mail.data);
     const std::string_view from = parsed.field("From");
-    return {without_brackets(parsed.field("Message-ID")), from.empty() ? mail.sender : decode_header(from),
-            decode_header(parsed.field("Subject")), std::string(parsed.field("Date"))};
+    return {mail_fingerprint(mail.sender, parsed), listed(without_brackets(parsed.field("Message-ID"))),
+            from.empty() ? mail.sender : listed_field(from), listed_field(parsed.field("Subject")),
+            listed(std::string(parsed.field("Date")))};
 }
 
 bool includes(const std::vector<std::string>& recipients, const std::string& address) {
-    return std::ranges::any_of(recipients, [&](const auto& each) { return lower(each) == lower(address); });
+    const auto key = mail_address_key(address);
+    return std::ranges::any_of(recipients, [&](const auto& each) { return mail_address_key(each) == key; });
 }
 
 Result<void> index_recipients(Transaction& transaction, const std::vector<std::string>& recipients,
-                              const std::string& id) {
+                              std::int64_t number) {
     for (const std::string& recipient : recipients) {
-        auto added = transaction.execute(
-            "INSERT INTO mail_recipients (address, mail) VALUES ($1, $2) ON CONFLICT DO NOTHING", lower(recipient), id);
+        auto added = transaction.execute(sql::kAddRecipient, number / kBlockMails, key_of(recipient), number);
         if (!added) return std::move(added.error());
     }
     return {};
 }
 
-Result<std::string> count_repeat(Transaction& transaction, std::string id) {
-    auto counted = transaction.execute("UPDATE mails SET received = received + 1 WHERE id = $1", id);
-    if (!counted) return std::move(counted.error());
-    return id;
-}
-
-Result<std::string> add_recipients(Transaction& transaction, KnownMail known, const IncomingMail& mail) {
+/// The same mail again: to people who have it, a repeat; to others, a part of one.
+Result<std::string> merge(Transaction& transaction, KnownMail known, const IncomingMail& mail) {
+    auto all = known.recipients;
     for (const std::string& recipient : mail.recipients) {
-        if (!includes(known.recipients, recipient)) known.recipients.push_back(recipient);
+        if (!includes(all, recipient)) all.push_back(recipient);
     }
-    auto updated = transaction.execute("UPDATE mails SET recipients = $1 WHERE id = $2", known.recipients, known.id);
+    if (all.size() == known.recipients.size()) {
+        auto counted = transaction.execute(sql::kCountRepeat, known.number);
+        if (!counted) return std::move(counted.error());
+        return std::move(known.id);
+    }
+    auto updated = transaction.execute(sql::kSetRecipients, known.number, all);
     if (!updated) return std::move(updated.error());
-    auto indexed = index_recipients(transaction, mail.recipients, known.id);
+    auto indexed = index_recipients(transaction, mail.recipients, known.number);
     if (!indexed) return std::move(indexed.error());
     return std::move(known.id);
 }
 
-/// The id of a mail with that Message-ID that stands for this one, too; nullopt: it is another mail.
-Result<std::optional<std::string>> merge(Transaction& transaction, const IncomingMail& mail,
-                                         const std::string& message_id) {
-    auto known = transaction.select<KnownMail>(
-        "SELECT id, recipients, size = $2 AND raw = $3 AS same_content FROM mails WHERE message_id = $1 "
-        "ORDER BY same_content DESC, received_at, id",
-        message_id, static_cast<std::int64_t>(mail.data.size()), mail.data);
-    if (!known) return std::move(known.error());
-    const auto repeated = std::ranges::find_if(*known, [&](const KnownMail& each) {
-        return std::ranges::all_of(mail.recipients,
-                                   [&](const auto& address) { return includes(each.recipients, address); });
-    });
-    Result<std::string> id = std::string();
-    if (repeated != known->end()) {
-        id = count_repeat(transaction, repeated->id);
-    } else if (!known->empty() && known->front().same_content) {
-        id = add_recipients(transaction, std::move(known->front()), mail);
-    } else {
-        return std::optional<std::string>();
-    }
-    if (!id) return std::move(id.error());
-    return std::optional(std::move(*id));
-}
-
 Result<std::string> insert(Transaction& transaction, const IncomingMail& mail, const Heading& described,
-                           const MailStoreLimits& limits) {
-    if (!described.message_id.empty()) {
-        auto known = merge(transaction, mail, described.message_id);
-        if (!known) return std::move(known.error());
-        if (*known) return std::move(**known);
-    }
+                           const MailStoreLimits& limits, RecentMails& recent) {
+    auto newest = transaction.find<Totals>(sql::kTotals);
+    if (!newest) return std::move(newest.error());
+    const Totals totals = newest->value_or(Totals{});
     const auto size = static_cast<std::int64_t>(mail.data.size());
-    auto totals = transaction.find<Totals>("SELECT mails, bytes FROM mail_totals WHERE id = 1");
-    if (!totals) return std::move(totals.error());
-    if ((*totals)->mails >= limits.messages_max || (*totals)->bytes + size > limits.bytes_max) {
+    if (totals.number >= limits.messages_max || totals.bytes_through + size > limits.bytes_max) {
         return Error(Kind::exhausted, "mailbox_full", "the mail catcher is full: DELETE /mail/messages empties it");
     }
     std::string id = transaction.new_id();
-    auto inserted = transaction.execute(
-        "INSERT INTO mails (id, message_id, sender, recipients, subject, date_field, received_at, received, size, raw) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9)",
-        id, described.message_id, described.from, mail.recipients, described.subject, described.date, transaction.now(),
-        size, mail.data);
+    auto inserted =
+        transaction.execute(sql::kInsert, totals.number + 1, id, described.fingerprint, described.message_id,
+                            described.from, mail.recipients, described.subject, described.date, transaction.now(), size,
+                            totals.bytes_through + size, mail.data);
     if (!inserted) return std::move(inserted.error());
-    auto indexed = index_recipients(transaction, mail.recipients, id);
+    auto indexed = index_recipients(transaction, mail.recipients, totals.number + 1);
     if (!indexed) return std::move(indexed.error());
-    auto summed =
-        transaction.execute("UPDATE mail_totals SET mails = mails + 1, bytes = bytes + $1 WHERE id = 1", size);
-    if (!summed) return std::move(summed.error());
+    recent.add(totals.number + 1, described.fingerprint);
     return id;
+}
+
+Result<std::string> store(Transaction& transaction, const IncomingMail& mail, const Heading& described,
+                          const MailStoreLimits& limits, RecentMails& recent) {
+    if (const auto number = recent.find(described.fingerprint)) {
+        auto same = transaction.find<KnownMail>(sql::kFindSame, *number, described.fingerprint);
+        if (!same) return std::move(same.error());
+        if (*same) return merge(transaction, std::move(**same), mail);
+    }
+    return insert(transaction, mail, described, limits, recent);
+}
+
+/// What was known before the program started.
+Result<void> recall(Transaction& transaction, RecentMails& recent) {
+    auto newest = transaction.select<NumberedMail>(sql::kNewest, RecentMails::kMailsMax);
+    if (!newest) return std::move(newest.error());
+    for (const auto& each : *newest)
+        recent.add(each.number, each.fingerprint);
+    return {};
+}
+
+/// The newest mails to an address before a number, newest first.
+task<Result<std::vector<MailRow>>> list_to(Database& database, Context& context, std::string address,
+                                           std::int64_t before, std::int64_t limit) {
+    const auto newest = co_await must(database.find<Totals>(context, sql::kTotals));
+    before = std::min(before, newest.value_or(Totals{}).number + 1);
+    const auto blocks = co_await must(
+        database.select<std::int64_t>(context, sql::kBlocksOf, before / kBlockMails, address, before, limit));
+    std::vector<MailRow> rows;
+    for (const std::int64_t block : blocks) {
+        const std::int64_t missing = limit - static_cast<std::int64_t>(rows.size());
+        if (missing == 0) break;
+        auto of_block = co_await must(database.select<MailRow>(context, sql::kListTo, block, address, before, missing));
+        std::ranges::move(of_block, std::back_inserter(rows));
+    }
+    co_return rows;
 }
 
 MailSummary to_summary(MailRow row) {
@@ -210,34 +325,39 @@ MailDetail to_detail(RawRow row) {
 
 } // namespace
 
+MailStore::MailStore(std::unique_ptr<Database> database, MailStoreLimits limits)
+    : recent_(std::make_shared<RecentMails>()), database_(std::move(database)), limits_(limits) {}
+
 task<Result<std::unique_ptr<MailStore>>> MailStore::open(Context& context, std::string folder, MailStoreLimits limits) {
-    auto database = open_database(context.world(), "sqlite:" + folder + "/mail.db", "hub-mail");
+    auto database = open_database(context.world(), sqlite_url(folder + "/mail.db"), "hub-mail");
     if (!database) co_return std::move(database.error());
     co_await must((*database)->migrate(context, "mail", kMigrations));
-    co_return std::unique_ptr<MailStore>(new MailStore(std::move(*database), limits));
+    std::unique_ptr<MailStore> store(new MailStore(std::move(*database), limits));
+    co_await must(store->database_->transact(
+        context, [recent = store->recent_](Transaction& transaction) { return recall(transaction, *recent); }));
+    co_return store;
 }
 
 task<Result<std::string>> MailStore::keep(Context& context, IncomingMail mail) {
-    const Heading described = describe(mail);
-    co_return co_await database_->transact(
-        context, [mail = std::move(mail), described, limits = limits_](Transaction& transaction) {
-            return insert(transaction, mail, described, limits);
-        });
+    Heading described = describe(mail);
+    co_return co_await database_->transact(context, [mail = std::move(mail), described = std::move(described),
+                                                     limits = limits_, recent = recent_](Transaction& transaction) {
+        return store(transaction, mail, described, limits, *recent);
+    });
 }
 
-task<Result<std::vector<MailSummary>>> MailStore::list(Context& context, std::string to, std::int64_t limit) {
-    constexpr std::string_view kColumns =
-        "SELECT id, message_id, sender, recipients, subject, date_field, received_at, received, size FROM mails ";
+task<Result<std::vector<MailSummary>>> MailStore::list(Context& context, MailQuery query) {
+    std::int64_t before = std::numeric_limits<std::int64_t>::max();
+    if (!query.before.empty()) {
+        const auto number = co_await must(database_->find<std::int64_t>(context, sql::kNumberOf, query.before));
+        if (!number) co_return Error(Kind::not_found, "mail_not_found", "Mail not found: " + query.before);
+        before = *number;
+    }
     std::vector<MailRow> rows;
-    if (to.empty()) {
-        rows = co_await must(database_->select<MailRow>(
-            context, std::string(kColumns) + "ORDER BY received_at DESC, id DESC LIMIT $1", limit));
+    if (query.to.empty()) {
+        rows = co_await must(database_->select<MailRow>(context, sql::kList, before, query.limit));
     } else {
-        rows = co_await must(database_->select<MailRow>(context,
-                                                        std::string(kColumns) +
-                                                            "WHERE id IN (SELECT mail FROM mail_recipients WHERE "
-                                                            "address = $1) ORDER BY received_at DESC, id DESC LIMIT $2",
-                                                        lower(to), limit));
+        rows = co_await must(list_to(*database_, context, key_of(query.to), before, query.limit));
     }
     std::vector<MailSummary> mails;
     mails.reserve(rows.size());
@@ -247,22 +367,27 @@ task<Result<std::vector<MailSummary>>> MailStore::list(Context& context, std::st
 }
 
 task<Result<std::optional<MailDetail>>> MailStore::find(Context& context, std::string id) {
-    auto row = co_await must(database_->find<RawRow>(context,
-                                                     "SELECT id, message_id, sender, recipients, subject, date_field, "
-                                                     "received_at, received, size, raw FROM mails WHERE id = $1",
-                                                     std::move(id)));
+    auto row = co_await must(database_->find<RawRow>(context, sql::kFind, std::move(id)));
     if (!row) co_return std::optional<MailDetail>();
-    co_return to_detail(std::move(*row));
+    // Decoding megabytes takes longer than the loop's other guests should wait.
+    co_return co_await offload(context, [found = std::move(*row)]() mutable -> Result<std::optional<MailDetail>> {
+        return to_detail(std::move(found));
+    });
+}
+
+task<Result<std::optional<std::string>>> MailStore::raw(Context& context, std::string id) {
+    co_return co_await database_->find<std::string>(context, sql::kRaw, std::move(id));
 }
 
 task<Result<std::int64_t>> MailStore::clear(Context& context) {
     co_return co_await database_->transact(context, [](Transaction& transaction) -> Result<std::int64_t> {
-        auto recipients = transaction.execute("DELETE FROM mail_recipients");
+        auto recipients = transaction.execute(sql::kClearRecipients);
         if (!recipients) return recipients;
-        auto totals = transaction.execute("UPDATE mail_totals SET mails = 0, bytes = 0 WHERE id = 1");
-        if (!totals) return totals;
-        return transaction.execute("DELETE FROM mails");
+        return transaction.execute(sql::kClear);
     });
 }
+
+std::span<const std::string_view> MailStore::statements() { return sql::kAll; }
+std::span<const Migration> MailStore::migrations() { return kMigrations; }
 
 } // namespace flotilla::hub

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "hub/smtp/charset.hpp"
+
 namespace flotilla::hub {
 
 namespace {
 
 constexpr int kPartDepthMax = 4;
+constexpr std::size_t kWordBytesMax = 2048; // RFC 2047 allows 75; the end of one is not looked for without end
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -45,23 +48,6 @@ int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (lower(c) >= 'a' && lower(c) <= 'f') return lower(c) - 'a' + 10;
     return -1;
-}
-
-/// nullopt for a character set we do not know.
-std::optional<std::string> to_utf8(std::string_view text, std::string_view charset) {
-    if (charset.empty() || same_name(charset, "utf-8") || same_name(charset, "us-ascii")) return std::string(text);
-    if (!same_name(charset, "iso-8859-1") && !same_name(charset, "latin1")) return std::nullopt;
-    std::string utf8;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x80) {
-            utf8 += c;
-        } else {
-            utf8 += static_cast<char>(0xC0 | byte >> 6);
-            utf8 += static_cast<char>(0x80 | (byte & 0x3F));
-        }
-    }
-    return utf8;
 }
 
 } // namespace
@@ -133,8 +119,15 @@ std::string decode_quoted_printable(std::string_view text, bool underscore_is_sp
 
 namespace {
 
-/// Decodes the encoded word at the front ("=?charset?B|Q?text?="); `size` is how long it is.
-std::optional<std::string> decode_word(std::string_view text, std::size_t& size) {
+/// An encoded word ("=?charset?B|Q?text?=") at the front of a text, its transfer encoding undone.
+struct EncodedWord {
+    std::string_view charset;
+    std::string bytes;
+    std::size_t size; ///< of the text
+};
+
+std::optional<EncodedWord> read_word(std::string_view text) {
+    text = text.substr(0, kWordBytesMax);
     if (!text.starts_with("=?")) return std::nullopt;
     const std::size_t charset_end = text.find('?', 2);
     if (charset_end == std::string_view::npos || charset_end + 2 >= text.size() || text[charset_end + 2] != '?')
@@ -146,9 +139,26 @@ std::optional<std::string> decode_word(std::string_view text, std::size_t& size)
     const std::string_view encoded = text.substr(charset_end + 3, end - charset_end - 3);
     const char encoding = lower(text[charset_end + 1]);
     if (encoding != 'b' && encoding != 'q') return std::nullopt;
-    const auto bytes = encoding == 'b' ? decode_base64(encoded) : decode_quoted_printable(encoded, true);
-    size = end + 2;
-    return bytes ? to_utf8(*bytes, charset) : std::nullopt;
+    auto bytes = encoding == 'b' ? decode_base64(encoded) : decode_quoted_printable(encoded, true);
+    if (!bytes) return std::nullopt;
+    return EncodedWord{charset, std::move(*bytes), end + 2};
+}
+
+/// Decodes the encoded words at the front of a text, of one character set and with nothing but blanks between them,
+/// which do not count: many senders cut within a character. `size`: how much text they are.
+std::optional<std::string> decode_words(std::string_view text, std::size_t& size) {
+    auto first = read_word(text);
+    if (!first) return std::nullopt;
+    std::string bytes = std::move(first->bytes);
+    size = first->size;
+    for (;;) {
+        const std::size_t next = text.find_first_not_of(" \t\r\n", size);
+        const auto word = next == std::string_view::npos ? std::nullopt : read_word(text.substr(next));
+        if (!word || !same_name(word->charset, first->charset)) break;
+        bytes += word->bytes;
+        size = next + word->size;
+    }
+    return decode_charset(bytes, first->charset);
 }
 
 } // namespace
@@ -160,13 +170,13 @@ std::string decode_header(std::string_view value) {
         const std::size_t next = value.find("=?", at);
         const std::string_view plain = value.substr(at, next - at);
         std::size_t size = 0;
-        const auto word = next == std::string_view::npos ? std::nullopt : decode_word(value.substr(next), size);
+        const auto words = next == std::string_view::npos ? std::nullopt : decode_words(value.substr(next), size);
         const bool only_blanks = trimmed(plain).empty();
-        if (!(word && after_word && only_blanks)) decoded += plain; // blanks between two words do not count
+        if (!(words && after_word && only_blanks)) decoded += decode_unknown(plain);
         if (next == std::string_view::npos) break;
-        decoded += word ? *word : "=?";
-        at = next + (word ? size : 2);
-        after_word = word.has_value();
+        decoded += words ? *words : "=?";
+        at = next + (words ? size : 2);
+        after_word = words.has_value();
     }
     return decoded;
 }
@@ -221,7 +231,9 @@ std::string decoded_body(const ParsedMail& mail) {
     std::string bytes(mail.body);
     if (same_name(encoding, "base64")) bytes = decode_base64(mail.body).value_or(bytes);
     if (same_name(encoding, "quoted-printable")) bytes = decode_quoted_printable(mail.body);
-    std::string text = to_utf8(bytes, parameter(mail.field("Content-Type"), "charset")).value_or(bytes);
+    const std::string charset = parameter(mail.field("Content-Type"), "charset");
+    auto decoded = decode_charset(bytes, charset);
+    std::string text = decoded ? std::move(*decoded) : decode_unknown(bytes);
     std::erase(text, '\r');
     return text;
 }

@@ -21,12 +21,12 @@ struct ParsedMail {
 
 ParsedMail parse_mail(std::string_view text);
 
-/// Encoded words (`=?utf-8?Q?Gr=C3=BC=C3=9Fe?=`, RFC 2047) as UTF-8. Character sets: UTF-8, US-ASCII, ISO-8859-1;
-/// words in others stay as they are.
+/// Encoded words (`=?utf-8?Q?Gr=C3=BC=C3=9Fe?=`, RFC 2047) as UTF-8; words in a character set that is not known (see
+/// decode_charset) stay as they are. Bytes outside of words are UTF-8, or else Windows-1252.
 std::string decode_header(std::string_view value);
 
 /// The text of a mail for reading: the body, or the first text/plain part of a multipart one, with its transfer
-/// encoding undone, as UTF-8 with LF line ends.
+/// encoding and character set undone, as UTF-8 with LF line ends.
 std::string readable_text(const ParsedMail& mail);
 
 /// nullopt when it is not base64; line ends are skipped.

@@ -17,6 +17,41 @@ TEST(Mime, EncodedWordsBecomeUtf8) {
     EXPECT_EQ(decode_header("=?utf-8*de?q?=C3=A4?="), "ä");
 }
 
+// Goal: the character sets that mails come in are read, whatever their names' case, in fields and in bodies.
+TEST(Mime, CharacterSetsBecomeUtf8) {
+    EXPECT_EQ(decode_header("=?windows-1252?Q?=80_=93x=94_=DFx?="), "€ “x” ßx");
+    EXPECT_EQ(decode_header("=?ISO-8859-15?Q?=A4=BD?="), "€œ");
+    EXPECT_EQ(decode_header("=?koi8-r?B?8NLJ18XU?="), "Привет");
+    EXPECT_EQ(decode_header("=?Shift_JIS?B?k/qWe4zqXA==?="), "日本語\\");
+    EXPECT_EQ(decode_header("=?ISO-2022-JP?B?GyRCRnxLXDhsGyhC?="), "日本語");
+    EXPECT_EQ(decode_header("=?gb2312?B?xOO6ww==?= =?big5?B?p0Gmbg==?="), "你好你好");
+    EXPECT_EQ(decode_header("=?iso-8859-1?Q?=93x=94?="), "“x”") << "as every mail program reads it";
+    EXPECT_EQ(decode_header("=?utf-8?Q?=C3?=\r\n =?utf-8?Q?=BC?="), "ü") << "words that are cut within a character";
+    const auto text = [](std::string_view charset, std::string_view body) {
+        return readable_text(parse_mail("Content-Type: text/plain; charset=\"" + std::string(charset) + "\"\r\n\r\n" +
+                                        std::string(body)));
+    };
+    EXPECT_EQ(text("Windows-1252", "\x80 5\r\n"), "€ 5\n");
+    EXPECT_EQ(text("iso-8859-15", "\xA4"), "€");
+    EXPECT_EQ(text("KOI8-R", "\xF0\xD2\xC9\xD7\xC5\xD4"), "Привет");
+    EXPECT_EQ(text("shift_jis", "\x93\xFA\x96\x7B"), "日本");
+    EXPECT_EQ(text("utf-16le", std::string_view("a\0\xAC\x20", 4)), "a€");
+}
+
+// Goal: bytes that are not of their set, and sets that nobody knows, show what can be shown.
+TEST(Mime, MalformedTextShowsWhatCanBeShown) {
+    EXPECT_EQ(decode_header("caf\xE9"), "café") << "8-bit without a word: UTF-8, or else Windows-1252";
+    EXPECT_EQ(decode_header("caf\xC3\xA9"), "café");
+    EXPECT_EQ(decode_header("=?utf-8?Q?caf=E9?="), "café");
+    EXPECT_EQ(decode_header("=?windows-1252?Q?a=81b?="), "a\uFFFDb");
+    EXPECT_EQ(decode_header("=?shift_jis?Q?a=93?="), "a\uFFFD") << "cut off within a character";
+    EXPECT_EQ(decode_header("=?utf-8//TRANSLIT?Q?x?="), "=?utf-8//TRANSLIT?Q?x?=");
+    EXPECT_EQ(decode_header("=??Q?x?="), "=??Q?x?=");
+    EXPECT_EQ(readable_text(parse_mail("Content-Type: text/plain; charset=klingon\r\n\r\nx\xE9\r\n")), "xé\n");
+    EXPECT_EQ(readable_text(parse_mail("Content-Type: text/plain; charset=euc-jp\r\n\r\n\xFF\xA4\xA2\xA4")),
+              "\uFFFDあ\uFFFD");
+}
+
 // Goal: header fields are unfolded and end where the body begins.
 TEST(Mime, FieldsAreUnfolded) {
     const ParsedMail mail = parse_mail("Subject: one\r\n two\r\nX-Empty:\r\nto: a@b\r\n\r\nbody: not a field\r\n");

@@ -1,5 +1,7 @@
 #include "hub/smtp/smtp_server.hpp"
 
+#include "hub/loopback.hpp"
+
 namespace flotilla::hub {
 
 namespace {
@@ -16,6 +18,7 @@ Result<Address> SmtpServer::listen(const Address& address) {
     auto listener = world_.listen(address);
     if (!listener) return std::move(listener.error());
     listener_ = std::move(*listener);
+    options_.limits.authentication = is_loopback(listener_->local());
     return listener_->local();
 }
 
@@ -44,10 +47,11 @@ task<void> SmtpServer::serve(Context& context, std::unique_ptr<Stream> stream) {
     ++connections_;
     SmtpSession session(options_.limits);
     bool open = co_await send(context, *stream, std::string(SmtpSession::greeting()));
+    std::vector<char> buffer(kReadBytes);
     while (open) {
-        const std::string bytes = co_await receive(context, *stream);
-        if (bytes.empty()) break;
-        session.feed(bytes);
+        const std::size_t count = co_await receive(context, *stream, buffer);
+        if (count == 0) break;
+        session.feed(std::string_view(buffer.data(), count));
         std::string replies;
         auto need = session.advance(replies);
         while (need == SmtpSession::Need::store) {
@@ -55,6 +59,12 @@ task<void> SmtpServer::serve(Context& context, std::unique_ptr<Stream> stream) {
             need = session.advance(replies);
         }
         open = co_await send(context, *stream, std::move(replies)) && need == SmtpSession::Need::bytes;
+    }
+    if (!session.foreign_protocol().empty()) {
+        suspicions_.warn(
+            "possible SECURITY ATTACK: a client of the mail catcher speaks another protocol, as a page in a "
+            "browser can be made to do; its connection was closed and what followed was not read",
+            {{"protocol", session.foreign_protocol()}, {"peer", stream->peer().to_string()}});
     }
     stream->close();
     --connections_;
@@ -84,16 +94,14 @@ task<bool> SmtpServer::send(Context& context, Stream& stream, std::string replie
     co_return written.has_value();
 }
 
-/// What has arrived; empty when the session is over: closed, idle for too long, or shutting down.
-task<std::string> SmtpServer::receive(Context& context, Stream& stream) {
+/// How much has arrived; 0 when the session is over: closed, idle for too long, or shutting down.
+task<std::size_t> SmtpServer::receive(Context& context, Stream& stream, std::span<char> buffer) {
     Context limited(context, options_.idle_timeout);
-    std::string bytes(kReadBytes, '\0');
-    auto count = co_await stream.read(limited, bytes);
+    auto count = co_await stream.read(limited, buffer);
     if (!count && !context.cancelled() && count.error().kind() == Kind::deadline_exceeded) {
         (void)co_await send(context, stream, "421 4.4.2 Idle for too long\r\n"); // it is closed in any case
     }
-    bytes.resize(count.value_or(0));
-    co_return bytes;
+    co_return count.value_or(0);
 }
 
 } // namespace flotilla::hub

@@ -8,6 +8,7 @@
 #include <flotilla/observe/metrics.hpp>
 
 #include "hub/smtp/mail_store.hpp"
+#include "hub/suspicion_log.hpp"
 
 namespace flotilla::hub {
 
@@ -16,7 +17,7 @@ struct SmtpServerOptions {
     Duration idle_timeout = std::chrono::minutes(5); ///< RFC 5321 §4.5.3.2
     Duration write_timeout = std::chrono::seconds(60);
     Duration store_timeout = std::chrono::seconds(30);
-    SmtpLimits limits = {};
+    SmtpLimits limits = {}; ///< authentication is set by listen(): on loopback only
 };
 
 /// Catches mail: takes whatever comes over SMTP and keeps it in the store, durably before it answers 250.
@@ -35,12 +36,13 @@ private:
     task<void> serve(Context& context, std::unique_ptr<Stream> stream);
     task<bool> store(Context& context, SmtpSession& session, std::string& replies);
     task<bool> send(Context& context, Stream& stream, std::string replies);
-    task<std::string> receive(Context& context, Stream& stream);
+    task<std::size_t> receive(Context& context, Stream& stream, std::span<char> buffer);
     task<void> refuse(Context& context, std::unique_ptr<Stream> stream);
 
     World& world_;
     MailStore& store_;
     Logger logger_;
+    SuspicionLog suspicions_{world_, logger_};
     Counter& caught_;
     Counter& failed_;
     SmtpServerOptions options_;

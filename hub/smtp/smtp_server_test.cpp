@@ -93,6 +93,16 @@ TEST(SmtpServer, SilentSessionIsEnded) {
     EXPECT_EQ(client.receive_all(), "421 4.4.2 Idle for too long\r\n");
 }
 
+// Goal: AUTH is offered on loopback, where any password does.
+TEST(SmtpServer, AuthenticationIsOfferedOnLoopback) {
+    const Catcher catcher;
+    SocketClient client = catcher.connect();
+    client.send("EHLO t\r\nAUTH PLAIN AGFkYQBzZWNyZXQ=\r\nQUIT\r\n");
+    const std::string replies = client.receive_all();
+    EXPECT_NE(replies.find("250-AUTH PLAIN LOGIN\r\n"), std::string::npos) << replies;
+    EXPECT_NE(replies.find("\r\n235 2.7.0 "), std::string::npos) << replies;
+}
+
 // Goal: many sessions at once each get their mails kept.
 TEST(SmtpServer, ConcurrentSessionsAreAllKept) {
     const Catcher catcher;

@@ -1,8 +1,12 @@
 #include "hub/smtp/smtp_session.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
+
+#include "hub/consul/shapes.hpp"
+#include "hub/smtp/mail_path.hpp"
 
 namespace flotilla::hub {
 
@@ -17,48 +21,45 @@ std::string upper(std::string_view text) {
 
 bool has_bare_line_end(std::string_view line) { return line.find_first_of("\r\n") != std::string_view::npos; }
 
-/// "<path> PARAMETER PARAMETER=value" after MAIL FROM: or RCPT TO:.
-struct Path {
-    std::string address;
-    std::vector<std::string> parameters; // upper case
-};
-
-std::optional<Path> parse_path(std::string_view text) {
-    while (text.starts_with(' '))
-        text.remove_prefix(1); // not in the RFC, but widely sent
-    if (!text.starts_with('<')) return std::nullopt;
-    const std::size_t end = text.find('>');
-    if (end == std::string_view::npos) return std::nullopt;
-    Path path;
-    path.address = text.substr(1, end - 1);
-    if (path.address.find_first_of(" \t<") != std::string::npos) return std::nullopt;
-    std::string_view rest = text.substr(end + 1);
-    if (!rest.empty() && rest.front() != ' ') return std::nullopt;
-    while (!rest.empty()) {
-        rest.remove_prefix(1);
-        const std::string_view word = rest.substr(0, rest.find(' '));
-        if (!word.empty()) path.parameters.push_back(upper(word));
-        rest.remove_prefix(word.size());
-    }
-    return path;
-}
-
 enum class Parameters : unsigned char { fine, unknown, too_large };
 
-Parameters check_mail_parameters(const std::vector<std::string>& parameters, std::size_t size_max) {
+Parameters check_mail_parameters(const std::vector<std::string>& parameters, const SmtpLimits& limits) {
     for (const std::string& parameter : parameters) {
         if (parameter == "SMTPUTF8" || parameter == "BODY=7BIT" || parameter == "BODY=8BITMIME") continue;
+        if (limits.authentication && parameter.starts_with("AUTH=")) continue; // RFC 4954 §5: who submitted it
         if (!parameter.starts_with("SIZE=")) return Parameters::unknown;
         std::uint64_t size = 0;
         const char* end = parameter.data() + parameter.size();
         const auto [parsed, failure] = std::from_chars(parameter.data() + 5, end, size);
         if (failure == std::errc::result_out_of_range) return Parameters::too_large;
         if (failure != std::errc() || parsed != end) return Parameters::unknown;
-        if (size > size_max) return Parameters::too_large;
+        if (size > limits.message_bytes_max) return Parameters::too_large;
     }
     return Parameters::fine;
 }
 
+/// The protocol of a line that is no SMTP: a request line or a field of HTTP, a handshake of TLS, which shows before
+/// its "line" has come; empty: none is known.
+std::string_view protocol_of(std::string_view line, bool whole) {
+    if (line.starts_with("\x16\x03")) return "TLS";
+    if (!whole) return {};
+    constexpr std::array<std::string_view, 9> kMethods{"GET",     "POST",  "PUT",     "HEAD", "DELETE",
+                                                       "OPTIONS", "PATCH", "CONNECT", "TRACE"};
+    const std::string word = upper(line.substr(0, line.find(' ')));
+    const bool is_method = std::ranges::find(kMethods, word) != kMethods.end();
+    return is_method || (word.size() > 1 && word.ends_with(':')) ? "HTTP" : "";
+}
+
+/// The name and password of AUTH PLAIN: [authorization id] NUL name NUL password (RFC 4616).
+bool is_plain_response(std::string_view response) {
+    const std::size_t first = response.find('\0');
+    const std::size_t second = first == std::string_view::npos ? first : response.find('\0', first + 1);
+    return second != std::string_view::npos && second > first + 1 &&
+           response.find('\0', second + 1) == std::string_view::npos;
+}
+
+constexpr std::string_view kAuthenticated = "235 2.7.0 Authentication succeeded: any password does\r\n";
+constexpr std::string_view kNotBase64 = "501 5.5.2 That is not base64 (RFC 4954)\r\n";
 constexpr std::string_view kBareLineEnd = "521 5.5.2 Bare CR or LF received: lines end with CRLF\r\n";
 constexpr std::string_view kTooLarge = "552 5.3.4 The message is larger than 10 MiB\r\n";
 
@@ -85,6 +86,11 @@ SmtpSession::Step SmtpSession::command_line(std::string& replies) {
     const std::string_view line = std::string_view(buffer_).substr(0, end);
     // Of an incomplete line the CR may have come already.
     const std::size_t line_end = end == std::string::npos && line.ends_with('\r') ? 1 : 2;
+    foreign_protocol_ = protocol_of(line, end != std::string::npos);
+    if (!foreign_protocol_.empty()) {
+        return fatal("521 5.5.1 This is SMTP and no " + std::string(foreign_protocol_) + ": the session ends\r\n",
+                     replies);
+    }
     if (line.size() + line_end > limits_.line_bytes_max) return fatal("500 5.5.2 Line too long\r\n", replies);
     if (end == std::string::npos) {
         if (line.find('\n') != std::string_view::npos)
@@ -96,7 +102,7 @@ SmtpSession::Step SmtpSession::command_line(std::string& replies) {
     const std::string command(line);
     buffer_.erase(0, end + 2);
     scanned_ = 0;
-    run(command, replies);
+    state_ == State::command ? run(command, replies) : auth_response(command, replies);
     return std::nullopt;
 }
 
@@ -115,8 +121,9 @@ void SmtpSession::run(std::string_view line, std::string& replies) {
     if (verb == "MAIL") return mail_from(argument, replies);
     if (verb == "RCPT") return rcpt_to(argument, replies);
     if (verb == "DATA") return data(argument, replies);
+    if (verb == "AUTH") return authenticate(argument, replies);
     if (verb == "HELP") return void(replies += "214 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT\r\n");
-    const bool known = verb == "EXPN" || verb == "STARTTLS" || verb == "AUTH" || verb == "BDAT" || verb == "TURN";
+    const bool known = verb == "EXPN" || verb == "STARTTLS" || verb == "BDAT" || verb == "TURN";
     bad(known ? "502 5.5.1 Command not implemented\r\n" : "500 5.5.2 Command not recognized\r\n", replies);
 }
 
@@ -137,7 +144,50 @@ void SmtpSession::hello(std::string_view verb, std::string_view argument, std::s
     greeted_ = true;
     if (verb == "HELO") return void(replies += "250 flotilla-hub\r\n");
     replies += "250-flotilla-hub\r\n250-PIPELINING\r\n250-SIZE " + std::to_string(limits_.message_bytes_max) +
-               "\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8\r\n";
+               "\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n";
+    if (limits_.authentication) replies += "250-AUTH PLAIN LOGIN\r\n";
+    replies += "250 SMTPUTF8\r\n";
+}
+
+void SmtpSession::authenticate(std::string_view argument, std::string& replies) {
+    if (!limits_.authentication)
+        return bad("502 5.5.1 AUTH is taken on loopback only, where any password does: send without\r\n", replies);
+    if (!greeted_) return bad("503 5.5.1 Say EHLO first\r\n", replies);
+    if (authenticated_) return bad("503 5.5.1 You are authenticated already\r\n", replies);
+    if (in_mail_) return bad("503 5.5.1 AUTH comes before MAIL\r\n", replies);
+    const std::size_t blank = argument.find(' ');
+    const std::string mechanism = upper(argument.substr(0, blank));
+    if (mechanism.empty()) return bad("501 5.5.4 Syntax: AUTH PLAIN|LOGIN [response]\r\n", replies);
+    if (mechanism != "PLAIN" && mechanism != "LOGIN")
+        return bad("504 5.5.4 Only PLAIN and LOGIN are known here\r\n", replies);
+    state_ = mechanism == "PLAIN" ? State::plain_response : State::login_name;
+    // A response may come with the command; "=" is an empty one (RFC 4954 §4).
+    if (blank != std::string_view::npos && blank + 1 < argument.size()) {
+        const auto initial = argument.substr(blank + 1);
+        return auth_response(initial == "=" ? std::string_view() : initial, replies);
+    }
+    replies += mechanism == "PLAIN" ? "334 \r\n" : "334 VXNlcm5hbWU6\r\n"; // "Username:"
+}
+
+/// A line of the exchange that AUTH began.
+void SmtpSession::auth_response(std::string_view line, std::string& replies) {
+    if (line == "*") return refuse_authentication("501 5.7.0 Authentication is cancelled\r\n", replies);
+    const auto response = consul::parse_base64(line);
+    if (!response) return refuse_authentication(kNotBase64, replies);
+    if (state_ == State::login_name) {
+        state_ = State::login_password;
+        return void(replies += "334 UGFzc3dvcmQ6\r\n"); // "Password:"
+    }
+    if (state_ == State::plain_response && !is_plain_response(*response))
+        return refuse_authentication("501 5.5.2 PLAIN wants NUL name NUL password (RFC 4616)\r\n", replies);
+    state_ = State::command;
+    authenticated_ = true;
+    replies += kAuthenticated;
+}
+
+void SmtpSession::refuse_authentication(std::string_view reply, std::string& replies) {
+    state_ = State::command;
+    bad(reply, replies);
 }
 
 void SmtpSession::mail_from(std::string_view argument, std::string& replies) {
@@ -145,9 +195,9 @@ void SmtpSession::mail_from(std::string_view argument, std::string& replies) {
     if (in_mail_) return bad("503 5.5.1 There is a sender already\r\n", replies);
     if (!upper(argument.substr(0, 5)).starts_with("FROM:"))
         return bad("501 5.5.4 Syntax: MAIL FROM:<address>\r\n", replies);
-    const auto path = parse_path(argument.substr(5));
+    const auto path = parse_mail_path(argument.substr(5));
     if (!path) return bad("501 5.1.7 Syntax: MAIL FROM:<address>\r\n", replies);
-    switch (check_mail_parameters(path->parameters, limits_.message_bytes_max)) {
+    switch (check_mail_parameters(path->parameters, limits_)) {
     case Parameters::unknown:
         return bad("555 5.5.4 Unknown parameter\r\n", replies);
     case Parameters::too_large:
@@ -165,7 +215,7 @@ void SmtpSession::rcpt_to(std::string_view argument, std::string& replies) {
     if (!in_mail_) return bad("503 5.5.1 Say MAIL first\r\n", replies);
     if (!upper(argument.substr(0, 3)).starts_with("TO:"))
         return bad("501 5.5.4 Syntax: RCPT TO:<address>\r\n", replies);
-    const auto path = parse_path(argument.substr(3));
+    const auto path = parse_mail_path(argument.substr(3));
     if (!path || path->address.empty()) return bad("501 5.1.3 Syntax: RCPT TO:<address>\r\n", replies);
     if (!path->parameters.empty()) return bad("555 5.5.4 Unknown parameter\r\n", replies);
     if (mail_.recipients.size() >= limits_.recipients_max) {

@@ -5,6 +5,8 @@
 namespace flotilla::hub {
 namespace {
 
+constexpr SmtpLimits kWithAuth{.authentication = true};
+
 /// Feeds bytes, in pieces when asked, "stores" every mail, and returns all replies.
 struct Dialogue {
     SmtpSession session;
@@ -165,6 +167,84 @@ TEST(SmtpSession, LongestLineIsTakenHoweverItIsCut) {
         }
         EXPECT_EQ(replies.substr(0, 3), extra == 0 ? "250" : "500");
     }
+}
+
+// Goal: AUTH PLAIN and LOGIN take any name and password, in one line or several (RFC 4954, 4616).
+TEST(SmtpSession, AnyPasswordAuthenticates) {
+    for (const std::string_view exchange :
+         {"AUTH PLAIN AGFkYQBzZWNyZXQ=\r\n", "auth plain YXMAYWRhAA==\r\n", "AUTH PLAIN\r\nAGFkYQBzZWNyZXQ=\r\n",
+          "AUTH LOGIN\r\nYWRh\r\nc2VjcmV0\r\n", "AUTH LOGIN YWRh\r\nc2VjcmV0\r\n", "AUTH LOGIN =\r\n\r\n"}) {
+        Dialogue smtp(kWithAuth);
+        EXPECT_NE(smtp("EHLO me\r\n").find("250-AUTH PLAIN LOGIN\r\n"), std::string::npos);
+        EXPECT_TRUE(smtp.codes(exchange, 1).ends_with("235")) << exchange;
+        EXPECT_EQ(smtp.codes("AUTH PLAIN AGFkYQBzZWNyZXQ=\r\nMAIL FROM:<a@x> AUTH=<>\r\n"), "503 250") << exchange;
+    }
+    Dialogue smtp(kWithAuth);
+    smtp("EHLO me\r\n");
+    EXPECT_EQ(smtp("AUTH LOGIN\r\n"), "334 VXNlcm5hbWU6\r\n");
+    EXPECT_EQ(smtp("YWRh\r\n"), "334 UGFzc3dvcmQ6\r\n");
+    EXPECT_TRUE(smtp("\r\n").starts_with("235 2.7.0 "));
+}
+
+// Goal: what is no AUTH, or not now, is refused in words and leaves the session as it was.
+TEST(SmtpSession, WrongAuthenticationIsRefused) {
+    Dialogue smtp(kWithAuth);
+    EXPECT_EQ(smtp.codes("AUTH PLAIN\r\nEHLO me\r\nAUTH\r\nAUTH CRAM-MD5\r\n"), "503 250 501 504");
+    EXPECT_EQ(smtp.codes("AUTH PLAIN\r\n*\r\nNOOP\r\n"), "334 501 250") << "cancelled";
+    EXPECT_EQ(smtp.codes("AUTH PLAIN !!!\r\nAUTH PLAIN YQ=\r\nAUTH PLAIN YWRh\r\nAUTH PLAIN =\r\n"), "501 501 501 501");
+    EXPECT_EQ(smtp.codes("AUTH LOGIN\r\nYWRh\r\nnot base64\r\nNOOP\r\n"), "334 334 501 250");
+    EXPECT_EQ(smtp.codes("MAIL FROM:<a@x>\r\nAUTH LOGIN\r\n"), "250 503");
+    Dialogue remote;
+    EXPECT_EQ(remote.codes("EHLO me\r\nMAIL FROM:<a@x> AUTH=<>\r\n"), "250 555");
+    EXPECT_NE(remote("AUTH PLAIN AGFkYQBzZWNyZXQ=\r\n").find("loopback only"), std::string::npos);
+}
+
+/// The recipient that RCPT TO:<path> is taken for; the reply's code when it is refused.
+std::string recipient(const std::string& path) {
+    Dialogue smtp;
+    smtp("EHLO me\r\nMAIL FROM:<" + path + ">\r\nRSET\r\nMAIL FROM:<a@x>\r\n");
+    const auto code = smtp.codes("RCPT TO:<" + path + ">\r\n");
+    if (code != "250") return code;
+    smtp("DATA\r\nx\r\n.\r\n");
+    return smtp.mails.at(0).recipients.at(0);
+}
+
+// Goal: every path of RFC 5321 §4.1.2 is taken, and one address is spelled in one way; what is none is refused.
+TEST(SmtpSession, PathsOfTheGrammarAreTaken) {
+    EXPECT_EQ(recipient(R"("odd user"@example.com)"), R"("odd user"@example.com)");
+    EXPECT_EQ(recipient(R"("ada"@example.com)"), "ada@example.com") << "quotes are no part of the address";
+    EXPECT_EQ(recipient(R"("a\da\"b"@x)"), R"("ada\"b"@x)");
+    EXPECT_EQ(recipient(R"("a>b@c,d:e;f"@x)"), R"("a>b@c,d:e;f"@x)");
+    EXPECT_EQ(recipient(R"("a..b"@x)"), R"("a..b"@x)");
+    EXPECT_EQ(recipient(R"(""@x)"), R"(""@x)");
+    EXPECT_EQ(recipient("!#$%&'*+-/=?^_`{|}~.x@y"), "!#$%&'*+-/=?^_`{|}~.x@y");
+    EXPECT_EQ(recipient("@a,@b.example:user@x"), "user@x") << "source routes are ignored";
+    EXPECT_EQ(recipient("@[127.0.0.1]:user@x"), "user@x");
+    EXPECT_EQ(recipient("user@[127.0.0.1]"), "user@[127.0.0.1]");
+    EXPECT_EQ(recipient("user@[IPv6:2001:db8::1]"), "user@[IPv6:2001:db8::1]");
+    EXPECT_EQ(recipient("Postmaster"), "Postmaster");
+    EXPECT_EQ(recipient("jürgen@exämple.com"), "jürgen@exämple.com");
+    for (const char* path : {"", "a b@x", R"("a@x)", R"("a"b@x)", R"(a"b"@x)", "a@", "@x", "@a,b:user@x", "@a user@x",
+                             "a@[", "a@[]", "a@[1 2]", "a@b@c", "a<b@x", R"("a\)", "a,b@x"})
+        EXPECT_EQ(recipient(path), "501") << path;
+}
+
+// Goal: an HTTP request or a TLS handshake, which a page in a browser can send here, ends the session at its first
+// line, and no mail behind it is taken.
+TEST(SmtpSession, OtherProtocolsEndTheSession) {
+    const std::string mail = std::string(kStart) + "hi\r\n.\r\n";
+    for (const std::string_view line : {"POST / HTTP/1.1\r\n", "get /x HTTP/1.1\r\n", "OPTIONS * HTTP/1.1\r\n",
+                                        "Host: 127.0.0.1:2525\r\n", "Content-Type: text/plain\r\n", "DELETE /\r\n"}) {
+        Dialogue smtp;
+        EXPECT_EQ(smtp.codes(std::string(line) + mail, 7), "521") << line;
+        EXPECT_TRUE(smtp.closed && smtp.mails.empty()) << line;
+        EXPECT_EQ(smtp.session.foreign_protocol(), "HTTP") << line;
+    }
+    Dialogue later;
+    EXPECT_EQ(later.codes("EHLO me\r\nHost: x\r\n" + mail), "250 521");
+    Dialogue tls;
+    EXPECT_EQ(tls.codes(std::string("\x16\x03\x01\x02\x00", 5)), "521") << "before its line has come";
+    EXPECT_EQ(tls.session.foreign_protocol(), "TLS");
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mutex>
 #include <stdexcept>
 
 #include "hub/redis/redis_thread.hpp"
@@ -12,17 +13,28 @@ namespace flotilla::hub {
 class BusServer {
 public:
     explicit BusServer(KeyspaceLimits limits = {})
-        : logger_("hub-test", LogLevel::error, Logger::Format::json, [](std::string_view) {}), limits_(limits) {
+        : logger_("hub-test", LogLevel::warning, Logger::Format::json,
+                  [this](std::string_view line) {
+                      const std::lock_guard lock(log_mutex_);
+                      log_ += line;
+                  }),
+          limits_(limits) {
         start();
     }
     RedisClient connect() const { return RedisClient(thread_->address().port); }
     std::uint16_t port() const { return thread_->address().port; }
+    std::filesystem::path file() const { return folder_ / "bus.db"; }
     void restart() {
         thread_.reset();
         start();
     }
     void stop() { thread_->stop(); }
     Metrics& metrics() { return metrics_; }
+    /// The warnings and errors so far.
+    std::string log() const {
+        const std::lock_guard lock(log_mutex_);
+        return log_;
+    }
 
 private:
     void start() {
@@ -35,6 +47,8 @@ private:
         thread_ = std::move(*started);
     }
     TemporaryFolder folder_;
+    mutable std::mutex log_mutex_;
+    std::string log_;
     Logger logger_;
     Metrics metrics_;
     KeyspaceLimits limits_;

@@ -44,12 +44,12 @@ public:
     std::uint16_t port(std::string_view protocol) const { return ports_.at(protocol).to_number<std::uint16_t>(); }
     RedisClient redis() const { return RedisClient(port("redis")); }
     SocketClient smtp() const { return SocketClient::tcp(port("smtp")); }
-    /// GET, DELETE ...: the body of the answer; `status` gets its status line.
-    std::string http(const std::string& request, std::string* status = nullptr) const {
+    /// GET, DELETE ...: the body of the answer; `head` gets its status line and fields, each with its CRLF.
+    std::string http(const std::string& request, std::string* head = nullptr) const {
         SocketClient client = SocketClient::tcp(port("http"));
         client.send(request + " HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n");
         const std::string answer = client.receive_all();
-        if (status) *status = answer.substr(0, answer.find("\r\n"));
+        if (head) *head = answer.substr(0, answer.find("\r\n\r\n") + 2);
         return answer.substr(answer.find("\r\n\r\n") + 4);
     }
 

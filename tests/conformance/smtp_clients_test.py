@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Python's smtplib and curl against the mail catcher; what they sent is read back from the hub."""
 
+import email.header
 import email.message
 import email.policy
 import smtplib
 import subprocess
 import urllib.parse
+import urllib.request
 import uuid
 
 import servers
@@ -114,6 +116,64 @@ class SmtpClients(servers.OnServer):
                 client.starttls()
             client.send_message(self.message("after all", "text\n"))
         self.assertEqual(["after all"], [mail["subject"] for mail in self.mails()])
+
+    # Goal: a client that insists on AUTH sends, in either way, with whatever password; curl does, too.
+    def test_any_password_authenticates(self):
+        for method in ("auth_plain", "auth_login"):
+            with self.connect() as client:
+                client.ehlo()
+                self.assertEqual("PLAIN LOGIN", client.esmtp_features["auth"].strip())
+                client.user, client.password = "ada", "whatever"
+                self.assertEqual(235, client.auth(method.split("_")[1].upper(), getattr(client, method))[0])
+                client.send_message(self.message(method, "text\n"))
+        done = subprocess.run(["curl", "--silent", "--show-error", "--fail", "--url",
+                               f"smtp://127.0.0.1:{self.server.ports['smtp']}", "--user", "ada:secret", "--login-options",
+                               "AUTH=LOGIN", "--mail-from", "shop@example.com", "--mail-rcpt", self.address, "--upload-file", "-"],
+                              input="Subject: curl\r\n\r\nHello\r\n", capture_output=True, text=True, timeout=30)
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        self.assertEqual(["auth_plain", "auth_login", "curl"], [mail["subject"] for mail in self.mails()])
+
+    # Goal: quoted names and address literals are addresses, as RFC 5321 has them.
+    def test_every_kind_of_address_is_taken(self):
+        for address in ('"odd user"@example.com', "ada@[127.0.0.1]", "ada@[IPv6:::1]", "Postmaster"):
+            with self.connect() as client:
+                client.ehlo()
+                client.mail("shop@example.com")
+                self.assertEqual(250, client.docmd("RCPT", f"TO:<{address}>")[0], address)
+                client.data("Subject: x\r\n\r\nx\r\n")
+            answer = servers.call(self.server.ports["http"], "GET", f"/mail/messages?to={urllib.parse.quote(address)}")
+            self.assertEqual([[address]], [mail["to"] for mail in answer.json()])
+
+    # Goal: mails in the character sets of old are read, and come back byte by byte.
+    def test_old_character_sets_are_read(self):
+        for charset, text in (("windows-1252", "für 5 € “so”"), ("iso-8859-15", "für 5 €"), ("koi8-r", "Привет"),
+                              ("shift_jis", "日本語")):
+            with self.subTest(charset=charset):
+                subject = email.header.Header(text, charset).encode()
+                content = (f"From: shop@example.com\r\nSubject: {subject}\r\nContent-Type: text/plain; charset={charset}\r\n"
+                           f"Content-Transfer-Encoding: 8bit\r\n\r\n").encode() + text.encode(charset) + b"\r\n"
+                self.address = f"{charset}@example.com"
+                with self.connect() as client:
+                    client.sendmail("shop@example.com", [self.address], content)
+                mail = self.mail()
+                self.assertEqual((text, text + "\n"), (mail["subject"], mail["text"]))
+                port = self.server.ports["http"]
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/mail/messages/{mail['id']}/raw") as raw:
+                    self.assertEqual((content, "message/rfc822"), (raw.read(), raw.headers["Content-Type"]))
+
+    # Goal: a repeat may have another Date; another mail with a known Message-ID is kept.
+    def test_other_mail_with_a_known_id_is_kept(self):
+        message = self.message("once", "text\n")
+        other = self.message("another", "text\n")
+        other.replace_header("Message-ID", message["Message-ID"])
+        for date in ("Thu, 01 Jan 2026 00:00:00 +0000", "Thu, 01 Jan 2026 00:00:09 +0000"):
+            del message["Date"]
+            message["Date"] = date
+            with self.connect() as client:
+                client.send_message(message)
+        with self.connect() as client:
+            client.send_message(other)
+        self.assertEqual([("once", 2), ("another", 1)], [(mail["subject"], mail["received"]) for mail in self.mails()])
 
     # Goal: curl sends a mail, its lines ended either way in the file.
     def test_curl_sends_a_mail(self):

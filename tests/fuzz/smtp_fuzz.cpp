@@ -13,7 +13,8 @@ namespace {
 
 using fuzz::require;
 
-const SmtpLimits kSmall{.message_bytes_max = 128, .line_bytes_max = 64, .recipients_max = 3, .errors_max = 4};
+const SmtpLimits kSmall{
+    .message_bytes_max = 128, .line_bytes_max = 64, .recipients_max = 3, .errors_max = 4, .authentication = true};
 
 struct Outcome {
     std::string replies;

@@ -17,16 +17,12 @@ namespace {
 
 using inbox::Gaps;
 using inbox::Held;
+using inbox::is_outage;
 using inbox::Outcome;
 using inbox::Verdict;
 using inbox::Work;
 
 constexpr std::int64_t kReplayMax = 10'000; // parked messages in memory, at a start
-
-/// Not the message's fault: tried again for ever.
-bool is_outage(const Error& error) {
-    return error.kind() == Kind::unavailable || error.kind() == Kind::deadline_exceeded;
-}
 
 } // namespace
 

@@ -129,6 +129,16 @@ task<Result<std::optional<Timestamp>>> parked_since(Context& context, Database& 
         std::move(consumer), std::move(topic), partition);
 }
 
+Result<std::int64_t> count_parked(Transaction& transaction, const Work& work, std::int64_t most) {
+    const Message& message = *work.message;
+    auto count = transaction.find<std::int64_t>(
+        "SELECT count(*) FROM (SELECT 1 FROM flotilla_parked WHERE consumer = $1 AND producer = $2 AND topic = $3"
+        " AND partition = $4 LIMIT $5) AS some",
+        work.consumer, message.producer, message.topic, message.partition, most);
+    if (!count) return std::move(count.error());
+    return count->value_or(0);
+}
+
 Result<void> replay(Transaction& transaction, const std::string& id, const Message& message,
                     const EventHandler& handler) {
     auto removed = transaction.execute("DELETE FROM flotilla_parked WHERE id = $1", id);

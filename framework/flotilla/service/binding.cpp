@@ -19,6 +19,10 @@ bool is_json(std::string_view content_type) {
     return lower == "application/json" || lower.ends_with("+json");
 }
 
+/// Whether a page in a browser sent it. Of another site's pages a browser sends JSON only after it has asked us (CORS),
+/// but content without a type at once: whoever leaves the type away must be a program.
+bool is_from_page(const http::Headers& headers) { return headers.has("origin") || headers.has("sec-fetch-site"); }
+
 /// Sets one field; a bad text becomes a FieldError under the name the client used.
 void set_field(const FieldDescriptor& field, void* request, std::string_view text, std::vector<FieldError>& errors) {
     auto set = json::set_from_text(*field.type, field.in(request), text);
@@ -117,9 +121,9 @@ Result<void> bind_request(const EndpointInfo& endpoint, const http::PathParamete
         if (auto read = bind_query(endpoint, head.query(), request, bound, errors); !read) return read;
     } else if (bound.count() < type.fields.size()) {
         const auto content_type = head.headers.get("content-type");
-        if (content_type && !body.empty() && !is_json(*content_type)) {
+        if (!body.empty() && (content_type ? !is_json(*content_type) : is_from_page(head.headers))) {
             return Error(Kind::unsupported, "unsupported_media_type",
-                         "send application/json, not " + std::string(*content_type));
+                         "send application/json, not " + std::string(content_type.value_or("content of no type")));
         }
         auto read = json::parse_into(body.empty() ? "{}" : body, type, request, bound);
         if (!read && read.error().fields().empty()) return read;

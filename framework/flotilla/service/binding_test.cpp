@@ -93,6 +93,21 @@ TEST(Binding, OtherMediaTypeIsUnsupported) {
     EXPECT_EQ(value.error().kind(), Kind::unsupported);
 }
 
+// Goal: a page of another site cannot send JSON by leaving its type away, which needs no leave of ours; a program can.
+TEST(Binding, PageMustNameTheMediaType) {
+    constexpr std::string_view kBody = R"({"id":"1","name":"x","active":true})";
+    EXPECT_TRUE(bound<Change>(replace, {}, head("/things"), kBody));
+    for (const auto& [name, value] : {std::pair{"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "cross-site"}}) {
+        auto page = head("/things");
+        page.headers.add(name, value);
+        const auto refused = bound<Change>(replace, {}, page, kBody);
+        ASSERT_FALSE(refused) << name;
+        EXPECT_EQ(refused.error().code(), "unsupported_media_type");
+        page.headers.add("Content-Type", "application/json");
+        EXPECT_TRUE(bound<Change>(replace, {}, page, kBody)) << name;
+    }
+}
+
 // Goal: what a client makes, a server understands: the same values come out.
 TEST(Binding, MadeRequestBindsToTheSameValues) {
     const Search sent{.shop_id = "a/b c", .text = "ü&=?", .limit = 3, .colours = {Colour::deep_blue, Colour::red}};
