@@ -17,6 +17,7 @@ constexpr Suite kSuites[] = {
     {"service", "a small JSON answer: Go's net/http, Fastify", bench_service},
     {"gateway", "proxying 150 bytes: HAProxy, nginx", bench_gateway},
     {"hub", "XADD of 200 bytes at 1, 50, 500 clients: Redis", bench_hub},
+    {"growth", "what jobs, events, orders, users, keys, mails cost with 1,000,000 kept: with 1,000", bench_growth},
     {"store", "transactions with an outbox row, 1 and 64 at a time", bench_store},
 };
 

@@ -24,10 +24,23 @@ struct LogsOptions {
     int lines = 50; ///< per member
 };
 
+struct BackupOptions {
+    FleetOptions fleet;
+    std::string folder; ///< of the backup; made
+};
+struct RestoreOptions {
+    FleetOptions fleet; ///< its data folder is made
+    std::string folder; ///< of the backup
+};
+
 /// Each returns the exit code: 0 fine, 1 the fleet (or a part) is not as asked, 2 wrong use.
 int up(const UpOptions& options);
 int down(const FleetOptions& options);
 int status(const FleetOptions& options, bool json);
 int logs(const LogsOptions& options);
+/// Copies a fleet's databases, its bus and its mails, as they are at one moment, while it runs or not.
+int backup(const BackupOptions& options);
+/// Puts a backup into a data folder that is missing or empty, after it has proved it.
+int restore(const RestoreOptions& options);
 
 } // namespace flotilla::cli

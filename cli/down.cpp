@@ -6,7 +6,9 @@
 #include <flotilla/aio/context.hpp>
 #include <flotilla/aio/loop.hpp>
 
+#include "cli/command_hint.hpp"
 #include "cli/commands.hpp"
+#include "cli/fleet_databases.hpp"
 #include "cli/fleet_state.hpp"
 
 namespace flotilla::cli {
@@ -61,11 +63,16 @@ int down(const FleetOptions& options) {
     bool gone = end_all(members, SIGTERM, 15s);
     if (!gone) gone = end_all(members, SIGKILL, 5s);
     if (!gone) {
-        std::fprintf(stderr, "Some processes of the fleet do not end; `./flotilla status` shows them.\n");
+        std::fprintf(stderr, "Some processes of the fleet do not end; `%s` shows them.\n",
+                     command_hint(options, "status").c_str());
         return 1;
     }
     remove_state(folder);
     std::printf("The fleet on %s is down. Its data stays.\n", folder.root.c_str());
+    for (const auto& database : unfinished_databases(folder)) {
+        std::printf("%s was not closed: some of it lies in its -wal still, which belongs to it. %s copies both.\n",
+                    database.c_str(), command_hint(options, "backup DIR").c_str());
+    }
     return 0;
 }
 

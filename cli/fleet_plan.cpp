@@ -1,11 +1,12 @@
 #include "cli/fleet_plan.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 namespace flotilla::cli {
 namespace {
 
-// A Unix socket's path has at most 107 characters (sockaddr_un); longer ones go without.
+// A Unix socket's path has at most 107 bytes (sockaddr_un); longer ones go without, and say so.
 constexpr std::size_t kSocketPathMax = 107;
 
 std::string local(const char* scheme, int port) { return std::string(scheme) + "://127.0.0.1:" + std::to_string(port); }
@@ -50,7 +51,8 @@ PlannedMember plan_service(const ServiceEntry& service, const FleetFile& file, c
                  "--bus",      local("redis", file.hub_bus + offset),
                  "--loops",    std::to_string(service.loops)};
     const auto socket = folder.socket_file(service.name);
-    if (socket.size() <= kSocketPathMax) arguments.insert(arguments.end(), {"--unix-socket", socket});
+    member.without_socket = socket.size() > kSocketPathMax;
+    if (!member.without_socket) arguments.insert(arguments.end(), {"--unix-socket", socket});
     if (!service.database.empty()) arguments.insert(arguments.end(), {"--database", service.database});
     for (const auto& [name, value] : service.settings)
         arguments.insert(arguments.end(), {"--set", name + "=" + value});
@@ -60,6 +62,15 @@ PlannedMember plan_service(const ServiceEntry& service, const FleetFile& file, c
 }
 
 } // namespace
+
+std::string socket_note(const std::vector<PlannedMember>& members, const DataFolder& folder) {
+    const auto without = std::ranges::count_if(members, &PlannedMember::without_socket);
+    if (without == 0) return {};
+    return "the name of the data folder " + folder.root +
+           " is so long that Unix sockets in it would have names of more than " + std::to_string(kSocketPathMax) +
+           " bytes: " + std::to_string(without) +
+           " services are called over TCP, at more cost; a shorter --data ends that";
+}
 
 Result<std::vector<PlannedMember>> plan_fleet(const FleetFile& file, const DataFolder& folder, int port_offset,
                                               const std::string& binary_folder) {

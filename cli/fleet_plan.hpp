@@ -17,6 +17,7 @@ struct PlannedMember {
     std::vector<std::pair<std::string, int>> other_ports = {}; ///< what they are for, with offset
     std::string config_file = {};                              ///< read when it starts; empty: none
     Command command;
+    bool without_socket = false; ///< its Unix socket's name would be too long: callers use TCP
 
     std::vector<std::pair<std::string, int>> ports() const {
         std::vector<std::pair<std::string, int>> all{{"HTTP", port}};
@@ -28,6 +29,9 @@ struct PlannedMember {
                command.arguments == other.command.arguments && command.environment == other.command.environment;
     }
 };
+
+/// What to tell whoever starts these: their Unix sockets would have names that are too long. Empty: nothing.
+std::string socket_note(const std::vector<PlannedMember>& members, const DataFolder& folder);
 
 /// The processes of a fleet in the order in which they start: the hub, the services, the gateway.
 /// Makes their folders. Errors: invalid when a port leaves 1..65535; not_found when a binary has not been built;

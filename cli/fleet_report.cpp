@@ -86,7 +86,7 @@ bool all_serving(const FleetReport& report) {
                                [](const auto& member) { return member.state == "ok" || member.state == "degraded"; });
 }
 
-std::string describe(const FleetReport& report) {
+std::string describe(const FleetReport& report, const std::string& up) {
     std::vector<Row> rows;
     for (const auto& member : report.members) {
         const auto colour = member.state == "ok" ? green() : member.state == "degraded" ? yellow() : red();
@@ -105,7 +105,7 @@ std::string describe(const FleetReport& report) {
     text += table({"SERVICE", "HEALTH", "ADDRESS", "PID", "UPTIME", "RESTARTS"}, rows);
     if (!report.supervised) {
         text.append("\n  ").append(yellow()).append("Nobody supervises this fleet: what dies stays down.");
-        text.append(plain()).append(" `./flotilla up` takes it over.\n");
+        text.append(plain()).append(" `").append(up).append("` takes it over.\n");
     }
     return text += '\n';
 }

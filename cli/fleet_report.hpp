@@ -38,7 +38,7 @@ task<Result<FleetReport>> report_settled_fleet(Context& context, DataFolder fold
 /// True when every member is "ok" or "degraded".
 bool all_serving(const FleetReport& report);
 
-/// The report as a table for people.
-std::string describe(const FleetReport& report);
+/// The report as a table for people. `up`: the command that takes over a fleet that nobody supervises.
+std::string describe(const FleetReport& report, const std::string& up);
 
 } // namespace flotilla::cli

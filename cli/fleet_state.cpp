@@ -16,6 +16,9 @@ namespace flotilla::cli {
 
 DataFolder data_folder(const std::string& path) {
     if (path.empty()) throw std::invalid_argument("the data folder's name is empty; give one, as in --data .flotilla");
+    // The state file is JSON, and a name that is none could not be told to anybody.
+    if (const auto kept = json::parse<std::string>(json::write(path)); !kept || *kept != path)
+        throw std::invalid_argument("the data folder's name is not UTF-8: choose another one");
     DataFolder folder{std::filesystem::absolute(path).lexically_normal().string()};
     if (folder.root.ends_with('/')) folder.root.pop_back();
     return folder;

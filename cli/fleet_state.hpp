@@ -49,7 +49,7 @@ struct DataFolder {
     std::string member_folder(const std::string& member) const { return root + "/data/" + member; }
 };
 
-/// The path may be relative. Throws std::invalid_argument when it is empty.
+/// The path may be relative. Throws std::invalid_argument when it is empty or not UTF-8.
 DataFolder data_folder(const std::string& path);
 /// Throws std::runtime_error that names the folder which cannot be made, and why.
 void create_folders(const DataFolder& folder);

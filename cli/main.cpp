@@ -13,7 +13,15 @@ using namespace flotilla::cli;
 namespace {
 
 void add_fleet_flags(CLI::App& command, FleetOptions& options) {
-    command.add_option("--data", options.data, "Folder for data, logs and state of the fleet")->capture_default_str();
+    command
+        .add_option_function<std::string>(
+            "--data",
+            [&options](const std::string& folder) {
+                options.data = folder;
+                options.data_given = true;
+            },
+            "Folder for data, logs and state of the fleet")
+        ->default_str(options.data);
 }
 
 void add_start_flags(CLI::App& command, FleetOptions& options) {
@@ -31,11 +39,14 @@ int main(int argc, char** argv) {
     UpOptions up_options;
     FleetOptions down_options, status_options;
     LogsOptions logs_options;
+    BackupOptions backup_options;
+    RestoreOptions restore_options;
     bool json = false;
     // The script ./flotilla says where the project lies; without it everything is relative to here.
     const char* home = std::getenv("FLOTILLA_HOME");
     const std::string prefix = home ? std::string(home) + "/" : std::string();
-    for (auto* fleet : {&up_options.fleet, &down_options, &status_options, &logs_options.fleet}) {
+    for (auto* fleet : {&up_options.fleet, &down_options, &status_options, &logs_options.fleet, &backup_options.fleet,
+                        &restore_options.fleet}) {
         fleet->data = prefix + ".flotilla";
         fleet->file = prefix + "flotilla.yaml";
     }
@@ -57,13 +68,21 @@ int main(int argc, char** argv) {
     logs_command->add_option("-n,--lines", logs_options.lines, "Lines of each log")
         ->check(CLI::Range(0, 1'000'000))
         ->capture_default_str();
+    auto* backup_command = app.add_subcommand("backup", "Copy databases, bus and mails as they are at one moment");
+    add_fleet_flags(*backup_command, backup_options.fleet);
+    backup_command
+        ->add_option("--file,-f", backup_options.fleet.file, "The fleet's description, of one that is stopped")
+        ->capture_default_str();
+    backup_command->add_option("folder", backup_options.folder, "New folder for the backup")->required();
+    auto* restore_command = app.add_subcommand("restore", "Put a backup into a new data folder");
+    add_fleet_flags(*restore_command, restore_options.fleet);
+    restore_command->add_option("folder", restore_options.folder, "Folder of the backup")->required();
 
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
-    up_options.fleet.data_given = up_command->count("--data") > 0;
     try {
         if (*up_command) {
             // Whoever reads what `up` prints may go away: its supervisor stays. The other commands end with their
@@ -72,6 +91,8 @@ int main(int argc, char** argv) {
             return up(up_options);
         }
         if (*down_command) return down(down_options);
+        if (*backup_command) return backup(backup_options);
+        if (*restore_command) return restore(restore_options);
         if (*status_command) return status(status_options, json);
         return logs(logs_options);
     } catch (const std::exception& error) {

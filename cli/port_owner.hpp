@@ -14,13 +14,14 @@ namespace flotilla::cli {
 /// Who listens on a TCP port of this machine.
 struct PortOwner {
     std::int64_t pid = 0; ///< 0: a process of another user, which we may not look into
-    std::string name;     ///< of its program
+    std::string name;     ///< of its program; empty: unknown
 };
 
-/// nullopt when nobody listens there, on whatever address.
+/// nullopt when nobody keeps us from listening on that port of 127.0.0.1, where every member of a fleet listens: on it,
+/// or on all addresses. What listens on another address does not matter.
 std::optional<PortOwner> find_port_owner(int port);
 
-/// ok when nobody listens on any port of these members. Errors: unavailable with one line for each taken port: which
+/// ok when every port of these members is free. Errors: unavailable with one line for each taken port: which
 /// member wants it and which process has it.
 Result<void> check_ports_free(const std::vector<const PlannedMember*>& members);
 

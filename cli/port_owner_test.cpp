@@ -9,10 +9,10 @@
 namespace flotilla::cli {
 namespace {
 
-// Goal: who listens is found by port, on IPv4 and IPv6; a free port belongs to nobody.
+// Goal: who keeps a fleet from listening is found by port, on its own address or on all; a free port belongs to nobody.
 TEST(PortOwner, ListenerIsNamed) {
     Loop loop;
-    for (const char* host : {"127.0.0.1", "::1"}) {
+    for (const char* host : {"127.0.0.1", "0.0.0.0", "::"}) {
         auto listener = loop.world().listen(Address::tcp(host, 0));
         if (!listener) continue; // a machine without IPv6
         const auto port = (*listener)->local().port;
@@ -22,6 +22,20 @@ TEST(PortOwner, ListenerIsNamed) {
         EXPECT_EQ(owner->name, "cli_test");
         (*listener)->close();
         EXPECT_FALSE(find_port_owner(port));
+    }
+}
+
+// Goal: a port that is taken on another address than a fleet's is free for it.
+TEST(PortOwner, OtherAddressesDoNotMatter) {
+    Loop loop;
+    for (const char* host : {"127.0.0.2", "::1"}) {
+        auto listener = loop.world().listen(Address::tcp(host, 0));
+        if (!listener) continue; // a machine without IPv6
+        const int port = (*listener)->local().port;
+        auto ours = loop.world().listen(Address::tcp("127.0.0.1", static_cast<std::uint16_t>(port)));
+        ASSERT_TRUE(ours) << "or the port was taken meanwhile by somebody else";
+        (*ours)->close();
+        EXPECT_FALSE(find_port_owner(port)) << host;
     }
 }
 

@@ -3,6 +3,7 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/base/json.hpp>
 
+#include "cli/command_hint.hpp"
 #include "cli/commands.hpp"
 #include "cli/fleet_report.hpp"
 
@@ -19,7 +20,8 @@ int status(const FleetOptions& options, bool json) {
         if (json) {
             std::printf("%s\n", json::write(FleetReport{.data = folder.root}).c_str());
         } else {
-            std::printf("No fleet runs on %s. Start one with ./flotilla up\n", folder.root.c_str());
+            std::printf("No fleet runs on %s. Start one with %s\n", folder.root.c_str(),
+                        command_hint(options, "up").c_str());
         }
         return 1;
     }
@@ -33,7 +35,7 @@ int status(const FleetOptions& options, bool json) {
     if (json) {
         std::printf("%s\n", json::write(*report).c_str());
     } else {
-        std::fputs(describe(*report).c_str(), stdout);
+        std::fputs(describe(*report, command_hint(options, "up")).c_str(), stdout);
     }
     return all_serving(*report) ? 0 : 1;
 }

@@ -31,22 +31,23 @@ const FleetReport kFleet{
 // Goal: columns align, reasons stand below their row, nothing trails.
 TEST_F(TerminalTest, ReportIsATable) {
     set_coloured(false);
-    EXPECT_EQ(describe(kFleet), "\n"
-                                "  shop  /data\n"
-                                "\n"
-                                "  SERVICE       HEALTH    ADDRESS                PID   UPTIME  RESTARTS\n"
-                                "  hub           ok        http://127.0.0.1:8500  12    7 s     -\n"
-                                "  user-service  degraded  http://127.0.0.1:3001  4711  2 h     2\n"
-                                "      bus: connection refused\n"
-                                "  gateway       down      http://127.0.0.1:3000  -     -       -\n"
-                                "      ended: exit code 1\n"
-                                "\n");
+    EXPECT_EQ(describe(kFleet, "./flotilla up"),
+              "\n"
+              "  shop  /data\n"
+              "\n"
+              "  SERVICE       HEALTH    ADDRESS                PID   UPTIME  RESTARTS\n"
+              "  hub           ok        http://127.0.0.1:8500  12    7 s     -\n"
+              "  user-service  degraded  http://127.0.0.1:3001  4711  2 h     2\n"
+              "      bus: connection refused\n"
+              "  gateway       down      http://127.0.0.1:3000  -     -       -\n"
+              "      ended: exit code 1\n"
+              "\n");
 }
 
 // Goal: colours change how it looks, not what it says or where it stands.
 TEST_F(TerminalTest, ColoursChangeNoColumn) {
     set_coloured(true);
-    const auto coloured = describe(kFleet);
+    const auto coloured = describe(kFleet, "./flotilla up");
     EXPECT_TRUE(coloured.contains("\x1b[32mok      \x1b[0m")) << coloured;
     EXPECT_TRUE(coloured.contains("\x1b[33mdegraded\x1b[0m"));
     EXPECT_TRUE(coloured.contains("\x1b[31mdown    \x1b[0m"));
@@ -58,7 +59,7 @@ TEST_F(TerminalTest, ColoursChangeNoColumn) {
             stripped += coloured[i];
     }
     set_coloured(false);
-    EXPECT_EQ(stripped, describe(kFleet));
+    EXPECT_EQ(stripped, describe(kFleet, "./flotilla up"));
 }
 
 // Goal: characters of several bytes count as one column.
@@ -71,7 +72,7 @@ TEST_F(TerminalTest, PaddingCountsCharacters) {
 TEST_F(TerminalTest, UnsupervisedFleetSaysSo) {
     auto fleet = kFleet;
     fleet.supervised = false;
-    EXPECT_TRUE(describe(fleet).contains("Nobody supervises this fleet"));
+    EXPECT_TRUE(describe(fleet, "./flotilla up").contains("Nobody supervises this fleet"));
 }
 
 // Goal: a JSON line becomes readable, anything else stays as it is, and neither can steer the terminal.

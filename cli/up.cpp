@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +14,10 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
 
+#include "cli/command_hint.hpp"
 #include "cli/commands.hpp"
+#include "cli/fleet_databases.hpp"
+#include "cli/fleet_lock.hpp"
 #include "cli/fleet_report.hpp"
 #include "cli/log_line.hpp"
 #include "cli/supervisor.hpp"
@@ -23,32 +25,6 @@
 
 namespace flotilla::cli {
 namespace {
-
-/// One supervisor per data folder: the lock ends with the process that holds it, however it ends.
-class FleetLock {
-public:
-    explicit FleetLock(const DataFolder& folder)
-        : path_(folder.lock_file()), file_(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640)),
-          open_error_(file_ < 0 ? errno : 0) {}
-    FleetLock(const FleetLock&) = delete;
-    FleetLock& operator=(const FleetLock&) = delete;
-    ~FleetLock() {
-        if (file_ >= 0) close(file_);
-    }
-    /// Errors: conflict when another supervisor has it; unavailable when the file cannot be opened or locked.
-    Result<void> take() {
-        if (file_ < 0) return Error(Kind::unavailable, "cannot open " + path_ + ": " + std::strerror(open_error_));
-        if (flock(file_, LOCK_EX | LOCK_NB) == 0) return {};
-        if (errno == EWOULDBLOCK)
-            return Error(Kind::conflict, "another supervisor has just started the fleet of " + path_);
-        return Error(Kind::unavailable, "cannot lock " + path_ + ": " + std::strerror(errno));
-    }
-
-private:
-    std::string path_;
-    int file_;
-    int open_error_;
-};
 
 Result<std::vector<PlannedMember>> read_plan(const FleetOptions& options, const DataFolder& folder, FleetState& state) {
     auto file = read_fleet_file(options.file);
@@ -65,7 +41,7 @@ void replace_all(std::string& text, std::string_view what, std::string_view by) 
 
 /// What to do next, below the table.
 void print_welcome(const FleetReport& report, const FleetOptions& options) {
-    std::fputs(describe(report).c_str(), stdout);
+    std::fputs(describe(report, command_hint(options, "up")).c_str(), stdout);
     const auto file = read_fleet_file(options.file);
     if (!file) return; // changed meanwhile; the next command will tell
     const auto url = [&](int port) { return "http://127.0.0.1:" + std::to_string(port + options.port_offset); };
@@ -73,12 +49,15 @@ void print_welcome(const FleetReport& report, const FleetOptions& options) {
     replace_all(command, "{gateway}", url(file->gateway_port));
     while (command.ends_with('\n'))
         command.pop_back();
-    const std::string flag = options.data_given ? " --data " + report.data : "";
+    if (const auto plan = plan_fleet(*file, data_folder(options.data), options.port_offset, options.binary_folder)) {
+        if (const auto note = socket_note(*plan, data_folder(options.data)); !note.empty())
+            std::printf("  Note: %s.\n\n", note.c_str());
+    }
     std::vector<Row> rows;
     if (!command.empty()) rows.push_back({{{"Try", bold()}, {command}}});
     rows.push_back({{{"Mails", bold()}, {url(file->hub_http) + "/mail/messages"}}});
-    rows.push_back({{{"Logs", bold()}, {"./flotilla logs -f" + flag}}});
-    rows.push_back({{{"Stop", bold()}, {"./flotilla down" + flag}}});
+    rows.push_back({{{"Logs", bold()}, {command_hint(options, "logs -f")}}});
+    rows.push_back({{{"Stop", bold()}, {command_hint(options, "down")}}});
     std::fputs((aligned(rows) + "\n").c_str(), stdout);
 }
 
@@ -160,10 +139,11 @@ private:
         if (!started) {
             auto why = started.error().message();
             log_.error("the fleet did not start", {{"error", why.substr(0, why.find('\n'))}});
-            if (co_await supervisor.give_up(root))
-                why +=
-                    "\nWhat ran before still runs, and nobody watches over it: `./flotilla up --detach` takes it over, "
-                    "`./flotilla down` stops it.";
+            if (co_await supervisor.give_up(root)) {
+                why += "\nWhat ran before still runs, and nobody watches over it: `" +
+                       command_hint(options_, "up --detach") + "` takes it over, `" + command_hint(options_, "down") +
+                       "` stops it.";
+            }
             co_return fail(Error(started.error().kind(), why));
         }
         log_.info("every member is ready", {{"members", supervisor.state().members.size()}});
@@ -187,6 +167,8 @@ private:
         watching.cancel(Error(Kind::cancelled, "stopping"));
         co_await watching.join();
         co_await supervisor.stop(root);
+        for (const auto& database : unfinished_databases(folder_))
+            log_.warning("a database was not closed: its -wal belongs to it", {{"file", database}});
         co_return 0;
     }
 
@@ -308,18 +290,16 @@ task<Result<void>> wait_reloaded(Context& context, DataFolder folder, FleetState
 /// The fleet runs already: its supervisor restarts what was rebuilt or changed in flotilla.yaml.
 int refresh(const FleetOptions& options, const DataFolder& folder, const FleetState& state) {
     if (state.port_offset != options.port_offset) {
-        std::fprintf(
-            stderr,
-            "A fleet with --port-offset %d runs on %s; stop it first (./flotilla down), or choose another --data.\n",
-            state.port_offset, folder.root.c_str());
+        std::fprintf(stderr,
+                     "A fleet with --port-offset %d runs on %s; stop it first (%s), or choose another --data.\n",
+                     state.port_offset, folder.root.c_str(), command_hint(options, "down").c_str());
         return 1;
     }
     const auto file = std::filesystem::absolute(options.file);
     if (std::filesystem::weakly_canonical(file) != std::filesystem::weakly_canonical(state.file)) {
-        std::fprintf(stderr,
-                     "The fleet on %s was started from %s, not from %s; stop it first (./flotilla down), or choose "
-                     "another --data.\n",
-                     folder.root.c_str(), state.file.c_str(), file.c_str());
+        std::fprintf(
+            stderr, "The fleet on %s was started from %s, not from %s; stop it first (%s), or choose another --data.\n",
+            folder.root.c_str(), state.file.c_str(), file.c_str(), command_hint(options, "down").c_str());
         return 1;
     }
     if (!may_signal(state.supervisor)) {
@@ -350,10 +330,9 @@ int up(const UpOptions& options) {
     }
     if (*state && is_alive((*state)->supervisor)) {
         if (options.detach) return refresh(options.fleet, folder, **state);
-        std::fprintf(stderr,
-                     "The fleet on %s runs already (supervisor %lld). `./flotilla up --detach` refreshes it, "
-                     "`./flotilla down` stops it.\n",
-                     folder.root.c_str(), static_cast<long long>((*state)->supervisor.pid));
+        std::fprintf(stderr, "The fleet on %s runs already (supervisor %lld). `%s` refreshes it, `%s` stops it.\n",
+                     folder.root.c_str(), static_cast<long long>((*state)->supervisor.pid),
+                     command_hint(options.fleet, "up --detach").c_str(), command_hint(options.fleet, "down").c_str());
         return 1;
     }
     if (options.detach) return up_detached(options.fleet, folder);

@@ -5,6 +5,12 @@ set(FLOTILLA_GENERATED ${CMAKE_BINARY_DIR}/generated)
 # What a running fleet needs, without the tests.
 add_custom_target(programs)
 
+# `./flotilla test` runs the unit tests under the sanitizers and everything that starts programs on the release build:
+# nothing is compiled twice but the framework.
+option(FLOTILLA_UNIT_TESTS "Build all unit tests and let CTest run them" ON)
+add_custom_target(unit_tests)
+add_dependencies(unit_tests programs) # some of them start the hub that lies beside them
+
 # _flotilla_precompiled(<target> <header> [LIBRARIES <target>...]): the library whose precompiled header others reuse.
 function(_flotilla_precompiled target header)
   cmake_parse_arguments(ARG "" "" "OPTIONS;LIBRARIES" ${ARGN})
@@ -49,16 +55,36 @@ function(_flotilla_sources folder out_sources out_tests)
   set(${out_tests} ${tests} PARENT_SCOPE)
 endfunction()
 
-function(_flotilla_test target prefix library tests)
-  if(NOT tests)
-    return()
-  endif()
-  add_executable(${target} ${tests})
+# _flotilla_test_program(<target> <prefix> <label> <libraries> <sources>...)
+function(_flotilla_test_program target prefix label libraries)
+  add_executable(${target} ${ARGN})
   _flotilla_configure(${target} flotilla_precompiled_tests)
   target_compile_options(${target} PRIVATE -O0)
-  target_link_libraries(${target} PRIVATE ${library} ${ARGN} ${FLOTILLA_TEST_LIBRARIES})
+  target_link_libraries(${target} PRIVATE ${libraries} ${FLOTILLA_TEST_LIBRARIES})
+  if(label STREQUAL unit)
+    add_dependencies(unit_tests ${target})
+    if(NOT FLOTILLA_UNIT_TESTS)
+      set_target_properties(${target} PROPERTIES EXCLUDE_FROM_ALL ON)
+      return()
+    endif()
+  endif()
   gtest_discover_tests(${target} TEST_PREFIX "${prefix}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 120 ENVIRONMENT "FLOTILLA_SOURCE=${CMAKE_SOURCE_DIR}")
+    PROPERTIES TIMEOUT 120 LABELS ${label} ENVIRONMENT "FLOTILLA_SOURCE=${CMAKE_SOURCE_DIR}")
+endfunction()
+
+# _flotilla_test(<target> <prefix> <library> <list of tests> [<library>...]). The files *_cost_test.cpp count allocations
+# and memory, which the sanitizers distort: a build without those has them in a program of their own, <name>_cost_test.
+function(_flotilla_test target prefix library tests)
+  set(costs ${tests})
+  list(FILTER costs INCLUDE REGEX "_cost_test\\.cpp$")
+  if(costs AND NOT FLOTILLA_SANITIZE)
+    list(FILTER tests EXCLUDE REGEX "_cost_test\\.cpp$")
+    string(REGEX REPLACE "_test$" "_cost_test" cost_target ${target})
+    _flotilla_test_program(${cost_target} ${prefix} cost "${library};${ARGN}" ${costs})
+  endif()
+  if(tests)
+    _flotilla_test_program(${target} ${prefix} unit "${library};${ARGN}" ${tests})
+  endif()
 endfunction()
 
 # flotilla_layer(<name> [USES <layer>...] [LIBRARIES <target>...]): framework/flotilla/<name>

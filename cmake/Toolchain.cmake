@@ -46,6 +46,9 @@ if(FLOTILLA_MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# A program loads the libraries it calls, not all that the layers below it may call.
+add_link_options(-Wl,--as-needed)
+
 find_program(FLOTILLA_CCACHE ccache)
 if(FLOTILLA_CCACHE)
   # Paths below the source folder count relatively and the precompiled header by the checksum beside it, so that a
@@ -70,5 +73,7 @@ find_package(CURL REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
+# Debian's package has no configuration for CMake.
+find_library(RE2_LIBRARY re2 REQUIRED)
 find_package(GTest REQUIRED)
 include(GoogleTest)

@@ -206,9 +206,10 @@ task<void> Hub::Impl::stop_all(Context& context, Scope& services, Scope& serving
 // ---- requests ----
 
 task<void> Hub::Impl::handle(Context& context, http::Exchange& exchange) {
-    const std::string_view path = exchange.request().path();
     const Instant begun = world().monotonic();
     const Method method = exchange.request().method;
+    const auto decoded = http::percent_decode(exchange.request().path()); // one path, however it is escaped
+    const std::string_view path = decoded ? std::string_view(*decoded) : exchange.request().path();
     try {
         if (auto allowed = guard->check(exchange.request()); !allowed) {
             const auto done = co_await refuse(context, exchange, std::move(allowed.error()));

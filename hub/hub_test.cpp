@@ -320,6 +320,7 @@ TEST(HubHttp, OperationalPathsAnswer) {
     EXPECT_TRUE(status.starts_with("HTTP/1.1 200 OK\r\n")) << status;
     EXPECT_EQ(hub.http("GET /readyz"), R"({"status":"ok","checks":{"bus":"ok","mail":"ok","registry":"ok"}})");
     EXPECT_NE(hub.http("GET /metrics").find("hub_bus_commits_total 1\n"), std::string::npos);
+    EXPECT_EQ(hub.http("GET /%6civez"), R"({"status":"ok"})") << "the same path, escaped";
     const auto description = boost::json::parse(hub.http("GET /"));
     EXPECT_EQ(description.at("service"), "flotilla-hub");
     EXPECT_EQ(description.at("protocols").as_array().at(1).at("address").as_string(),

@@ -42,6 +42,13 @@ std::size_t content_length(std::string_view head) {
     return number(value);
 }
 
+/// Numbers that no earlier load has sent: it may have met the same data.
+std::uint64_t first_unique() {
+    const auto since = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(since).count()) %
+           1'000'000'000'000U;
+}
+
 struct Connection {
     Socket socket;
     Clock::time_point sent_at{};
@@ -52,6 +59,9 @@ class ClosedLoop {
 public:
     ClosedLoop(const ServerProcess& server, const Load& load)
         : server_(server), load_(load), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+        for (auto at = load.request.find(kUnique); at != std::string::npos; at = load.request.find(kUnique, at + 1))
+            unique_at_.push_back(at);
+        request_ = load.request;
         connections_.reserve(load.connections);
         while (connections_.size() < load.connections)
             open();
@@ -77,6 +87,7 @@ private:
     void open() {
         auto socket = Socket::connect(load_.port);
         if (!socket) throw std::runtime_error(server_.complaint("refused a connection"));
+        if (!load_.opening.empty()) converse(*socket);
         ::fcntl(socket->descriptor(), F_SETFL, O_NONBLOCK);
         epoll_event event{.events = EPOLLIN, .data = {.u64 = connections_.size()}};
         if (::epoll_ctl(epoll_.descriptor(), EPOLL_CTL_ADD, socket->descriptor(), &event) != 0) {
@@ -85,12 +96,32 @@ private:
         connections_.push_back({.socket = std::move(*socket)});
     }
 
+    /// What has to be said before the first request, on a socket that blocks.
+    void converse(const Socket& socket) {
+        std::string received;
+        ::send(socket.descriptor(), load_.opening.data(), load_.opening.size(), MSG_NOSIGNAL);
+        while (load_.answer_length(received) == 0) {
+            const auto size = ::recv(socket.descriptor(), buffer_.data(), buffer_.size(), 0);
+            if (size <= 0) throw std::runtime_error(server_.complaint("closed a connection"));
+            received.append(buffer_.data(), static_cast<std::size_t>(size));
+        }
+    }
+
+    const std::string& next_request() {
+        if (unique_at_.empty()) return request_;
+        auto digits = std::to_string(next_unique_++);
+        digits.insert(0, kUnique.size() - digits.size(), '0');
+        for (const auto at : unique_at_)
+            request_.replace(at, kUnique.size(), digits);
+        return request_;
+    }
+
     /// A closed loop never fills the socket's buffer: a request is written whole or something is wrong.
     void send(Connection& connection) {
+        const auto& request = next_request();
         connection.sent_at = Clock::now();
-        const auto sent =
-            ::send(connection.socket.descriptor(), load_.request.data(), load_.request.size(), MSG_NOSIGNAL);
-        if (sent != static_cast<ssize_t>(load_.request.size())) {
+        const auto sent = ::send(connection.socket.descriptor(), request.data(), request.size(), MSG_NOSIGNAL);
+        if (sent != static_cast<ssize_t>(request.size())) {
             throw std::runtime_error(server_.complaint("took no request"));
         }
     }
@@ -144,6 +175,9 @@ private:
 
     const ServerProcess& server_;
     const Load& load_;
+    std::string request_;
+    std::vector<std::size_t> unique_at_;
+    std::uint64_t next_unique_ = first_unique();
     Socket epoll_;
     std::vector<Connection> connections_;
     std::vector<std::uint32_t> latencies_; // tenths of a microsecond
@@ -168,6 +202,18 @@ std::size_t resp_answer_length(std::string_view received) {
     if (received.front() != '$') throw std::runtime_error("answered: " + std::string(received.substr(0, line)));
     const auto length = line + 2 + number(received.substr(1, line - 1)) + 2;
     return received.size() < length ? 0 : length;
+}
+
+std::size_t smtp_answer_length(std::string_view received) {
+    for (std::size_t line = 0; line < received.size();) {
+        const auto end = received.find("\r\n", line);
+        if (end == std::string_view::npos) return 0;
+        const auto reply = received.substr(line, end - line);
+        if (reply.starts_with("354")) return end + 2;
+        if (!reply.starts_with('2')) throw std::runtime_error("answered: " + std::string(reply));
+        line = end + 2;
+    }
+    return 0;
 }
 
 Measurement measure(const ServerProcess& server, const Load& load) { return ClosedLoop(server, load).run(); }

@@ -18,12 +18,18 @@ using AnswerLength = std::size_t (*)(std::string_view received);
 std::size_t http_answer_length(std::string_view received);
 /// A RESP simple string, integer or bulk string.
 std::size_t resp_answer_length(std::string_view received);
+/// SMTP replies up to the 354 that lets the next message come.
+std::size_t smtp_answer_length(std::string_view received);
+
+/// In a request: replaced by a number of as many digits, another one in each request that is sent.
+inline constexpr std::string_view kUnique = "############";
 
 /// Load on one port: each connection stays open and has exactly one request under way.
 struct Load {
     std::uint16_t port = 0;
     std::size_t connections = 64;
-    std::string request; ///< sent as it is
+    std::string request;      ///< sent as it is, but for kUnique
+    std::string opening = {}; ///< sent first on each connection, and answered as a request is
     AnswerLength answer_length = http_answer_length;
     std::chrono::duration<double> seconds{2}; ///< measured, after a tenth of it to get warm
 };

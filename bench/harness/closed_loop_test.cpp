@@ -36,5 +36,14 @@ TEST(RespAnswerLength, WholeReplyGivesItsLength) {
 // Goal: an error reply is never counted as work.
 TEST(RespAnswerLength, ErrorThrows) { EXPECT_THROW(resp_answer_length("-ERR no\r\n"), std::runtime_error); }
 
+// Goal: a mail counts once it is taken and the next one may come; a refusal is never counted as work.
+TEST(SmtpAnswerLength, RepliesUpToTheNextMessageGiveTheirLength) {
+    const std::string replies = "250 taken\r\n250-x\r\n250 y\r\n354 go on\r\n";
+    for (std::size_t size = 0; size < replies.size(); ++size)
+        EXPECT_EQ(smtp_answer_length(replies.substr(0, size)), 0u) << size;
+    EXPECT_EQ(smtp_answer_length(replies), replies.size());
+    EXPECT_THROW(smtp_answer_length("250 fine\r\n452 full\r\n"), std::runtime_error);
+}
+
 } // namespace
 } // namespace flotilla::bench

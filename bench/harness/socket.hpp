@@ -32,7 +32,15 @@ private:
     int descriptor_;
 };
 
-/// One HTTP exchange on a connection of its own: the status, or 0 when there is no answer.
+struct HttpAnswer {
+    int status = 0; ///< 0: there is no answer
+    std::string body;
+};
+/// One HTTP exchange on a connection of its own. `fields`: further header lines, each with its CRLF.
+HttpAnswer http_exchange(std::uint16_t port, std::string_view method, std::string_view path, std::string_view body = {},
+                         std::string_view fields = {});
+
+/// Only the status of one, or 0 when there is no answer.
 int http_status(std::uint16_t port, std::string_view method, std::string_view path, std::string_view body = {});
 
 } // namespace flotilla::bench

@@ -77,7 +77,7 @@ void expect(const Result<T>& result) {
 void measure(const std::string& file, std::size_t concurrent, double seconds) {
     Loop loop;
     Context context(loop.world());
-    auto database = open_database(loop.world(), "sqlite:" + file, "bench-store");
+    auto database = open_database(loop.world(), sqlite_url(file), "bench-store");
     expect(database);
     expect(loop.run_until_done((*database)->migrate(context, "flotilla", framework_migrations())));
     expect(loop.run_until_done((*database)->migrate(context, "service", kTables)));

@@ -123,20 +123,19 @@ task<void> Composer::run(Context& context, Call& call, std::size_t index) {
 task<Result<http::Response>> Composer::fetch(Context& parent, const Call& call, const Branch& branch) {
     Context context(parent, deadline_of(parent, branch));
     http::RequestHead head;
-    fill_branch_head(context, call.exchange, call.facts, head);
     head.authority = branch.service;
     head.target.clear();
     co_await must(branch.target.expand_to(head.target, call.facts.path));
+    fill_branch_head(context, call.exchange, call.facts, head);
 
     auto& upstream = upstreams_.of(branch.service);
     Attempts attempts;
     while (true) {
         auto connection = co_await must(upstreams_.call(context, upstream, head, {}, true, attempts));
         auto response = co_await fetch_once(context, connection);
-        if (response || context.cancelled() || response.error().kind() == Kind::too_large) co_return response;
-        if (!upstreams_.note_broken(connection, upstream, attempts)) {
-            co_return Error(Kind::bad_gateway, "upstream_failed", "the answer of " + branch.service + " broke off");
-        }
+        if (response || response.error().kind() == Kind::too_large) co_return response;
+        if (!upstreams_.note_broken(context, connection, upstream, attempts, response.error()))
+            co_return upstream_failed(context, branch.service, response.error());
         upstream.retries.add();
     }
 }
@@ -179,7 +178,9 @@ task<Result<int>> Composer::respond_failed(Context& context, http::Exchange& exc
         json::quote(body, configured->error);
         body += ",\"code\":\"composition_failed\",\"error\":";
         json::quote(body, configured->error);
-        body += '}';
+        body += ",\"instance\":";
+        json::quote(body, exchange.request().path());
+        body.append(",\"traceId\":\"").append(context.trace.trace_id_hex()).append("\"}");
         http::add_problem_headers(head.headers, error);
         head.headers.add("x-request-id", facts.id);
     } else {

@@ -5,6 +5,7 @@
 
 #include <flotilla/service/text_file.hpp>
 
+#include "gateway/core/path.hpp"
 #include "gateway/core/yaml_reader.hpp"
 
 namespace flotilla::gateway {
@@ -24,7 +25,6 @@ constexpr std::array<std::string_view, 2> kFailureKeys{"status", "error"};
 constexpr std::array<std::string_view, 2> kAccessLogKeys{"sample", "slow"};
 constexpr std::array<std::string_view, 2> kLimitKeys{"body_bytes_max", "composed_bytes_max"};
 constexpr std::array<std::string_view, 7> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
-constexpr std::array<std::string_view, 4> kReservedPaths{"/livez", "/readyz", "/healthz", "/metrics"};
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
 
 bool is_service_name(std::string_view name) {
@@ -121,8 +121,9 @@ private:
         auto paths = yaml_.texts(node, "path");
         for (const auto& path : paths) {
             if (!path.empty() && path.front() != '/') yaml_.fail(node, "a path starts with '/', found '" + path + "'");
-            if (std::ranges::find(kReservedPaths, std::string_view(path)) != kReservedPaths.end()) {
-                yaml_.fail(node, "'" + path + "' is the gateway's own path");
+            if (own_page(path) != OwnPage::none) yaml_.fail(node, "'" + path + "' is the gateway's own path");
+            if (path.contains("//")) {
+                yaml_.fail(node, "repeated slashes count as one before a path is matched, found '" + path + "'");
             }
         }
         return paths;

@@ -47,8 +47,9 @@ TEST(GatewayFailover, RefusedConnectionGoesToTheNextInstance) {
     }
     EXPECT_EQ(arrived.size(), 12u);
     // Each of the two was tried once and then left alone for its penalty.
-    EXPECT_THAT(fleet.get("/metrics").body,
-                HasSubstr("gateway_upstream_connect_failures_total{upstream=\"user-service\"} 2"));
+    EXPECT_THAT(
+        fleet.get("/metrics").body,
+        HasSubstr("gateway_upstream_connect_failures_total{upstream=\"user-service\",reason=\"connect_failed\"} 2"));
 }
 
 // Goal: requests take turns between the instances.
@@ -151,6 +152,71 @@ TEST(GatewayFailover, NonsenseIsBadGateway) {
     EXPECT_EQ(fleet.get("/a").status(), 502);
 }
 
+// Goal: whoever operates the fleet learns which instance did what wrong, though the client only learns that it was so.
+TEST(GatewayFailover, FaultyAnswerIsNamedInLogAndMetric) {
+    struct Fault {
+        std::string answer, reason, words, told;
+    };
+    std::string many;
+    for (int i = 0; i < 1001; ++i)
+        many += "X-" + std::to_string(i) + ": 1\r\n";
+    const std::vector<Fault> faults{
+        {"HTTP/1.1 200 OK\nA: b\n\n", "bad_response", "a line ends with LF alone", "is not valid HTTP/1.1"},
+        {"SSH-2.0-OpenSSH_9.2\r\n", "bad_response", "at 'SSH-2.0-OpenSSH_9.2'", "is not valid HTTP/1.1"},
+        {"HTTP/1.1 200 OK\r\n" + many + "\r\n", "response_head_too_large", "too many header fields (more than 1000)",
+         "is not valid HTTP/1.1"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "response_cut", "in the middle of the response", "broke off"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", "bad_response", "a chunk is malformed", ""},
+        {"", "no_response", "before a response began", "ended before it answered"},
+    };
+    for (const auto& fault : faults) {
+        TestFleet fleet;
+        int requests = 0;
+        fleet.serve_script("user-service", answering(fault.answer, requests));
+        fleet.start(kRoutes);
+        const auto answer = fleet.send_raw("POST /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        if (!fault.told.empty()) {
+            EXPECT_THAT(answer, testing::StartsWith("HTTP/1.1 502 "));
+            EXPECT_THAT(answer, HasSubstr(fault.told));
+        }
+        EXPECT_THAT(fleet.log_lines(),
+                    testing::Contains(
+                        testing::AllOf(HasSubstr("\"level\":\"warning\""), HasSubstr("\"instance\":\"user-service-0\""),
+                                       HasSubstr("\"reason\":\"" + fault.reason + "\""), HasSubstr(fault.words))))
+            << fault.answer;
+        EXPECT_THAT(fleet.get("/metrics").body,
+                    HasSubstr("gateway_upstream_broken_exchanges_total{upstream=\"user-service\",reason=\"" +
+                              fault.reason + "\"} 1"))
+            << fault.answer;
+    }
+}
+
+// Goal: what RFC 9112 has a proxy put right is put right before it is sent on; many fields are no fault; and of
+// trailers those are left out that may be none (RFC 9110 §6.5.1).
+TEST(GatewayFailover, AnswerIsPutRightWhereAProxyMust) {
+    std::string many;
+    for (int i = 0; i < 120; ++i)
+        many += "X-" + std::to_string(i) + ": 1\r\n";
+    const std::vector<std::pair<std::string, std::string>> answers{
+        {"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK\r\n"},
+        {"HTTP/1.1 200 OK\r\nX-A : 1\r\nContent-Length : 2\r\n\r\nok", "\r\nX-A: 1\r\n"},
+        {"HTTP/1.1 200 OK\r\nX-A: 1\r\n\t2\r\nContent-Length: 2\r\n\r\nok", "\r\nX-A: 1 2\r\n"},
+        {"HTTP/1.1 200 OK\r\n" + many + "Content-Length: 2\r\n\r\nok", "\r\nX-119: 1\r\n"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nExpires: 0\r\nX-Sum: 1\r\n\r\n",
+         "\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n"},
+    };
+    for (const auto& [answer, expected] : answers) {
+        TestFleet fleet;
+        int requests = 0;
+        fleet.serve_script("user-service", answering(answer, requests));
+        fleet.start(kRoutes);
+        const auto got = fleet.send_raw("GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        EXPECT_THAT(got, testing::StartsWith("HTTP/1.1 200 OK\r\n"));
+        EXPECT_THAT(got, HasSubstr(expected));
+        EXPECT_EQ(requests, 1);
+    }
+}
+
 task<void> ask_and_leave(TestFleet& fleet, int clients) {
     Context context(fleet.root(), TestFleet::kPatience);
     std::vector<std::unique_ptr<Stream>> streams;
@@ -202,6 +268,9 @@ routes:
     const auto late = fleet.get("/short");
     EXPECT_EQ(late.status(), 504);
     EXPECT_EQ(value(late, "content-type"), "application/problem+json");
+    EXPECT_THAT(late.body, HasSubstr("user-service did not answer in the time this request has"));
+    EXPECT_THAT(fleet.log_lines(), testing::Contains(testing::AllOf(HasSubstr("\"instance\":\"user-service-0\""),
+                                                                    HasSubstr("\"reason\":\"deadline_exceeded\""))));
     EXPECT_EQ(fleet.send(Method::post, "/short", std::string(200'000, 'x')).status(), 504);
     const auto impatient =
         fleet.send_raw("GET /long HTTP/1.1\r\nHost: x\r\nflotilla-timeout-ms: 20\r\nConnection: close\r\n\r\n");

@@ -1,29 +1,22 @@
 #include "gateway/core/forwarding.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <limits>
+
+#include <flotilla/http/http1/characters.hpp>
+
+#include "gateway/core/folded_name.hpp"
 
 namespace flotilla::gateway {
 namespace {
-
-bool same(std::string_view a, std::string_view lower_case) {
-    if (a.size() != lower_case.size()) return false;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        const char c = a[i];
-        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != lower_case[i]) return false;
-    }
-    return true;
-}
-bool starts(std::string_view text, std::string_view lower_case) {
-    return text.size() >= lower_case.size() && same(text.substr(0, lower_case.size()), lower_case);
-}
 
 enum class Role : unsigned char {
     end_to_end,
     te, // hop-by-hop, but "trailers" matters to what lies behind
     connection,
     hop_by_hop,
+    max_forwards,
     gateway,        // set by the gateway, so nobody else's counts
     representation, // of the client's own request or answer
 };
@@ -32,85 +25,90 @@ enum class Role : unsigned char {
 Role role_of(std::string_view name) {
     switch (name.size()) {
     case 2:
-        if (same(name, "te")) return Role::te;
+        if (name == "te") return Role::te;
         break;
     case 4:
-        if (same(name, "host")) return Role::gateway;
+        if (name == "host") return Role::gateway;
         break;
     case 5:
-        if (same(name, "range")) return Role::representation;
+        if (name == "range") return Role::representation;
+        if (name == "proxy") return Role::gateway; // HTTP_PROXY to CGI programs: where their own calls go
         break;
     case 6:
-        if (same(name, "expect")) return Role::hop_by_hop;
-        if (same(name, "accept")) return Role::representation;
+        if (name == "expect") return Role::hop_by_hop;
+        if (name == "accept") return Role::representation;
         break;
     case 7:
-        if (same(name, "trailer") || same(name, "upgrade")) return Role::hop_by_hop;
+        if (name == "trailer" || name == "upgrade") return Role::hop_by_hop;
         break;
     case 8:
-        if (same(name, "if-match") || same(name, "if-range")) return Role::representation;
+        if (name == "if-match" || name == "if-range") return Role::representation;
         break;
     case 9:
-        if (same(name, "forwarded") || same(name, "x-real-ip")) return Role::gateway;
+        if (name == "forwarded" || name == "x-real-ip") return Role::gateway;
         break;
     case 10:
-        if (same(name, "connection")) return Role::connection;
-        if (same(name, "keep-alive")) return Role::hop_by_hop;
-        if (same(name, "tracestate")) return Role::gateway;
+        if (name == "connection") return Role::connection;
+        if (name == "keep-alive") return Role::hop_by_hop;
+        if (name == "tracestate") return Role::gateway;
         break;
     case 11:
-        if (same(name, "traceparent")) return Role::gateway;
+        if (name == "traceparent") return Role::gateway;
         break;
     case 12:
-        if (same(name, "x-request-id")) return Role::gateway;
+        if (name == "x-request-id") return Role::gateway;
+        if (name == "max-forwards") return Role::max_forwards;
         break;
     case 13:
-        if (same(name, "if-none-match")) return Role::representation;
+        if (name == "if-none-match") return Role::representation;
+        // Some servers route by these instead of by the path that was routed here.
+        if (name == "x-rewrite-url") return Role::gateway;
         break;
     case 14:
-        if (same(name, "content-length")) return Role::hop_by_hop;
+        if (name == "content-length") return Role::hop_by_hop;
+        if (name == "x-original-url") return Role::gateway;
         break;
     case 15:
-        if (same(name, "accept-encoding")) return Role::representation;
+        if (name == "accept-encoding") return Role::representation;
         break;
     case 17:
-        if (same(name, "transfer-encoding")) return Role::hop_by_hop;
-        if (same(name, "if-modified-since")) return Role::representation;
+        if (name == "transfer-encoding") return Role::hop_by_hop;
+        if (name == "if-modified-since") return Role::representation;
         break;
     case 19:
-        if (same(name, "flotilla-timeout-ms")) return Role::gateway;
-        if (same(name, "if-unmodified-since")) return Role::representation;
+        if (name == "flotilla-timeout-ms") return Role::gateway;
+        if (name == "if-unmodified-since") return Role::representation;
         break;
     default:
         break;
     }
-    if (starts(name, "proxy-")) return Role::hop_by_hop;
-    if (starts(name, "x-forwarded-")) return Role::gateway;
-    if (starts(name, "content-")) return Role::representation;
+    if (name.starts_with("proxy-")) return Role::hop_by_hop;
+    if (name.starts_with("x-forwarded-")) return Role::gateway;
+    if (name.starts_with("content-")) return Role::representation;
     return Role::end_to_end;
 }
 
-/// Many upstreams (CGI, WSGI) read '_' and '-' in names as one, so that a field could pass for one of the gateway's, or
-/// for framing, that was dropped under its own name.
-bool imitates(std::string_view name) {
-    if (name.find('_') == std::string_view::npos) return false;
-    std::array<char, 32> buffer; // longer than each name above; of a prefix the begin is enough
-    const auto size = std::min(name.size(), buffer.size());
-    std::ranges::replace_copy(name.substr(0, size), buffer.begin(), '_', '-');
-    const auto role = role_of({buffer.data(), size});
-    return role != Role::end_to_end && role != Role::representation;
+/// Whether a field could pass for one that was dropped, or replaced, under its own name.
+bool imitates(const FoldedName& name, Role role) {
+    return !name.exact() && role != Role::end_to_end && role != Role::representation;
 }
 
-void copy_request_fields(const http::Headers& from, http::Headers& out, bool representation) {
+void copy_request_fields(const http::RequestHead& request, http::Headers& out, bool representation) {
+    const auto& from = request.headers;
     const bool has_connection = from.has("connection");
     for (std::size_t i = 0; i < from.size(); ++i) {
         const auto field = from[i];
-        switch (role_of(field.name)) {
+        const FoldedName folded(field.name);
+        const auto role = role_of(folded.text());
+        if (imitates(folded, role)) continue;
+        switch (role) {
         case Role::end_to_end:
-            if (imitates(field.name)) continue;
             break;
         case Role::representation:
             if (!representation) continue;
+            break;
+        case Role::max_forwards:
+            if (request.method == Method::options) continue; // counted
             break;
         case Role::te:
             if (from.lists("te", "trailers") && !out.has("te")) out.add("te", "trailers");
@@ -123,24 +121,38 @@ void copy_request_fields(const http::Headers& from, http::Headers& out, bool rep
     }
 }
 
+void add_number(http::Headers& out, std::string_view name, std::int64_t number) {
+    char digits[24];
+    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    out.add_valid(name, {digits, end});
+}
+
+/// The version is that of the message that came (RFC 9110 §7.6.3).
+void add_via(http::Headers& out, int minor_version) {
+    static_assert(kViaName == "flotilla");
+    out.add_valid("via", minor_version == 0 ? "1.0 flotilla" : "1.1 flotilla");
+}
+
 void add_gateway_fields(Context& context, const http::Exchange& exchange, const RequestFacts& facts,
-                        http::Headers& out) {
+                        http::RequestHead& head) {
+    auto& out = head.headers;
     const auto& peer = exchange.peer();
+    const auto& request = exchange.request();
+    add_via(out, request.minor_version);
     out.add_valid("x-forwarded-for",
                   peer.is_unix() || peer.host.empty() ? std::string_view("unix") : std::string_view(peer.host));
     out.add_valid("x-forwarded-proto", "http");
-    if (!exchange.request().authority.empty()) out.add_valid("x-forwarded-host", exchange.request().authority);
+    if (!request.authority.empty()) out.add_valid("x-forwarded-host", request.authority);
+    if (head.path() != request.path()) out.add_valid("x-forwarded-path", request.path());
     out.add_valid("x-request-id", facts.id);
     const auto span = context.trace.child(context.world());
     out.add_valid("traceparent", span.traceparent());
     if (!span.state.empty()) out.add("tracestate", span.state);
     if (const auto remaining = context.remaining(); remaining != Duration::max()) {
-        char digits[24];
-        const auto ms =
-            std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::milliseconds>(remaining).count());
-        const auto end = std::to_chars(digits, digits + sizeof digits, ms).ptr;
-        out.add_valid("flotilla-timeout-ms", {digits, end});
+        add_number(out, "flotilla-timeout-ms",
+                   std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::milliseconds>(remaining).count()));
     }
+    if (facts.hops_left) add_number(out, "max-forwards", *facts.hops_left);
 }
 
 } // namespace
@@ -152,14 +164,47 @@ bool is_request_id(std::string_view text) {
     });
 }
 
+Result<void> check_loop(const http::Headers& headers) {
+    if (!headers.has("via")) return {};
+    unsigned visits = 0;
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        const auto field = headers[i];
+        if (field.name.size() != 3 || !http::same_text(field.name, "via")) continue;
+        // "1.1 name (comment)", the protocol and the name being one word each.
+        http::for_each_element(field.value, [&](std::string_view element) {
+            const auto protocol = std::min(element.find_first_of(" \t"), element.size());
+            const auto name = http::trim(element.substr(protocol));
+            if (http::same_text(name.substr(0, name.find_first_of(" \t")), kViaName)) ++visits;
+        });
+    }
+    if (visits < kVisitsMax) return {};
+    return Error(Kind::bad_gateway, "loop_detected", "the request goes in a circle: Via says it was here before");
+}
+
+Result<std::optional<std::uint32_t>> max_forwards(const http::RequestHead& request) {
+    if (request.method != Method::options) return std::nullopt;
+    std::optional<std::uint32_t> found;
+    for (std::size_t i = 0; i < request.headers.size(); ++i) {
+        const auto field = request.headers[i];
+        if (field.name.size() != 12 || !http::same_text(field.name, "max-forwards")) continue;
+        const auto text = field.value;
+        const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+        if (found || text.empty() || !digits) return Error(Kind::invalid, "Max-Forwards is not one decimal number");
+        std::uint32_t number = 0;
+        const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+        found = read.ec == std::errc() ? number : std::numeric_limits<std::uint32_t>::max();
+    }
+    return found;
+}
+
 void fill_upstream_head(Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                         http::RequestHead& out) {
     const auto& request = exchange.request();
     out.method = request.method;
     out.method_name = request.method_name;
     out.headers.clear();
-    copy_request_fields(request.headers, out.headers, true);
-    add_gateway_fields(context, exchange, facts, out.headers);
+    copy_request_fields(request, out.headers, true);
+    add_gateway_fields(context, exchange, facts, out);
 }
 
 void fill_branch_head(Context& context, const http::Exchange& exchange, const RequestFacts& facts,
@@ -167,9 +212,9 @@ void fill_branch_head(Context& context, const http::Exchange& exchange, const Re
     out.method = Method::get;
     out.method_name = "GET";
     out.headers.clear();
-    copy_request_fields(exchange.request().headers, out.headers, false);
+    copy_request_fields(exchange.request(), out.headers, false);
     out.headers.add("accept", "application/json, application/problem+json");
-    add_gateway_fields(context, exchange, facts, out.headers);
+    add_gateway_fields(context, exchange, facts, out);
 }
 
 void fill_client_head(const http::ResponseHead& upstream, std::string_view request_id, http::ResponseHead& out) {
@@ -178,13 +223,14 @@ void fill_client_head(const http::ResponseHead& upstream, std::string_view reque
     const bool has_connection = upstream.headers.has("connection");
     for (std::size_t i = 0; i < upstream.headers.size(); ++i) {
         const auto field = upstream.headers[i];
-        switch (role_of(field.name)) {
+        const FoldedName folded(field.name);
+        switch (folded.exact() ? role_of(folded.text()) : Role::end_to_end) {
         case Role::te:
         case Role::connection:
         case Role::hop_by_hop:
             continue;
         case Role::gateway:
-            if (same(field.name, "x-request-id")) continue;
+            if (folded.text() == "x-request-id") continue;
             break;
         default:
             break;
@@ -192,13 +238,17 @@ void fill_client_head(const http::ResponseHead& upstream, std::string_view reque
         if (has_connection && upstream.headers.lists("connection", field.name)) continue;
         out.headers.add(upstream.headers, i);
     }
+    add_via(out.headers, upstream.minor_version);
     out.headers.add_valid("x-request-id", request_id);
 }
 
-void copy_trailers(const http::Headers& from, http::Headers& out) {
+void copy_trailers(const http::Headers& from, const http::Headers& head, http::Headers& out) {
     for (std::size_t i = 0; i < from.size(); ++i) {
-        const auto role = role_of(from[i].name);
-        if ((role == Role::end_to_end && !imitates(from[i].name)) || role == Role::representation) out.add(from, i);
+        const auto name = from[i].name;
+        const FoldedName folded(name);
+        const auto role = role_of(folded.text());
+        if (role != Role::end_to_end && role != Role::representation) continue;
+        if (!head.lists("connection", name)) out.add(from, i);
     }
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,19 +11,34 @@ namespace flotilla::gateway {
 
 /// What the steps before routing have found out about a request.
 struct RequestFacts {
-    std::string_view id;   ///< x-request-id
-    std::string_view path; ///< normalised
+    std::string_view id;                         ///< x-request-id
+    std::string_view path;                       ///< normalised
+    std::optional<std::uint32_t> hops_left = {}; ///< Max-Forwards to send on
 };
 
 /// "1b4e28ba-2fa1-11d2-883f-0016d3cca427" and what else may serve as an id in logs: 1..128 of letters, digits,
 /// "-_.~:+/=".
 bool is_request_id(std::string_view text);
 
+/// What the gateway calls itself in Via: no host name, since that would tell what lies inside (RFC 9110 §7.6.3).
+inline constexpr std::string_view kViaName = "flotilla";
+/// A request that has been here so often is going in a circle. Less would refuse gateways set one behind the other.
+inline constexpr unsigned kVisitsMax = 4;
+
+/// Errors: bad_gateway (loop_detected, 508) for a request that has passed gateways of this name kVisitsMax times.
+Result<void> check_loop(const http::Headers& headers);
+
+/// The Max-Forwards of an OPTIONS request; nullopt without one, and for other methods, where it may be ignored
+/// (RFC 9110 §7.6.2). Numbers beyond 32 bits count as the largest. Errors: invalid.
+Result<std::optional<std::uint32_t>> max_forwards(const http::RequestHead& request);
+
 /// The head to send upstream: the client's method and end-to-end fields, then the gateway's own fields, which no client
-/// can set or have removed: X-Forwarded-For, -Proto and -Host, x-request-id, traceparent (a child span), tracestate and
-/// the remaining deadline. Not copied: hop-by-hop fields (RFC 9110 §7.6.1) and those that Connection names,
-/// X-Forwarded-*, Forwarded and X-Real-IP, which nobody is trusted to send.
-/// The target and authority are left to the caller.
+/// can set or have removed: Via (behind those that came), X-Forwarded-For, -Proto, -Host, and -Path where the path sent
+/// on is another than the client's, x-request-id, traceparent (a child span), tracestate, the remaining deadline and
+/// what is left of Max-Forwards. Not copied: hop-by-hop fields (RFC 9110 §7.6.1) and those that Connection names;
+/// X-Forwarded-*, Forwarded, X-Real-IP, X-Original-URL and X-Rewrite-URL, which nobody is trusted to send; and what CGI
+/// and its like cannot tell from one of all these, or take for a setting of their own (Proxy).
+/// Requires: out.target is set. The authority is left to the caller.
 void fill_upstream_head(Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                         http::RequestHead& out);
 
@@ -30,10 +47,11 @@ void fill_upstream_head(Context& context, const http::Exchange& exchange, const 
 void fill_branch_head(Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                       http::RequestHead& out);
 
-/// The head to send back: status and end-to-end fields of the upstream's, and x-request-id.
+/// The head to send back: status and end-to-end fields of the upstream's, Via and x-request-id.
 void fill_client_head(const http::ResponseHead& upstream, std::string_view request_id, http::ResponseHead& out);
 
-/// Trailers without fields that frame, route or speak for the gateway.
-void copy_trailers(const http::Headers& from, http::Headers& out);
+/// Trailers without fields that frame, route or speak for the gateway, and without those that the Connection field of
+/// their message's head names.
+void copy_trailers(const http::Headers& from, const http::Headers& head, http::Headers& out);
 
 } // namespace flotilla::gateway

@@ -37,6 +37,21 @@ routes:
     EXPECT_EQ(fleet.send(Method::post, "/metrics", "{}").status(), 405);
 }
 
+// Goal: no other spelling of the gateway's pages leads past it to an origin's, even where everything is routed there.
+TEST(GatewayHealth, OwnPathsAreNotReachedBehind) {
+    TestFleet fleet;
+    auto& arrived = fleet.serve_noting("user-service", "the origin's");
+    fleet.start(kRoutes);
+    for (const auto* page : {"/%6detrics", "//livez", "/x/../metrics", "/./healthz", "/x/%2e%2e/readyz"}) {
+        EXPECT_EQ(fleet.get(page).status(), 200) << page;
+        EXPECT_EQ(fleet.send(Method::post, page, "{}").status(), 405) << page;
+    }
+    for (const auto* page : {"/metrics/", "/METRICS", "/livez;a=b", "/readyz%2F"})
+        EXPECT_EQ(fleet.get(page).status(), 404) << page;
+    EXPECT_TRUE(arrived.empty());
+    EXPECT_EQ(fleet.get("/metrics/x").body, "the origin's");
+}
+
 struct InFlight {
     Event arrived;
     Event go;

@@ -1,4 +1,5 @@
 // How large and how long a request may be, for the gateway and for one route of it.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "gateway/core/test_fleet.hpp"
@@ -76,6 +77,62 @@ TEST(GatewayLimits, RoutesTimeReachesTheService) {
     EXPECT_LE(left(0), 600'000);
     EXPECT_GT(left(1), 20'000);
     EXPECT_LE(left(1), 30'000);
+}
+
+std::string routes_with_timeout(const std::string& timeout) {
+    return "routes:\n  - match: {path: \"/{rest...}\"}\n    to: user-service\n    timeout: " + timeout +
+           "\nlimits: {body_bytes_max: 1073741824}\n";
+}
+
+/// Reads whatever comes and never answers.
+task<void> sink(Context& context, Stream& stream) {
+    std::array<char, 16 * 1024> block;
+    while (true) {
+        const auto count = co_await stream.read(context, block);
+        if (!count || *count == 0) co_return;
+    }
+}
+
+// Goal: a client that stalls its upload is told so, at whatever point it stops and though the request's time is over
+// long before that of bodies; the instance it was meant for has no part in it.
+TEST(GatewayLimits, StalledUploadIsTheClientsFault) {
+    const std::vector<std::pair<std::string, std::string>> uploads{
+        {"Content-Length: 5", "hel"},
+        {"Content-Length: 70000", "hel"},
+        {"Content-Length: 200000", std::string(100'000, 'x')},
+        {"Transfer-Encoding: chunked", ""},
+        {"Transfer-Encoding: chunked", "3\r\nhel\r\n"},
+    };
+    for (const auto& [framing, sent] : uploads) {
+        TestFleet fleet;
+        fleet.serve_script("user-service", sink);
+        fleet.start(routes_with_timeout("50ms"));
+        const auto answer = fleet.send_raw("PUT /a HTTP/1.1\r\nHost: x\r\n" + framing + "\r\n\r\n" + sent);
+        EXPECT_THAT(answer, testing::StartsWith("HTTP/1.1 408 ")) << framing << " " << sent.size();
+        EXPECT_THAT(answer, testing::HasSubstr("Connection: close\r\n"));
+        EXPECT_THAT(answer, testing::HasSubstr("request_timeout"));
+        EXPECT_THAT(fleet.log_lines(), testing::Not(testing::Contains(testing::HasSubstr("\"instance\""))));
+        const auto metrics = fleet.get("/metrics").body;
+        EXPECT_THAT(metrics, testing::Not(testing::HasSubstr("broken_exchanges_total{")));
+        EXPECT_THAT(metrics, testing::HasSubstr("gateway_upstream_retries_total{upstream=\"user-service\"} 0"));
+    }
+}
+
+// Goal: a 408 of the service's own says the same to the client: nothing more is taken from that connection.
+TEST(GatewayLimits, StalledUploadThatTheServiceRefusesEndsTheConnection) {
+    TestFleet fleet;
+    fleet.serve("user-service",
+                [](Context& context, http::Exchange& exchange) -> task<void> {
+                    const auto body = co_await exchange.read_all(context);
+                    EXPECT_FALSE(body);
+                    http::ResponseHead head{.status = !body && body.error().code() == "request_timeout" ? 408 : 500};
+                    std::ignore = co_await exchange.respond(context, head, "late");
+                },
+                {.body_timeout = std::chrono::milliseconds(30), .body_bytes_per_second_min = 0});
+    fleet.start(routes_with_timeout("10s"));
+    const auto answer = fleet.send_raw("PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n");
+    EXPECT_THAT(answer, testing::StartsWith("HTTP/1.1 408 "));
+    EXPECT_THAT(answer, testing::HasSubstr("Connection: close\r\n"));
 }
 
 } // namespace

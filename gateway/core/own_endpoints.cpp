@@ -5,29 +5,13 @@
 
 namespace flotilla::gateway {
 
-bool OwnEndpoints::has(std::string_view path) const {
-    switch (path.size()) {
-    case 1:
-        return path == "*"; // OPTIONS * asks the gateway itself
-    case 6:
-        return path == "/livez";
-    case 7:
-        return path == "/readyz";
-    case 8:
-        return path == "/healthz" || path == "/metrics";
-    default:
-        return false;
-    }
-}
-
 void OwnEndpoints::set_identity(std::string instance, std::string version) {
     instance_ = std::move(instance);
     version_ = std::move(version);
 }
 
-task<void> OwnEndpoints::answer(Context& context, http::Exchange& exchange) {
+task<void> OwnEndpoints::answer(Context& context, http::Exchange& exchange, std::string_view path) {
     const auto& request = exchange.request();
-    const auto path = request.path();
     if (path == "*") {
         if (auto sent = co_await http::respond_options(context, exchange, http::kServerMethods); !sent)
             exchange.reset();

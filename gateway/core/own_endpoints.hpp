@@ -9,14 +9,14 @@
 
 namespace flotilla::gateway {
 
-/// The gateway's own paths: /livez, /readyz, /healthz, /metrics. Routes cannot take them.
+/// The gateway's own paths: /livez, /readyz, /healthz, /metrics (kOwnPages). Routes cannot take them.
 /// Thread-safety: none; one per loop.
 class OwnEndpoints {
 public:
     OwnEndpoints(const HealthChecks& health, const Metrics& metrics) : health_(health), metrics_(metrics) {}
 
-    bool has(std::string_view path) const;
-    task<void> answer(Context& context, http::Exchange& exchange);
+    /// Requires: `path` is "*" or one of kOwnPages.
+    task<void> answer(Context& context, http::Exchange& exchange, std::string_view path);
 
     void set_identity(std::string instance, std::string version);
     void set_draining() { draining_ = true; }

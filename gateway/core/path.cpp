@@ -2,6 +2,9 @@
 
 #include <array>
 
+#include <flotilla/http/http1/characters.hpp>
+#include <flotilla/http/message.hpp>
+
 namespace flotilla::gateway {
 namespace {
 
@@ -60,8 +63,23 @@ void append_escaped(std::string& out, unsigned char byte) {
 
 Error bad_path(std::string_view what) { return Error(Kind::invalid, "invalid_path", "the path " + std::string(what)); }
 
+/// Whether a decoded segment becomes a dot segment for whoever splits it at slashes of either kind and drops
+/// parameters: to such a server the path is another one than it was here. For a service of ours it is a text like any
+/// other.
+bool has_dot_segment(std::string_view decoded) {
+    while (true) {
+        const auto end = decoded.find_first_of("/\\");
+        const auto piece = decoded.substr(0, std::min(end, decoded.find(';')));
+        if (piece == "." || piece == "..") return true;
+        if (end == std::string_view::npos) return false;
+        decoded.remove_prefix(end + 1);
+    }
+}
+
 // Appends one segment in its normal form.
 Result<void> append_segment(std::string& out, std::string_view segment) {
+    const auto begin = out.size();
+    bool has_separator = false; // escaped
     for (std::size_t i = 0; i < segment.size(); ++i) {
         const char c = segment[i];
         if (c == '%') {
@@ -70,6 +88,7 @@ Result<void> append_segment(std::string& out, std::string_view segment) {
             if (high < 0 || low < 0) return bad_path("has a '%' that two hexadecimal digits do not follow");
             const auto byte = static_cast<unsigned char>(high * 16 + low);
             if (byte == 0) return bad_path("has an escaped NUL");
+            has_separator = has_separator || byte == '/' || byte == '\\';
             if (kCharacters[byte] == Character::unreserved) {
                 out += static_cast<char>(byte);
             } else {
@@ -84,6 +103,9 @@ Result<void> append_segment(std::string& out, std::string_view segment) {
             out += c;
         }
     }
+    if (!has_separator) return {};
+    const auto decoded = http::percent_decode(std::string_view(out).substr(begin));
+    if (!decoded || has_dot_segment(*decoded)) return bad_path("has a dot segment behind an escaped slash");
     return {};
 }
 
@@ -114,6 +136,19 @@ Result<std::string_view> normalise_path(std::string_view path, std::string& buff
     }
     if (ends_in_slash || buffer.empty()) buffer += '/';
     return std::string_view(buffer);
+}
+
+OwnPage own_page(std::string_view path) {
+    if (path.size() < 2 || std::string_view("lLrRhHmM").find(path[1]) == std::string_view::npos) return OwnPage::none;
+    for (const auto page : kOwnPages) {
+        if (!http::same_text(path.substr(0, page.size()), page)) continue;
+        const auto rest = path.substr(page.size());
+        if (rest.empty()) return path == page ? OwnPage::page : OwnPage::disguised;
+        const bool nothing_more = rest == "/" || rest.starts_with("/;") || rest.starts_with(';') ||
+                                  rest.starts_with("%2F") || rest.starts_with("%3B") || rest.starts_with("%5C");
+        if (nothing_more) return OwnPage::disguised;
+    }
+    return OwnPage::none;
 }
 
 } // namespace flotilla::gateway

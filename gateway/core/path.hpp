@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -11,8 +12,19 @@ namespace flotilla::gateway {
 /// repeated slashes removed, escapes of unreserved characters decoded, other escapes in upper case, characters that do
 /// not belong into a path escaped. An escaped slash stays escaped. A trailing slash stays.
 /// Returns a view of `path` itself when it already has that form, otherwise of `buffer`.
-/// Errors: invalid for a broken escape, %00, a backslash or control character, or a dot segment with parameters
-/// ("..;x"), which servers read in different ways.
+/// Errors: invalid for what servers read in different ways: a broken escape, %00, a backslash or control character, a
+/// dot segment with parameters ("..;x") or behind an escaped slash ("a%2F..").
 Result<std::string_view> normalise_path(std::string_view path, std::string& buffer);
+
+/// The gateway's own pages.
+inline constexpr std::array<std::string_view, 4> kOwnPages{"/livez", "/readyz", "/healthz", "/metrics"};
+
+enum class OwnPage : unsigned char {
+    none,
+    page,
+    disguised, ///< a server behind could read it as one: with a trailing slash, parameters or in capitals
+};
+/// Whether a normalised path is one of them.
+OwnPage own_page(std::string_view path);
 
 } // namespace flotilla::gateway

@@ -4,6 +4,7 @@
 
 #include <flotilla/http/message.hpp>
 
+#include "gateway/core/path.hpp"
 #include "gateway/core/yaml_reader.hpp"
 
 namespace flotilla::gateway {
@@ -80,7 +81,24 @@ Result<PathTemplate> PathTemplate::compile(std::string_view text, std::string_vi
         }
         compiled.parts_.push_back(std::move(part));
     }
+    if (auto checked = compiled.check_form(text); !checked) return std::move(checked.error());
     return compiled;
+}
+
+/// Values are segments of a normalised path, so what they are put into must have that form, too.
+Result<void> PathTemplate::check_form(std::string_view text) const {
+    std::string path;
+    for (const auto& part : parts_) {
+        path += part.literal;
+        if (part.segment >= 0) path += 'x';
+    }
+    path.resize(std::min(path.find('?'), path.size()));
+    std::string buffer;
+    const auto normal = normalise_path(path, buffer);
+    if (!normal) return invalid("in '" + std::string(text) + "' " + normal.error().message());
+    if (*normal == path) return {};
+    return invalid("'" + std::string(text) + "' has a path that others read as '" + std::string(*normal) +
+                   "' (x for the parameters); write that");
 }
 
 Result<void> PathTemplate::expand_to(std::string& out, std::string_view path) const {

@@ -15,7 +15,7 @@ namespace flotilla::gateway {
 class PathTemplate {
 public:
     /// Errors: invalid for a placeholder that `pattern` does not have (with the nearest), braces that do not match,
-    /// or characters that must be escaped.
+    /// characters that must be escaped, or a path that is not in its one form (normalise_path).
     static Result<PathTemplate> compile(std::string_view text, std::string_view pattern);
 
     /// Appends the expansion. Requires: `path` is normalised and matches the pattern.
@@ -30,6 +30,8 @@ private:
         bool rest = false;   ///< this segment and all that follow
         bool in_query = false;
     };
+    Result<void> check_form(std::string_view text) const;
+
     std::vector<Part> parts_;
     bool has_query_ = false;
 };

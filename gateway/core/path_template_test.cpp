@@ -27,7 +27,7 @@ TEST(PathTemplate, HostileValueStaysInItsPlace) {
     EXPECT_EQ(expand("/orders?userId={id}", "/u/{id}", "/u/a&limit=9"), "/orders?userId=a%26limit%3D9");
     EXPECT_EQ(expand("/orders?userId={id}", "/u/{id}", "/u/a%26b"), "/orders?userId=a%26b");
     EXPECT_EQ(expand("/orders?userId={id}&limit=10", "/u/{id}", "/u/%23x+y"), "/orders?userId=%23x%2By&limit=10");
-    EXPECT_EQ(expand("/users/{id}", "/u/{id}", "/u/..%2Fadmin"), "/users/..%2Fadmin");
+    EXPECT_EQ(expand("/users/{id}", "/u/{id}", "/u/a%2Fadmin"), "/users/a%2Fadmin");
     EXPECT_EQ(expand("/users/{id}", "/u/{id}", "/u/a%3Fb"), "/users/a%3Fb");
 }
 
@@ -38,6 +38,16 @@ TEST(PathTemplate, UnknownPlaceholderIsAnErrorWithTheNearest) {
     EXPECT_EQ(expand("/users/{id}", "/u", "/u"), "error: '{id}' is not a parameter of the path '/u', which has none");
     EXPECT_EQ(expand("/users/{id", "/u/{id}", "/u/1"), "error: a '{' is not closed in '/users/{id'");
     EXPECT_EQ(expand("/a b", "/u", "/u"), "error: '/a b' has characters that must be escaped");
+}
+
+// Goal: a template cannot make a path that the origin reads as another one.
+TEST(PathTemplate, PathNotInItsFormIsAnError) {
+    EXPECT_EQ(expand("/a/../{id}", "/u/{id}", "/u/1"), "error: '/a/../{id}' has a path that others read as '/x' (x for "
+                                                       "the parameters); write that");
+    EXPECT_TRUE(expand("//{rest...}", "/u/{rest...}", "/u/evil.example").starts_with("error: "));
+    EXPECT_TRUE(expand("/%2e%2e/{id}", "/u/{id}", "/u/1").starts_with("error: "));
+    EXPECT_TRUE(expand("/a%2f../{id}", "/u/{id}", "/u/1").starts_with("error: in '/a%2f../{id}' the path has a dot"));
+    EXPECT_EQ(expand("/a/.{id}/..x?q=//../{id}", "/u/{id}", "/u/1"), "/a/.1/..x?q=//../1");
 }
 
 } // namespace

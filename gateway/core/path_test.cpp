@@ -46,7 +46,7 @@ TEST(NormalisePath, RepeatedSlashesAreMerged) {
 TEST(NormalisePath, EscapesGetOneForm) {
     EXPECT_EQ(normal("/%75sers"), "/users");
     EXPECT_EQ(normal("/a%2fb"), "/a%2Fb");
-    EXPECT_EQ(normal("/..%2f..%2fetc"), "/..%2F..%2Fetc");
+    EXPECT_EQ(normal("/..a%2f.b"), "/..a%2F.b");
     EXPECT_EQ(normal("/a%5c"), "/a%5C");
     EXPECT_EQ(normal("/[x]|^"), "/%5Bx%5D%7C%5E");
     EXPECT_EQ(normal("/caf\xc3\xa9"), "/caf%C3%A9");
@@ -56,9 +56,28 @@ TEST(NormalisePath, EscapesGetOneForm) {
 // Goal: what has no safe reading is refused.
 TEST(NormalisePath, AmbiguousPathIsAnError) {
     for (const std::string_view path :
-         {"/%", "/%2", "/%zz", "/a%0", "/%00", "/a\\b", "/..;/x", "/.;a", "/%2e%2e;x", "*", ""}) {
+         {"/%", "/%2", "/%zz", "/a%0", "/%00", "/a\\b", "/..;/x", "/.;a", "/%2e%2e;x", "/..%2fetc", "/a%2F..",
+          "/a%5c%2e%2e%5cb", "/a%2f.%2fb", "/x/..%5C..%2fetc", "/a%2f..;x", "*", ""}) {
         EXPECT_TRUE(normal(path).starts_with("error: the path ")) << path << " became " << normal(path);
     }
+}
+
+// Goal: each spelling that somebody reads as one of the gateway's pages is one, or is not let through.
+TEST(OwnPage, SpellingsAreRecognised) {
+    const auto of = [](std::string_view path) {
+        std::string buffer;
+        return own_page(normalise_path(path, buffer).value());
+    };
+    for (const auto* page : {"/livez", "/readyz", "/healthz", "/metrics", "/%6detrics", "//livez", "/x/../metrics",
+                             "/./readyz", "/x/%2e%2e/%68ealthz"}) {
+        EXPECT_EQ(of(page), OwnPage::page) << page;
+    }
+    for (const auto* disguised : {"/metrics/", "/Metrics", "/metrics;x=1", "/LIVEZ/", "/metrics%2f", "/metrics%3bx",
+                                  "/metrics%5C", "/metrics/;x"}) {
+        EXPECT_EQ(of(disguised), OwnPage::disguised) << disguised;
+    }
+    for (const auto* other : {"/", "/metric", "/metrics2", "/metrics/x", "/metrics.json", "/x/metrics", "/livez-x"})
+        EXPECT_EQ(of(other), OwnPage::none) << other;
 }
 
 } // namespace

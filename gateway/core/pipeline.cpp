@@ -2,8 +2,6 @@
 
 #include <flotilla/http/problem.hpp>
 
-#include "gateway/core/path.hpp"
-
 namespace flotilla::gateway {
 namespace {
 
@@ -18,18 +16,19 @@ Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy
 
 // The order in which a request passes:
 //  1. server       (http/server.cpp) limits, deadline and trace context: nothing below runs without them
-//  2. own paths    /livez, /readyz, /healthz and /metrics answer whatever the state of the rest
-//  3. request id   before anything that logs or answers
-//  4. recording    access log and metrics see every outcome, also those of the steps that refuse
-//  5. path         normalised once, before anything looks at it: what is matched is what is sent on
-//  6. routing      400, 404 and 405 before a body is read and before any upstream hears of it
-//  7. limits       the route's own ones of body and time replace the server's; 413 before any upstream hears of it
-//  8. the action   proxy or composition
-//  9. errors       every failure becomes problem+json here and nowhere else
+//  2. path         normalised once, before anything looks at it: what is matched is what is sent on
+//  3. own paths    /livez, /readyz, /healthz and /metrics answer whatever the state of the rest
+//  4. request id   before anything that logs or answers
+//  5. recording    access log and metrics see every outcome, also those of the steps that refuse
+//  6. hops         Max-Forwards and Via: what has come to its end, or goes in a circle, is not sent on
+//  7. routing      400, 404 and 405 before a body is read and before any upstream hears of it
+//  8. limits       the route's own ones of body and time replace the server's; 413 before any upstream hears of it
+//  9. the action   proxy or composition
+// 10. errors       every failure becomes problem+json here and nowhere else
 task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
-    if (own_.has(exchange.request().path())) co_return co_await own_.answer(context, exchange);
-
     State state;
+    normalise(exchange, state);
+    if (state.own == OwnPage::page) co_return co_await own_.answer(context, exchange, state.facts.path);
     identify(exchange, state);
 
     const auto begin = world_.monotonic();
@@ -38,7 +37,9 @@ task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
     recorder_.begin();
 
     Result<int> status = 0;
-    if (auto routed = route(exchange, state); !routed) {
+    auto routed = count_hops(exchange, state);
+    if (routed) routed = route(exchange, state);
+    if (!routed) {
         status = std::move(routed.error());
     } else {
         try {
@@ -66,21 +67,49 @@ void Pipeline::identify(const http::Exchange& exchange, State& state) {
     }
 }
 
+void Pipeline::normalise(const http::Exchange& exchange, State& state) {
+    const auto path = exchange.request().path();
+    if (path == "*") { // OPTIONS * asks the gateway itself
+        state.facts.path = path;
+        state.own = OwnPage::page;
+    } else if (auto normal = normalise_path(path, state.path_buffer)) {
+        state.facts.path = *normal;
+        state.own = own_page(*normal);
+    } else {
+        state.path_valid = std::move(normal.error());
+    }
+}
+
+Result<void> Pipeline::count_hops(const http::Exchange& exchange, State& state) {
+    const auto& request = exchange.request();
+    auto hops = max_forwards(request);
+    if (!hops) return std::move(hops.error());
+    if (*hops == 0u) {
+        state.is_last = true;
+    } else if (*hops) {
+        state.facts.hops_left = **hops - 1;
+    }
+    return check_loop(request.headers);
+}
+
 Result<void> Pipeline::route(const http::Exchange& exchange, State& state) {
     const auto& request = exchange.request();
     if (request.method_name == "CONNECT") return Error(Kind::unimplemented, "the gateway opens no tunnels");
-    auto path = normalise_path(request.path(), state.path_buffer);
-    if (!path) return std::move(path.error());
-    state.facts.path = *path;
+    if (!state.path_valid) return std::move(state.path_valid);
     // TRACE would show what the gateway adds, to whoever may send one (RFC 9110 §9.3.8).
     if (request.method_name == "TRACE") return Error(Kind::method_not_allowed, "the gateway does not answer TRACE");
-    auto found = routes_->find(request.method, request.authority, *path);
-    if (!found) return std::move(found.error());
-    state.target = *found;
+    if (state.own == OwnPage::disguised) return Error(Kind::not_found, "Not found");
+    auto found = routes_->find(request.method, request.authority, state.facts.path);
+    if (found) {
+        state.target = *found;
+    } else if (!state.is_last || found.error().kind() != Kind::method_not_allowed) {
+        return std::move(found.error());
+    }
     return {};
 }
 
 task<Result<int>> Pipeline::act(Context& context, http::Exchange& exchange, const State& state) {
+    if (state.is_last) co_return co_await answer_options(context, exchange, state);
     const auto& target = routes_->targets()[*state.target];
     co_await must(exchange.limit_body(target.body_bytes_max));
     if (target.timeout) exchange.limit_time(*target.timeout);
@@ -88,6 +117,14 @@ task<Result<int>> Pipeline::act(Context& context, http::Exchange& exchange, cons
         co_return co_await proxy_.forward(context, exchange, state.facts, *proxied);
     }
     co_return co_await composer_.answer(context, exchange, state.facts, std::get<CompositionAction>(target.action));
+}
+
+/// As the last recipient of an OPTIONS request (RFC 9110 §7.6.2).
+task<Result<int>> Pipeline::answer_options(Context& context, http::Exchange& exchange, const State& state) {
+    const auto allowed = routes_->allowed(exchange.request().authority, state.facts.path);
+    auto sent = co_await http::respond_options(context, exchange, allowed);
+    if (!sent) co_return Error(Kind::cancelled, "client_gone", "the client has gone: " + sent.error().message());
+    co_return 204;
 }
 
 task<int> Pipeline::answer_error(Context& context, http::Exchange& exchange, const State& state, Error error) {

@@ -8,6 +8,7 @@
 
 #include "gateway/core/composition.hpp"
 #include "gateway/core/own_endpoints.hpp"
+#include "gateway/core/path.hpp"
 #include "gateway/core/proxy.hpp"
 #include "gateway/core/recorder.hpp"
 #include "gateway/core/route_table.hpp"
@@ -26,13 +27,19 @@ private:
     struct State {
         RequestFacts facts; ///< views into the request, or into the two members below
         std::optional<Uuid> new_id;
+        Result<void> path_valid;
+        OwnPage own = OwnPage::none;
+        bool is_last = false; ///< Max-Forwards is used up
         std::string path_buffer;
         std::optional<std::size_t> target;
     };
 
+    static void normalise(const http::Exchange& exchange, State& state);
     void identify(const http::Exchange& exchange, State& state);
+    static Result<void> count_hops(const http::Exchange& exchange, State& state);
     Result<void> route(const http::Exchange& exchange, State& state);
     task<Result<int>> act(Context& context, http::Exchange& exchange, const State& state);
+    task<Result<int>> answer_options(Context& context, http::Exchange& exchange, const State& state);
     task<int> answer_error(Context& context, http::Exchange& exchange, const State& state, Error error);
 
     World& world_;

@@ -8,12 +8,21 @@ namespace {
 
 constexpr std::size_t kSpareHeadsMax = 256;
 
+/// A client that does not take its answer is nobody to answer.
 Error client_gone(const Error& error) {
+    if (error.code() == "client_too_slow") return Error(Kind::cancelled, "client_too_slow", error.message());
     return Error(Kind::cancelled, "client_gone", "the client has gone: " + error.message());
 }
 
-// A client that went away is nobody to answer; what it sent wrongly is answered.
-Error upload_error(Error error) { return error.kind() == Kind::unavailable ? client_gone(error) : std::move(error); }
+bool is_clients_delay(const Error& error) { return error.code() == "request_timeout"; }
+
+/// Why a request's body did not come. A client that let a time pass is told so, whoever set it; what it sent wrongly is
+/// answered, too.
+Error upload_error(const Context& context, Error error) {
+    if (is_clients_delay(error)) return error;
+    if (context.cancelled()) return context.reason();
+    return error.kind() == Kind::unavailable ? client_gone(error) : std::move(error);
+}
 
 Result<void> fill_target(const http::RequestHead& request, std::string_view path, const ProxyAction& action,
                          std::string& target) {
@@ -39,8 +48,7 @@ task<Result<std::string_view>> read_small_body(Context& context, http::Exchange&
         buffer.append(*piece);
         piece = co_await exchange.read(context);
     }
-    if (context.cancelled()) co_return context.reason();
-    if (!piece) co_return upload_error(std::move(piece.error()));
+    if (!piece) co_return upload_error(context, std::move(piece.error()));
     co_return std::string_view(buffer);
 }
 
@@ -56,8 +64,7 @@ task<Result<std::string_view>> read_begin(Context& context, http::Exchange& exch
         if (enough) break;
         piece = co_await exchange.read(context);
     }
-    if (context.cancelled()) co_return context.reason();
-    if (!piece) co_return upload_error(std::move(piece.error()));
+    if (!piece) co_return upload_error(context, std::move(piece.error()));
     co_return std::string_view(buffer);
 }
 
@@ -97,9 +104,9 @@ private:
 task<Result<int>> Proxy::forward(Context& context, http::Exchange& exchange, const RequestFacts& facts,
                                  const ProxyAction& action) {
     BorrowedHeads heads(*this);
-    fill_upstream_head(context, exchange, facts, heads->request);
-    heads->request.authority = action.service;
     co_await must(fill_target(exchange.request(), facts.path, action, heads->request.target));
+    heads->request.authority = action.service;
+    fill_upstream_head(context, exchange, facts, heads->request);
 
     auto& upstream = upstreams_.of(action.service);
     const auto size = exchange.request_body_size();
@@ -122,12 +129,11 @@ task<Result<int>> Proxy::forward_whole(Context& context, http::Exchange& exchang
         auto connection = co_await must(upstreams_.call(context, upstream, heads.request, body, idempotent, attempts));
         const int status = connection.head->status;
         auto relayed = co_await relay(context, exchange, connection, facts.id, heads.response);
+        const bool broken = relayed.failed == Failed::upstream;
+        const bool more = broken && upstreams_.note_broken(context, connection, upstream, attempts, *relayed.error);
         // A short answer that was cut before any of it went out can still be asked for again.
-        const bool again =
-            relayed.failed == Failed::upstream && idempotent && !exchange.responded() && !context.cancelled();
-        if (!again || !upstreams_.note_broken(connection, upstream, attempts)) {
+        if (!more || !idempotent || exchange.responded())
             co_return finished(context, exchange, upstream, std::move(relayed), status);
-        }
         upstream.retries.add();
     }
 }
@@ -141,20 +147,18 @@ task<Result<int>> Proxy::forward_streamed(Context& context, http::Exchange& exch
     waiting.end();
     Attempts attempts;
     while (true) {
-        auto connection =
-            co_await must(upstreams_.connect(context, upstream, attempts, http::Client::Reuse::quiet_now));
+        auto connection = co_await must(upstreams_.connect(context, upstream, attempts));
         const auto sent = co_await connection.exchange->send(context, heads.request, exchange.request_body_size());
         if (sent) {
             auto relayed = co_await relay_during_upload(context, exchange, facts, upstream, connection, heads, begun);
+            if (relayed.failed == Failed::upstream) // noted; what has gone of the body is not there to be sent again
+                upstreams_.note_broken(context, connection, upstream, attempts, *relayed.error);
             const int status = connection.head ? connection.head->status : 0;
             co_return finished(context, exchange, upstream, std::move(relayed), status);
         }
-        if (context.cancelled()) co_return context.reason();
-        // Only of a chunked body: a head that announces a size is not written before the first piece is. What was read
-        // of the body was not sent, so the request goes elsewhere.
-        if (!upstreams_.note_broken(connection, upstream, attempts)) {
-            co_return Error(Kind::bad_gateway, "upstream_failed", "the connection to " + upstream.service() + " broke");
-        }
+        // What was read of the body was not sent, so the request goes elsewhere.
+        if (!upstreams_.note_broken(context, connection, upstream, attempts, sent.error()))
+            co_return upstream_failed(context, upstream.service(), sent.error());
         upstream.retries.add();
     }
 }
@@ -188,8 +192,8 @@ task<void> Proxy::upload(Context& context, http::Exchange& from, http::ClientExc
     while (true) {
         auto piece = co_await from.read(context);
         if (!piece) {
-            if (context.cancelled()) co_return;
-            upload.client_error = upload_error(std::move(piece.error()));
+            if (context.cancelled() && !is_clients_delay(piece.error())) co_return;
+            upload.client_error = upload_error(context, std::move(piece.error()));
             context.cancel(*upload.client_error); // an upstream cannot make sense of half a request
             co_return;
         }
@@ -198,7 +202,7 @@ task<void> Proxy::upload(Context& context, http::Exchange& from, http::ClientExc
         if (auto written = co_await to.write(context, *piece); !written) co_return;
     }
     http::Headers trailers;
-    copy_trailers(from.request_trailers(), trailers);
+    copy_trailers(from.request_trailers(), from.request().headers, trailers);
     auto finished = co_await to.finish(context, trailers);
     if (!finished) co_return; // as above
 }
@@ -232,11 +236,11 @@ task<Proxy::Relayed> Proxy::relay(Context& context, http::Exchange& exchange, Up
     }
     auto sent = co_await exchange.send(context, head, size);
     if (!sent) co_return Relayed{Failed::client, client_gone(sent.error())};
-    co_return co_await relay_body(context, exchange, from, piece);
+    co_return co_await relay_body(context, exchange, from, *connection.head, piece);
 }
 
 task<Proxy::Relayed> Proxy::relay_body(Context& context, http::Exchange& exchange, http::ClientExchange& from,
-                                       std::string_view piece) {
+                                       const http::ResponseHead& upstream_head, std::string_view piece) {
     while (true) {
         if (piece.empty()) {
             TimeSpent::Interval waiting(context, TimeSpent::On::upstream_body);
@@ -251,7 +255,7 @@ task<Proxy::Relayed> Proxy::relay_body(Context& context, http::Exchange& exchang
         piece = {};
     }
     http::Headers trailers;
-    copy_trailers(from.response_trailers(), trailers);
+    copy_trailers(from.response_trailers(), upstream_head.headers, trailers);
     auto ended = co_await exchange.finish(context, trailers);
     if (!ended) co_return Relayed{Failed::client, client_gone(ended.error())};
     co_return Relayed{};
@@ -261,9 +265,9 @@ Result<int> Proxy::finished(Context& context, http::Exchange& exchange, const Up
                             int status) {
     if (relayed.failed == Failed::nothing) return status;
     if (exchange.responded()) exchange.reset(); // half an answer must not look whole
-    if (context.cancelled()) return context.reason();
+    // Before the context: it was the client that let the deadline pass.
     if (relayed.failed == Failed::client) return std::move(*relayed.error);
-    return Error(Kind::bad_gateway, "upstream_failed", "the answer of " + upstream.service() + " broke off");
+    return upstream_failed(context, upstream.service(), *relayed.error);
 }
 
 } // namespace flotilla::gateway

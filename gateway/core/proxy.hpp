@@ -59,7 +59,7 @@ private:
     static task<Relayed> relay(Context& context, http::Exchange& exchange, UpstreamConnection& connection,
                                std::string_view request_id, http::ResponseHead& head);
     static task<Relayed> relay_body(Context& context, http::Exchange& exchange, http::ClientExchange& from,
-                                    std::string_view piece);
+                                    const http::ResponseHead& upstream_head, std::string_view piece);
     static Result<int> finished(Context& context, http::Exchange& exchange, const Upstream& upstream, Relayed relayed,
                                 int status);
 

@@ -55,6 +55,21 @@ routes:
     EXPECT_EQ(service(*routes, Method::delete_, "h", "/b"), "not_found");
 }
 
+// Goal: a trailing slash is part of the path; who wants both spellings names both.
+TEST(RouteTable, TrailingSlashIsAnotherPath) {
+    const auto routes = table(R"(
+routes:
+  - match: {path: /strict}
+    to: a-service
+  - match: {path: [/both, /both/]}
+    to: b-service
+)");
+    EXPECT_EQ(service(*routes, Method::get, "h", "/strict"), "a-service");
+    EXPECT_EQ(service(*routes, Method::get, "h", "/strict/"), "not_found");
+    EXPECT_EQ(service(*routes, Method::get, "h", "/both"), "b-service");
+    EXPECT_EQ(service(*routes, Method::get, "h", "/both/"), "b-service");
+}
+
 // Goal: a route's own limits arrive at its target; without, the body's is the configuration's.
 TEST(RouteTable, OwnLimitsAreKept) {
     const auto routes = table(R"(

@@ -424,5 +424,52 @@ TEST(GatewayStreaming, AbortedUploadNeverLooksComplete) {
     EXPECT_FALSE(whole);
 }
 
+// Who is to blame when the time is over; stalled uploads are in limits_test.cpp.
+
+std::string routes_with_timeout(const std::string& timeout) {
+    return "routes:\n  - match: {path: \"/{rest...}\"}\n    to: user-service\n    timeout: " + timeout +
+           "\nlimits: {body_bytes_max: 1073741824}\n";
+}
+
+// Goal: a service that does not take the upload is late itself.
+TEST(GatewayStreaming, ServiceThatDoesNotReadTheUploadIs504) {
+    Event never;
+    TestFleet fleet;
+    fleet.serve_script("user-service", [&never](Context& context, Stream&) -> task<void> {
+        std::ignore = co_await never.wait(context);
+    });
+    fleet.start(routes_with_timeout("300ms"));
+    std::string body;
+    EXPECT_EQ(fleet.run(upload_and_listen(fleet, http::BodySize::of(kPiece * kPieces), body)), 504);
+    EXPECT_THAT(body, testing::HasSubstr("user-service did not answer in the time this request has"));
+    EXPECT_THAT(fleet.get("/metrics").body,
+                testing::HasSubstr("gateway_upstream_broken_exchanges_total{upstream=\"user-service\",reason="
+                                   "\"deadline_exceeded\"} 1"));
+}
+
+task<void> ask_and_do_not_read(TestFleet& fleet) {
+    Context context(fleet.root(), TestFleet::kPatience);
+    auto stream = (co_await fleet.world().connect(context, fleet.address())).value();
+    EXPECT_TRUE(co_await stream->write(context, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n"));
+    const auto over = [&fleet] {
+        return std::ranges::any_of(fleet.log_lines(), [](const auto& line) { return line.contains("\"/large\""); });
+    };
+    while (!over() && !context.cancelled())
+        co_await fleet.settle(1);
+}
+
+// Goal: a client that does not take its answer until the time is over has itself to blame, and nobody else is.
+TEST(GatewayStreaming, ClientThatDoesNotReadIsNoFaultOfTheService) {
+    Sent sent;
+    TestFleet fleet;
+    fleet.serve("user-service", piece_source(sent, true));
+    fleet.start(routes_with_timeout("300ms"));
+    fleet.run(ask_and_do_not_read(fleet));
+    EXPECT_THAT(fleet.log_lines(),
+                testing::Contains(testing::AllOf(testing::HasSubstr("\"status\":499"),
+                                                 testing::HasSubstr("the client did not take the answer in time"))));
+    EXPECT_THAT(fleet.get("/metrics").body, testing::Not(testing::HasSubstr("broken_exchanges_total{")));
+}
+
 } // namespace
 } // namespace flotilla::gateway

@@ -1,6 +1,7 @@
 #include "gateway/core/upstreams.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <flotilla/aio/time_spent.hpp>
 
@@ -10,18 +11,23 @@ namespace {
 constexpr unsigned kFailedExchangesMax = 3;
 constexpr Duration kRetryAfter = std::chrono::seconds(1);
 
-Error upstream_failed(const std::string& service) {
+} // namespace
+
+Error upstream_failed(const Context& context, const std::string& service, const Error& why) {
+    if (context.cancelled()) {
+        if (context.reason().kind() != Kind::deadline_exceeded) return context.reason();
+        return Error(Kind::deadline_exceeded, service + " did not answer in the time this request has");
+    }
+    const auto& code = why.code();
+    if (code == "bad_response" || code == "response_head_too_large")
+        return Error(Kind::bad_gateway, "upstream_failed", "the answer of " + service + " is not valid HTTP/1.1");
+    if (code == "response_cut")
+        return Error(Kind::bad_gateway, "upstream_failed", "the answer of " + service + " broke off");
     return Error(Kind::bad_gateway, "upstream_failed", "the connection to " + service + " ended before it answered");
 }
 
-} // namespace
-
 Upstream::Upstream(std::string service, Metrics& metrics)
-    : connect_failures(metrics.counter("gateway_upstream_connect_failures_total",
-                                       "Instances that could not be connected to.", {{"upstream", service}})),
-      broken_exchanges(metrics.counter("gateway_upstream_broken_exchanges_total",
-                                       "Connections that ended before the response did.", {{"upstream", service}})),
-      retries(metrics.counter("gateway_upstream_retries_total",
+    : retries(metrics.counter("gateway_upstream_retries_total",
                               "Requests sent again to another instance or connection.", {{"upstream", service}})),
       service_(std::move(service)), metrics_(metrics) {}
 
@@ -48,6 +54,25 @@ void Upstream::observe(int status, Duration duration) {
         found = durations_.insert(durations_.end(), {status, &histogram});
     }
     found->second->observe(duration);
+}
+
+void Upstream::count(ByReason& counters, std::string_view name, std::string_view help, const Error& error) {
+    auto found = std::ranges::find(counters, error.code(), &std::pair<std::string, Counter*>::first);
+    if (found == counters.end()) {
+        auto& counter = metrics_.counter(name, help, {{"upstream", service_}, {"reason", error.code()}});
+        found = counters.insert(counters.end(), {error.code(), &counter});
+    }
+    found->second->add();
+}
+
+void Upstream::count_connect_failure(const Error& error) {
+    count(connect_failures_, "gateway_upstream_connect_failures_total", "Instances that could not be connected to.",
+          error);
+}
+
+void Upstream::count_broken_exchange(const Error& error) {
+    count(broken_exchanges_, "gateway_upstream_broken_exchanges_total", "Exchanges that ended without their answer.",
+          error);
 }
 
 Upstreams::Upstreams(World& world, http::Client& client, Registry& registry, Metrics& metrics, Logger log,
@@ -102,7 +127,7 @@ task<Result<void>> Upstreams::wait_for_instances(Context& context, Upstream& ups
 }
 
 void Upstreams::penalise(const Context& context, Upstream& upstream, UpstreamInstance& instance, const Error& error) {
-    upstream.connect_failures.add();
+    upstream.count_connect_failure(error);
     const auto now = world_.monotonic();
     if (instance.penalised_until <= now) {
         log_.warning(context, "an instance cannot be reached",
@@ -111,59 +136,78 @@ void Upstreams::penalise(const Context& context, Upstream& upstream, UpstreamIns
     instance.penalised_until = now + options_.penalty;
 }
 
-task<Result<UpstreamConnection>> Upstreams::connect(Context& context, Upstream& upstream, Attempts& attempts,
-                                                    http::Client::Reuse reuse) {
+task<Result<UpstreamConnection>> Upstreams::connect(Context& context, Upstream& upstream, Attempts& attempts) {
     const TimeSpent::Interval waiting(context, TimeSpent::On::connection);
     refresh(upstream);
     if (upstream.instances_.empty()) co_await must(wait_for_instances(context, upstream));
     while (auto instance = upstream.pick(world_.monotonic(), attempts.tried)) {
-        auto opened = co_await client_.open(context, instance->address, reuse);
+        auto opened = co_await client_.open(context, instance->address);
         if (opened) co_return UpstreamConnection{std::move(*opened), std::move(instance), nullptr};
-        if (context.cancelled()) co_return context.reason();
+        if (context.cancelled()) {
+            if (context.reason().kind() != Kind::deadline_exceeded) co_return context.reason();
+            upstream.count_connect_failure(context.reason());
+            co_return Error(Kind::deadline_exceeded,
+                            "no connection to " + upstream.service_ + " came free in the time this request has");
+        }
         penalise(context, upstream, *instance, opened.error());
         attempts.tried.push_back(std::move(instance));
     }
-    if (attempts.failed > 0) co_return upstream_failed(upstream.service_);
+    if (attempts.last_failure) co_return upstream_failed(context, upstream.service_, *attempts.last_failure);
     co_return Error(Kind::bad_gateway, "upstream_unreachable",
                     "no instance of " + upstream.service_ + " could be reached")
         .with_retry_after(kRetryAfter);
 }
 
-bool Upstreams::note_broken(const UpstreamConnection& connection, Upstream& upstream, Attempts& attempts) {
-    upstream.broken_exchanges.add();
-    if (connection.exchange->may_be_stale()) {
+bool Upstreams::note_broken(const Context& context, const UpstreamConnection& connection, Upstream& upstream,
+                            Attempts& attempts, const Error& error) {
+    const bool late = context.cancelled() && context.reason().kind() == Kind::deadline_exceeded;
+    if (context.cancelled() && !late) return false;
+    upstream.count_broken_exchange(late ? context.reason() : error);
+    const bool stale = connection.exchange->may_be_stale();
+    // That a service closes a connection which nobody uses is no fault of anybody's.
+    const bool expected = stale && (error.code() == "connection_stale" || error.code() == "no_response");
+    log_.write(expected ? LogLevel::debug : LogLevel::warning, &context.trace, "an instance gave no usable answer",
+               std::array<LogField, 4>{LogField{"upstream", upstream.service_},
+                                       {"instance", connection.instance->id},
+                                       {"reason", late ? context.reason().code() : error.code()},
+                                       {"error", late ? context.reason().message() : error.message()}});
+    if (late) return false;
+    if (stale) {
         // The server had closed it; its other idle connections are no better. The instance itself may be well.
         client_.close_idle(&connection.instance->address);
     } else {
         attempts.tried.push_back(connection.instance);
     }
+    attempts.last_failure = error;
     return ++attempts.failed < kFailedExchangesMax;
 }
 
 task<Result<UpstreamConnection>> Upstreams::call(Context& context, Upstream& upstream, const http::RequestHead& head,
                                                  std::string_view body, bool idempotent, Attempts& attempts) {
-    const auto reuse = idempotent ? http::Client::Reuse::quiet : http::Client::Reuse::quiet_now;
     while (true) {
-        auto connection = co_await connect(context, upstream, attempts, reuse);
+        auto connection = co_await connect(context, upstream, attempts);
         if (!connection) co_return std::move(connection.error());
         const auto begin = world_.monotonic();
         TimeSpent::Interval waiting(context, TimeSpent::On::upstream);
         auto& exchange = *connection->exchange;
         const auto sent = co_await exchange.send_whole(context, head, body);
+        std::optional<Error> why;
         // A server may answer (413, say) and stop reading, so a write that failed does not mean there is no response.
         if (sent || sent.error().kind() == Kind::unavailable) {
-            const auto received = co_await exchange.receive(context);
+            auto received = co_await exchange.receive(context);
             if (received) {
                 connection->head = *received;
                 waiting.note_call({connection->instance->id});
                 upstream.observe(connection->head->status, world_.monotonic() - begin);
                 co_return std::move(*connection);
             }
+            if (sent) why = std::move(received.error());
         }
-        if (context.cancelled()) co_return context.reason();
+        if (!why) why = sent.error();
         // A request that was not sent completely cannot have been carried out.
         const bool repeatable = idempotent || !sent;
-        if (!note_broken(*connection, upstream, attempts) || !repeatable) co_return upstream_failed(upstream.service_);
+        if (!note_broken(context, *connection, upstream, attempts, *why) || !repeatable)
+            co_return upstream_failed(context, upstream.service_, *why);
         upstream.retries.add();
     }
 }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,9 +45,10 @@ public:
     /// left.
     UpstreamInstancePtr pick(Instant now, const std::vector<UpstreamInstancePtr>& tried);
     void observe(int status, Duration duration);
+    /// Counts by the error's code: a connection that was not made, or an exchange that ended without its answer.
+    void count_connect_failure(const Error& error);
+    void count_broken_exchange(const Error& error);
 
-    Counter& connect_failures;
-    Counter& broken_exchanges;
     Counter& retries;
     FifoSemaphore uploads{kUploadsMax};
 
@@ -57,13 +59,21 @@ private:
     std::vector<UpstreamInstancePtr> instances_;
     std::size_t next_ = 0;
     Metrics& metrics_;
-    std::vector<std::pair<int, Histogram*>> durations_; // by status, made on first use
+    using ByReason = std::vector<std::pair<std::string, Counter*>>; // few: the codes of http::Client
+    void count(ByReason& counters, std::string_view name, std::string_view help, const Error& error);
+    std::vector<std::pair<int, Histogram*>> durations_; // by status, made on first use, as are these
+    ByReason connect_failures_, broken_exchanges_;
 };
+
+/// What to answer when an exchange with an instance of a service ended without its answer, and why it did: the service
+/// alone is named, the log has the rest. Errors: bad_gateway `upstream_failed`; deadline_exceeded.
+Error upstream_failed(const Context& context, const std::string& service, const Error& why);
 
 /// What one request has tried so far.
 struct Attempts {
     std::vector<UpstreamInstancePtr> tried;
-    unsigned failed = 0; ///< exchanges that broke after something was sent
+    unsigned failed = 0; ///< exchanges that ended without their answer
+    std::optional<Error> last_failure = {};
 };
 
 /// A connection to an instance, taken for one exchange.
@@ -87,11 +97,10 @@ public:
     http::Client::Load load(const Upstream& upstream) const;
 
     /// Connects to the next instance that was not tried; one that cannot be reached is penalised and the next one taken
-    /// at once. Nothing was sent when it fails. `reuse`: whether the request can be sent again.
+    /// at once. Nothing was sent when it fails.
     /// Errors: unavailable `no_instance` with retry_after; bad_gateway `upstream_unreachable` when none could be
-    /// reached; the context's reason.
-    task<Result<UpstreamConnection>> connect(Context& context, Upstream& upstream, Attempts& attempts,
-                                             http::Client::Reuse reuse);
+    /// reached, `upstream_failed` when those that could have failed; the context's reason.
+    task<Result<UpstreamConnection>> connect(Context& context, Upstream& upstream, Attempts& attempts);
 
     /// Sends a whole request and waits for the head of the response, failing over to another instance as far as that
     /// cannot do anything twice: always when the request was not sent completely, and when it was, if `idempotent`.
@@ -99,9 +108,12 @@ public:
     task<Result<UpstreamConnection>> call(Context& context, Upstream& upstream, const http::RequestHead& head,
                                           std::string_view body, bool idempotent, Attempts& attempts);
 
-    /// Notes a broken exchange: its instance is not tried again, unless all that failed was a connection that had been
-    /// idle for too long. False when this request has seen enough of them.
-    bool note_broken(const UpstreamConnection& connection, Upstream& upstream, Attempts& attempts);
+    /// Notes that an exchange ended without its answer: in the log (which instance, and what was wrong) and in the
+    /// metrics (the error's code). The instance is not tried again, unless all that failed was a connection that had
+    /// been idle for too long. False when there is no more to be tried: enough has failed, or the time has passed.
+    /// Nothing is noted when the client has gone.
+    bool note_broken(const Context& context, const UpstreamConnection& connection, Upstream& upstream,
+                     Attempts& attempts, const Error& error);
 
 private:
     void refresh(Upstream& upstream);

@@ -74,6 +74,7 @@ public:
 
     const Address& address() const { return address_; }
     http::Client& http() { return http_; }
+    ConsulApi& api() { return api_; }
     std::string log;
 
 private:

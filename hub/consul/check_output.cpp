@@ -1,20 +1,23 @@
 #include "hub/consul/check_output.hpp"
 
+#include <algorithm>
+
 #include <simdjson.h>
 
 namespace flotilla::hub::consul {
 namespace {
 
-constexpr std::size_t kBytesMax = 4096;
+constexpr std::size_t kBytesMost = 4096;
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
 } // namespace
 
-std::string captured_output(std::string text) {
+std::string captured_output(std::string text, std::size_t bytes_max) {
     const auto size = text.size();
-    if (size > kBytesMax) {
-        auto cut = kBytesMax;
+    bytes_max = bytes_max == 0 ? kBytesMost : std::min(bytes_max, kBytesMost);
+    if (size > bytes_max) {
+        auto cut = bytes_max;
         while (cut > 0 && is_continuation(text[cut]))
             --cut; // not through a character
         text.resize(cut);
@@ -24,8 +27,8 @@ std::string captured_output(std::string text) {
             if (static_cast<unsigned char>(c) >= 0x80) c = '?';
         }
     }
-    if (size > kBytesMax)
-        text += " ... (captured " + std::to_string(kBytesMax) + " of " + std::to_string(size) + " bytes)";
+    if (size > bytes_max)
+        text += " ... (captured " + std::to_string(bytes_max) + " of " + std::to_string(size) + " bytes)";
     return text;
 }
 

@@ -71,8 +71,10 @@ task<ProbeOutcome> probe(Context& context, http::Client& http, CheckDefinition c
     } else {
         outcome = co_await probe_http(limited, http, check);
     }
-    if (!outcome) co_return ProbeOutcome{CheckStatus::critical, captured_output(outcome.error().message())};
-    outcome->output = captured_output(std::move(outcome->output));
+    if (!outcome)
+        co_return ProbeOutcome{CheckStatus::critical,
+                               captured_output(outcome.error().message(), check.output_bytes_max)};
+    outcome->output = captured_output(std::move(outcome->output), check.output_bytes_max);
     co_return std::move(*outcome);
 }
 

@@ -1,5 +1,7 @@
 #include "hub/consul/consul_api.hpp"
 
+#include <array>
+
 #include <flotilla/aio/scope.hpp>
 
 #include "hub/consul/check_probe.hpp"
@@ -17,6 +19,12 @@ constexpr Duration kLoadRetry = std::chrono::seconds(1);
 /// Time kept of a request's deadline to send the answer of a blocking query.
 constexpr Duration kAnswerMargin = std::chrono::seconds(1);
 
+/// They would choose whose data is meant.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kEnterpriseHeaders{{
+    {"X-Consul-Namespace", "Namespaces"},
+    {"X-Consul-Partition", "Partitions"},
+}};
+
 /// The errors of reading a request that its sender can still be told about.
 ConsulReply unreadable(const Error& error) { return reply_text(http_status(error.kind()), error.message()); }
 
@@ -25,10 +33,15 @@ ConsulReply no_leader() { return reply_text(500, "No cluster leader"); }
 http::ResponseHead head_of(const ConsulReply& reply) {
     http::ResponseHead head;
     head.status = reply.status;
-    if (!reply.body.empty()) head.headers.add("Content-Type", reply.content_type);
+    if (!reply.content_type.empty()) head.headers.add("Content-Type", reply.content_type);
+    if (reply.content_type == "text/plain") { // a raw value, which is whatever somebody wrote: no page of ours
+        head.headers.add("X-Content-Type-Options", "nosniff");
+        head.headers.add("Content-Security-Policy", "sandbox");
+    }
     head.headers.add("Vary", "Accept-Encoding");
     head.headers.add("X-Consul-Default-Acl-Policy", "allow");
     if (!reply.allow.empty()) head.headers.add("Allow", reply.allow);
+    if (!reply.location.empty()) head.headers.add("Location", reply.location);
     if (!reply.hash.empty()) head.headers.add("X-Consul-ContentHash", reply.hash);
     if (reply.index != 0) {
         head.headers.add("X-Consul-Index", std::to_string(reply.index));
@@ -123,29 +136,29 @@ struct ConsulApi::Impl {
         bool changed_stores = false; ///< this request did; others may have meanwhile
     };
 
-    void ask(ConsulRequest& request, std::string_view path, Answered& answered) {
+    void ask(const ConsulRequest& request, Answered& answered) {
         const auto before = stores.changes.version;
-        answered.reply = answer(stores, request, path);
+        answered.reply = answer(stores, request);
         answered.changed_stores |= before != stores.changes.version;
     }
 
     /// Answers, waiting for news where the request is a blocking query.
-    task<Answered> reply_to(Context& context, ConsulRequest& request, std::string_view path) {
+    task<Answered> reply_to(Context& context, ConsulRequest& request) {
         Answered answered;
         auto& reply = answered.reply;
-        ask(request, path, answered);
+        ask(request, answered);
         if (!reply.pending) co_return answered;
         Context waiting(context, wait_of(request, context));
         const Instant begun = world.monotonic();
         while (reply.pending && !stopping) {
             if (auto woken = co_await changed.wait(waiting); !woken) break;
             request.now = world.monotonic();
-            ask(request, path, answered);
+            ask(request, answered);
         }
         if (reply.pending) {
             request.index = 0; // the time is up: answer with what there is
             request.hash.clear();
-            ask(request, path, answered);
+            ask(request, answered);
         }
         reply.waited = world.monotonic() - begun;
         co_return answered;
@@ -162,6 +175,11 @@ struct ConsulApi::Impl {
             co_await must(exchange.limit_body(kBodyBytesMax));
             request.body = co_await must(exchange.read_all(context));
         }
+        for (const auto& [header, feature] : kEnterpriseHeaders) {
+            if (!head.headers.get(header).value_or("").empty())
+                co_return Error(Kind::invalid, "Invalid header: \"" + std::string(header) + "\" - " +
+                                                   std::string(feature) + " are a Consul Enterprise feature");
+        }
         request.now = world.monotonic();
         request.fresh_id = new_id(world);
         co_return request;
@@ -172,9 +190,8 @@ struct ConsulApi::Impl {
         auto request = co_await read(context, exchange);
         if (!request) co_return unreadable(request.error());
         if (stopping) co_return no_leader(); // nobody would store what it changes
-        if (auto refused = read_query_options(*request)) co_return std::move(*refused);
-        const std::string path(exchange.request().path());
-        auto [reply, changed_stores] = co_await reply_to(context, *request, path);
+        if (auto refused = prepare(*request, exchange.request().path())) co_return std::move(*refused);
+        auto [reply, changed_stores] = co_await reply_to(context, *request);
         const bool read_only = request->method == Method::get && !changed_stores;
         propagate();
         if (request->method != Method::get || !read_only) rescheduled.notify();

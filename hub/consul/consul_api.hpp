@@ -12,9 +12,10 @@
 
 namespace flotilla::hub {
 
-/// Consul's HTTP API over one node: services with TTL, HTTP and TCP checks, health and catalogue with blocking queries,
-/// KV with CAS and locks, sessions. State lives in `<data folder>/registry.db` and survives restarts; TTLs start anew
-/// then. Not here: ACLs (tokens are ignored), Connect, prepared queries, events, transactions, filter expressions.
+/// Consul's HTTP API over one agent's node and the external nodes of the catalogue: services with TTL, HTTP and TCP
+/// checks, health and catalogue with blocking queries and filters, KV with CAS and locks, sessions, transactions. State
+/// lives in `<data folder>/registry.db` and survives restarts; TTLs start anew then. What is served, taken and refused:
+/// README.md in this folder. What is not understood is refused in words.
 /// Thread-safety: none; lives on one loop. Source: https://developer.hashicorp.com/consul/api-docs
 class ConsulApi {
 public:

@@ -1,9 +1,13 @@
 #include "hub/consul/consul_api.hpp"
 
+#include <filesystem>
+#include <fstream>
+
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/store/sqlite/connection.hpp>
 
 #include "hub/consul/api_bench.hpp"
+#include "hub/consul/journal.hpp"
 
 namespace flotilla::hub::consul {
 namespace {
@@ -119,6 +123,46 @@ TEST(ConsulApi, ChangeThatCannotBeStoredStillWakesReaders) {
     });
 }
 
+// Goal: instances that a backup remembers are not sent to before they are heard again: their ports may be another
+// fleet's.
+TEST(ConsulApi, RestoredHeartbeatsCountOnceHeardAgain) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        {
+            ApiBench bench(context, folder);
+            co_await bench.ready();
+            co_await bench.put("/v1/agent/service/register",
+                               R"({"Name":"shop","ID":"shop-1","Port":80,"Check":{"TTL":"60s","Status":"passing"}})");
+            co_await bench.stop();
+        }
+        std::ofstream(folder / std::string(Journal::kRestoredMark)) << "";
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        EXPECT_EQ((co_await bench.get("/v1/health/service/shop?passing")).body, "[]");
+        co_await bench.put("/v1/agent/check/pass/service:shop-1");
+        EXPECT_NE((co_await bench.get("/v1/health/service/shop?passing")).body, "[]");
+        EXPECT_FALSE(std::filesystem::exists(folder / std::string(Journal::kRestoredMark)));
+        co_await bench.stop();
+    });
+}
+
+// Goal: a damaged file is the reason that readiness gives, not that it is loading.
+TEST(ConsulApi, DamagedFileIsNamedInHealth) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        std::ofstream(folder / "registry.db") << std::string(8192, 'x');
+        ApiBench bench(context, folder);
+        const auto named = [&] {
+            const auto health = bench.api().health();
+            return !health && health.error().code() == "database_damaged";
+        };
+        while (!named() && co_await sleep_for(context, std::chrono::milliseconds(1))) {
+        }
+        EXPECT_TRUE(named());
+        co_await bench.stop();
+    });
+}
+
 // Goal: a request whose body ends after the API has stopped is refused at once: nobody would store its change.
 TEST(ConsulApi, RequestReadAfterTheStopIsRefused) {
     run_on_loop([](Context& context) -> task<void> {
@@ -229,7 +273,6 @@ TEST(ConsulApi, GarbageIsRefusedWithText) {
             {"/v1/agent/service/register", "[1]"},
             {"/v1/agent/service/register", R"({"Name":""})"},
             {"/v1/agent/service/register", "{\"Name\":\"\xff\"}"},
-            {"/v1/agent/service/deregister/", ""},
             {"/v1/agent/check/register", R"({"Name":"x"})"},
             {"/v1/agent/check/update/x", R"({"Status":"fabulous"})"},
             {"/v1/agent/check/update/x", "nonsense"},
@@ -237,12 +280,13 @@ TEST(ConsulApi, GarbageIsRefusedWithText) {
             {"/v1/kv/", "x"},
             {"/v1/kv/a%zz", "x"},
             {"/v1/kv/a%ff", "x"},
-            {"/v1/kv/a?cas=x", "x"},
-            {"/v1/kv/a?flags=-1", "x"},
             {"/v1/kv/a?cas=0&acquire=y", "x"},
             {"/v1/session/create", "{"},
-            {"/v1/session/create", R"({"TTL":"1s"})"},
-            {"/v1/session/create", R"({"Behavior":"explode"})"},
+            {"/v1/session/create", R"({"Name":"x","Bogus":1})"},
+            {"/v1/session/create", R"({"ServiceChecks":[{"ID":"x","Bogus":1}]})"},
+            {"/v1/session/create", R"({"LockDelay":"-1s"})"},
+            {"/v1/agent/check/update/x", R"({"Status":"passing","Note":"x"})"},
+            {"/v1/kv/a%00", "x"},
         };
         for (const auto& [target, body] : puts) {
             const auto answer = co_await bench.put(target, body);
@@ -251,18 +295,95 @@ TEST(ConsulApi, GarbageIsRefusedWithText) {
         }
         for (const auto* target :
              {"/v1/kv/", "/v1/kv/a?index=x", "/v1/kv/a?index=1&wait=soon", "/v1/health/service/",
-              "/v1/health/state/odd", "/v1/health/service/web?passing=maybe", "/v1/health/service/web?stale&consistent",
-              "/v1/health/service/web?filter=x", "/v1/kv/a?x=%zz"}) {
+              "/v1/health/service/web?passing=maybe", "/v1/health/service/web?stale&consistent", "/v1/kv/a?x=%zz"}) {
             const auto answer = co_await bench.get(target);
             EXPECT_EQ(answer.status(), 400) << target;
             EXPECT_FALSE(answer.body.empty()) << target;
         }
         const auto wrong = co_await bench.call(Method::post, "/v1/kv/a", "x");
         EXPECT_EQ(wrong.status(), 405);
-        EXPECT_EQ(wrong.head.headers.get("Allow"), "GET,PUT,DELETE");
-        EXPECT_EQ((co_await bench.get("/v1/operator/raft/configuration")).status(), 404);
+        EXPECT_EQ(wrong.head.headers.get("Allow"), "OPTIONS,GET,PUT,DELETE");
+        EXPECT_EQ((co_await bench.get("/v1/agent/nope")).status(), 404);
         EXPECT_EQ((co_await bench.get("/v1/acl/tokens")).status(), 401); // as Consul without ACLs
         EXPECT_EQ((co_await bench.get("/elsewhere")).body, "fine");
+        co_await bench.stop();
+    });
+}
+
+// Goal: what a query asks for is heard or refused in words; an answer to another question is none.
+TEST(ConsulApi, QueryParameterIsHeardOrRefused) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        co_await bench.put("/v1/agent/service/register", kWeb);
+        for (const auto* path : {"/v1/catalog/nodes", "/v1/catalog/services", "/v1/catalog/service/web",
+                                 "/v1/health/service/web", "/v1/health/checks/web", "/v1/health/state/any"}) {
+            const auto everything = parsed(co_await bench.get(std::string(path) + "?node-meta=consul-version:1.20.0"));
+            EXPECT_EQ(everything, parsed(co_await bench.get(path))) << path;
+            const auto nothing = co_await bench.get(std::string(path) + "?node-meta=a:b");
+            EXPECT_TRUE(nothing.body == "[]" || nothing.body == "{}") << path << ": " << nothing.body;
+        }
+        EXPECT_EQ((co_await bench.get("/v1/health/service/web?peer=x")).body, "[]");
+        EXPECT_EQ((co_await bench.get("/v1/catalog/service/web?peer=x")).body, "[]");
+        EXPECT_EQ((co_await bench.get("/v1/health/service/web?near=_agent&cached&token=t&ns=&dc=dc1")).status(), 200);
+        const std::tuple<const char*, int, const char*> refused[] = {
+            {"/v1/health/service/web?pasing", 400, "\"pasing\""},
+            {"/v1/kv/a?flags=1", 400, "\"flags\""}, // only when it is written
+            {"/v1/status/leader?tag=a", 400, "\"tag\""},
+            {"/v1/health/service/web?sg=x", 500, "sameness groups"},
+            {"/v1/health/service/web?ns=x", 400, "Namespaces"},
+            {"/v1/catalog/nodes?partition=x", 400, "Partitions"},
+            {"/v1/agent/members?segment=x", 500, "segments"},
+            {"/v1/catalog/nodes?max_stale=soon", 400, "max_stale"},
+        };
+        for (const auto& [target, status, word] : refused) {
+            const auto answer = co_await bench.get(target);
+            EXPECT_EQ(answer.status(), status) << target;
+            EXPECT_NE(answer.body.find(word), std::string::npos) << target << ": " << answer.body;
+        }
+        co_await bench.stop();
+    });
+}
+
+// Goal: what belongs to Consul and is not here says so, so that nobody looks for a typing error.
+TEST(ConsulApi, PathOfConsulThatIsNotServedIs501WithASentence) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        for (const auto* path : {"/v1/query", "/v1/query/x/execute", "/v1/event/list", "/v1/coordinate/nodes",
+                                 "/v1/config/service-defaults", "/v1/health/connect/web", "/v1/agent/reload",
+                                 "/v1/operator/raft/configuration", "/v1/internal/ui/services", "/v1/snapshot"}) {
+            const auto answer = co_await bench.get(path);
+            EXPECT_EQ(answer.status(), 501) << path;
+            EXPECT_NE(answer.body.find("does not serve"), std::string::npos) << answer.body;
+        }
+        co_await bench.stop();
+    });
+}
+
+// Goal: a name is found whatever its case; watchers of it in another case wake up too; ids are exact.
+TEST(ConsulApi, NameIsFoundWhateverItsCase) {
+    run_on_loop([](Context& context) -> task<void> {
+        TemporaryFolder folder;
+        ApiBench bench(context, folder);
+        co_await bench.ready();
+        co_await bench.put("/v1/agent/service/register", R"({"ID":"w1","Name":"Web","Check":{"TTL":"10s"}})");
+        for (const auto* path : {"/v1/health/service/web", "/v1/catalog/service/WEB", "/v1/health/checks/wEB",
+                                 "/v1/health/node/FLOTILLA"}) {
+            EXPECT_FALSE(parsed(co_await bench.get(path)).as_array().empty()) << path;
+        }
+        EXPECT_TRUE(parsed(co_await bench.get("/v1/catalog/node/Flotilla")).is_object());
+        EXPECT_EQ((co_await bench.get("/v1/catalog/services")).body, R"({"Web":[]})");
+        EXPECT_EQ((co_await bench.get("/v1/agent/service/W1")).status(), 404);
+        const auto index = index_of(co_await bench.get("/v1/health/service/wEb"));
+        std::optional<http::Response> answer;
+        Scope scope(context);
+        scope.spawn(store_response(bench.get("/v1/health/service/wEb?passing&wait=60s&index=" + index), answer));
+        co_await bench.put("/v1/agent/check/pass/service:w1");
+        co_await scope.join();
+        EXPECT_EQ(parsed(*answer).as_array().size(), 1u);
         co_await bench.stop();
     });
 }

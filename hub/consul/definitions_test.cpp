@@ -75,19 +75,54 @@ TEST(ConsulDefinitions, ParseGarbageIsInvalidWithText) {
                              R"({"Name":"a","Check":{"HTTP":"http://x"}})",
                              R"({"Name":"a","Check":{"TTL":"1s","Interval":"1s"}})",
                              R"({"Name":"a","Check":{"TTL":"1s","Status":"well"}})",
-                             R"({"Name":"a","Check":{"Args":["true"],"Interval":"1s"}})",
                              R"({"Name":"a","Check":{"HTTP":"ftp://x","Interval":"1s"}})",
                              R"({"Name":"a","Check":{"HTTP":"http://x","Interval":"1s","Header":{"A":["1\r\nB: 2"]}}})",
                              R"({"Name":"a","Check":{"HTTP":"http://x","Interval":"1s","Header":{"A B":["1"]}}})",
                              R"({"Name":"a","Check":{"HTTP":"http://x/ HTTP/1.1","Interval":"1s"}})",
                              R"({"Name":"a","Check":{"HTTP":"http://x","Interval":"1s","Method":"GET /"}})",
                              R"({"Name":"a","Checks":[5]})",
-                             R"({"Name":"a","Weights":{"Passing":0}})"}) {
+                             R"({"Name":"a","Weights":{"Passing":0}})",
+                             R"({"Name":"a","Bogus":1})",
+                             R"({"Name":"a","Meta":{"":"v"}})",
+                             R"({"Name":"a","Meta":{"a b":"v"}})",
+                             R"({"Name":"a","Meta":{"consul-x":"v"}})",
+                             R"({"Name":"a","Check":{"TTL":"1s","Bogus":1}})",
+                             R"({"Name":"a","Checks":[{"TTL":"1s","Bogus":1}]})",
+                             R"({"Name":"a","TaggedAddresses":{"lan":{"Address":"a","Bogus":1}}})",
+                             R"({"Name":"a","Weights":{"Passing":1,"Bogus":1}})",
+                             R"({"Name":"a","Connect":{"Bogus":1}})",
+                             R"({"Name":"a","Connect":{"SidecarService":{}}})",
+                             R"({"Name":"a","Connect":{"Native":true}})",
+                             R"({"Name":"a","Kind":"connect-proxy","Proxy":{"DestinationServiceName":"b"}})",
+                             R"({"Name":"a","Locality":{"Region":"r"}})",
+                             R"({"Name":"a","Check":{"AliasService":"b"}})",
+                             R"({"Name":"a","Check":{"GRPC":"b:1","Interval":"1s"}})",
+                             R"({"Name":"a","Check":{"HTTP":"http://x","TCP":"x:1","Interval":"1s"}})",
+                             R"({"Name":"a","Check":{"TTL":"1s","OutputMaxSize":-1}})"}) {
         const auto parsed = service(text);
         ASSERT_FALSE(parsed) << text;
         EXPECT_EQ(parsed.error().kind(), Kind::invalid) << text;
         EXPECT_FALSE(parsed.error().message().empty()) << text;
     }
+}
+
+// Goal: what a client sends to say nothing (nulls, empty texts, false) is no request for it.
+TEST(ConsulDefinitions, ParseServiceWithEmptyExtrasIsFine) {
+    const auto parsed = service(R"({"Name":"a","Kind":"","Proxy":null,"Connect":{"Native":false,"SidecarService":null},
+        "Token":"t","Check":{"TTL":"1s","Args":[],"GRPC":"","GRPCUseTLS":false,"AliasService":null}})");
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    EXPECT_EQ(parsed->checks.size(), 1u);
+}
+
+// Goal: addresses that the address itself implies are added, as Consul does, and none of the given replaced.
+TEST(ConsulDefinitions, ParseServiceAddsItsTaggedAddresses) {
+    const auto parsed = service(
+        R"({"Name":"a","Address":"10.0.0.1","Port":80,"TaggedAddresses":{"wan_ipv4":{"Address":"1.2.3.4","Port":1}}})");
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    EXPECT_EQ(parsed->service.tagged_addresses.at("lan_ipv4"), (TaggedAddress{"10.0.0.1", 80}));
+    EXPECT_EQ(parsed->service.tagged_addresses.at("wan_ipv4"), (TaggedAddress{"1.2.3.4", 1}));
+    EXPECT_TRUE(service(R"({"Name":"a","Address":"::1"})")->service.tagged_addresses.contains("lan_ipv6"));
+    EXPECT_TRUE(service(R"({"Name":"a","Address":"a.example"})")->service.tagged_addresses.empty());
 }
 
 // Goal: a check of its own needs a name, which is its id unless it has one.

@@ -1,6 +1,7 @@
 #include "hub/consul/journal.hpp"
 
 #include <array>
+#include <filesystem>
 
 #include "hub/consul/rows.hpp"
 
@@ -35,9 +36,17 @@ struct WriteRows {
 } // namespace
 
 Journal::Journal(World& world, Logger log, const std::string& data_folder, Stores& stores)
-    : world_(world), log_(std::move(log)), url_("sqlite:" + data_folder + "/registry.db"), stores_(stores) {}
+    : world_(world), log_(std::move(log)), url_(sqlite_url(data_folder + "/registry.db")),
+      restored_mark_(data_folder + "/" + std::string(kRestoredMark)), stores_(stores) {}
 
 task<Result<void>> Journal::load(Context& context) {
+    auto done = co_await read_file(context);
+    if (!done) failure_ = done.error();
+    loaded_ = done.has_value();
+    co_return done;
+}
+
+task<Result<void>> Journal::read_file(Context& context) {
     auto database = open_database(world_, url_, "hub");
     if (!database) co_return std::move(database.error());
     co_await must((*database)->migrate(context, "registry", kMigrations));
@@ -49,11 +58,30 @@ task<Result<void>> Journal::load(Context& context) {
         stores_.node.id = new_id(world_);
         stores_.changes.touch(Table::meta, "registry");
     }
+    failure_.reset();
     durable_version_ = tried_version_ = 0;
+    if (std::filesystem::exists(restored_mark_)) co_await must(distrust_heartbeats(context));
     log_.info(context, "registry loaded",
               {{"services", stores_.registry.services().size()},
                {"keys", stores_.kv.entries().size()},
                {"index", stores_.index.current}});
+    co_return Result<void>();
+}
+
+/// A backup knows instances of its own time: their addresses may be another fleet's by now.
+task<Result<void>> Journal::distrust_heartbeats(Context& context) {
+    std::vector<std::string> ids;
+    for (const auto& [id, check] : stores_.registry.checks()) {
+        if (check.definition.type == CheckType::ttl) ids.push_back(id);
+    }
+    for (const auto& id : ids) {
+        co_await must(stores_.registry.report_ttl(id, CheckStatus::critical,
+                                                  "not heard since the registry was restored", world_.monotonic()));
+    }
+    co_await must(commit(context));
+    std::error_code failed;
+    if (!std::filesystem::remove(restored_mark_, failed))
+        co_return Error(Kind::unavailable, "cannot remove " + restored_mark_ + ": " + failed.message());
     co_return Result<void>();
 }
 
@@ -106,9 +134,9 @@ task<Result<void>> Journal::durable(Context& context) {
 }
 
 Result<void> Journal::health() const {
-    if (!database_) return Error(Kind::unavailable, "the registry is loading");
     if (failure_) return *failure_;
-    return {};
+    if (!loaded_) return Error(Kind::unavailable, "the registry is loading");
+    return database_->health();
 }
 
 } // namespace flotilla::hub::consul

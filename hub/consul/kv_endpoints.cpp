@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 
+#include "hub/consul/limits.hpp"
 #include "hub/consul/request.hpp"
 
 namespace flotilla::hub::consul {
@@ -8,16 +10,7 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr std::size_t kValueBytesMax = 512 * 1024; // Consul's kv_max_value_size
-
-constexpr std::size_t kKeysMax = 100'000;
-constexpr std::size_t kBytesMax = 256 * 1024 * 1024;
-
-ConsulReply missing(std::uint64_t index) {
-    auto reply = reply_text(404, "");
-    reply.index = index;
-    return reply;
-}
+ConsulReply missing(std::uint64_t index) { return {.status = 404, .content_type = "", .index = index}; }
 
 ConsulReply get_keys(const Stores& stores, const ConsulRequest& request) {
     const auto& prefix = request.argument;
@@ -42,7 +35,7 @@ ConsulReply get_tree(const Stores& stores, const ConsulRequest& request) {
     return reply_json(std::move(entries), index);
 }
 
-ConsulReply get(const Stores& stores, const ConsulRequest& request) {
+ConsulReply get(Stores& stores, const ConsulRequest& request) {
     if (request.has("keys")) return get_keys(stores, request);
     if (request.has("recurse")) return get_tree(stores, request);
     if (request.argument.empty()) return reply_text(400, "Missing key name");
@@ -54,45 +47,57 @@ ConsulReply get(const Stores& stores, const ConsulRequest& request) {
     return reply_json(bj::array{kv_json(*entry)}, index);
 }
 
-/// A number parameter; absent: `otherwise`; nullopt: not a number.
-std::optional<std::uint64_t> number(const ConsulRequest& request, std::string_view name, std::uint64_t otherwise) {
-    if (!request.has(name)) return otherwise;
+/// A number parameter as Go reads it; absent: zero.
+Result<std::uint64_t> number(const ConsulRequest& request, std::string_view name) {
+    if (!request.has(name)) return std::uint64_t{0};
     const auto text = request.parameter(name);
     std::uint64_t value = 0;
     const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return value;
+    if (failed == std::errc() && end == text.data() + text.size()) return value;
+    const bool too_large = failed == std::errc::result_out_of_range && end == text.data() + text.size();
+    return Error(Kind::invalid, "strconv.ParseUint: parsing \"" + std::string(text) +
+                                    (too_large ? "\": value out of range" : "\": invalid syntax"));
 }
 
-int count(const ConsulRequest& request, std::initializer_list<std::string_view> names) {
-    int found = 0;
-    for (const auto name : names)
-        found += request.has(name) ? 1 : 0;
-    return found;
+/// Refuses parameters that exclude each other, repeating the whole query in order of names.
+std::optional<ConsulReply> refuse_conflict(const ConsulRequest& request,
+                                           std::initializer_list<std::string_view> names) {
+    const auto given = std::ranges::count_if(names, [&](std::string_view each) { return request.has(each); });
+    if (given < 2) return std::nullopt;
+    const std::multimap<std::string, std::string> sorted(request.parameters.begin(), request.parameters.end());
+    std::string query;
+    for (const auto& [name, value] : sorted)
+        query += (query.empty() ? "" : "&") + http::percent_encode(name) + "=" + http::percent_encode(value);
+    return reply_text(400, "Conflicting flags: " + query + "\n");
 }
+
+ConsulReply apply_failed(std::string_view why) { return reply_text(500, "raft apply failed: " + std::string(why)); }
 
 ConsulReply put(Stores& stores, const ConsulRequest& request) {
     const auto& key = request.argument;
     if (key.empty()) return reply_text(400, "Missing key name");
-    if (count(request, {"cas", "acquire", "release"}) > 1)
-        return reply_text(400, "Conflicting flags: cas, acquire, release");
-    if (request.body.size() > kValueBytesMax) {
+    if (auto refused = refuse_conflict(request, {"cas", "acquire", "release"})) return std::move(*refused);
+    if (request.body.size() > kKvValueBytesMax) {
         return reply_text(413, "Request body(" + std::to_string(request.body.size()) +
-                                   " bytes) too large, max size: " + std::to_string(kValueBytesMax) + " bytes.");
+                                   " bytes) too large, max size: " + std::to_string(kKvValueBytesMax) + " bytes.");
     }
     const auto* existing = stores.kv.find(key);
-    if (!existing && stores.kv.entries().size() >= kKeysMax) return reply_full("keys", kKeysMax);
-    if (stores.kv.bytes() + request.body.size() > kBytesMax) return reply_full("bytes of values", kBytesMax);
-    const auto flags = number(request, "flags", existing && request.has("release") ? existing->flags : 0);
-    const auto expected = number(request, "cas", 0);
-    if (!flags) return reply_text(400, "Invalid flags");
-    if (!expected) return reply_text(400, "Invalid cas index");
+    if (auto full = reply_if_full(stores, {.keys = existing ? 0u : 1u, .bytes = request.body.size()}))
+        return std::move(*full);
+    const auto flags = number(request, "flags");
+    const auto expected = number(request, "cas");
+    // 500 for what is no number too: Consul's answer.
+    if (!flags) return reply_text(500, flags.error().message());
+    if (!expected) return reply_text(500, expected.error().message());
     if (request.has("cas")) return reply_json(stores.kv.cas(key, request.body, *flags, *expected));
     if (request.has("acquire")) {
         const auto session = request.parameter("acquire");
-        if (!stores.sessions.find(session)) return reply_text(500, "invalid session \"" + std::string(session) + "\"");
+        if (stores.kv.lock_rests(key, request.now)) return reply_json(false);
+        if (session.empty()) return apply_failed("missing session");
+        if (!stores.sessions.find(session)) return apply_failed("invalid session \"" + std::string(session) + "\"");
         return reply_json(stores.kv.acquire(key, request.body, *flags, session, request.now));
     }
+    if (request.has("release") && request.parameter("release").empty()) return apply_failed("missing session");
     if (request.has("release"))
         return reply_json(stores.kv.release(key, request.body, *flags, request.parameter("release")));
     stores.kv.set(key, request.body, *flags);
@@ -101,34 +106,27 @@ ConsulReply put(Stores& stores, const ConsulRequest& request) {
 
 ConsulReply remove(Stores& stores, const ConsulRequest& request) {
     const auto& key = request.argument;
-    if (count(request, {"recurse", "cas"}) > 1) return reply_text(400, "Conflicting flags: recurse, cas");
+    if (auto refused = refuse_conflict(request, {"recurse", "cas"})) return std::move(*refused);
     if (request.has("recurse")) {
         stores.kv.remove_tree(key);
         return reply_json(true);
     }
     if (key.empty()) return reply_text(400, "Missing key name");
-    const auto expected = number(request, "cas", 0);
-    if (!expected) return reply_text(400, "Invalid cas index");
+    const auto expected = number(request, "cas");
+    if (!expected) return reply_text(500, expected.error().message());
     if (request.has("cas")) return reply_json(stores.kv.remove_cas(key, *expected));
     stores.kv.remove(key);
     return reply_json(true);
 }
 
-ConsulReply kv(Stores& stores, const ConsulRequest& request) {
-    switch (request.method) {
-    case Method::put:
-        return put(stores, request);
-    case Method::delete_:
-        return remove(stores, request);
-    default:
-        return get(stores, request);
-    }
-}
-
 } // namespace
 
 std::span<const Route> kv_routes() {
-    static const std::array<Route, 1> routes{{{"/v1/kv/", {Method::get, Method::put, Method::delete_}, &kv}}};
+    static const std::array<Route, 3> routes{{
+        {"/v1/kv/", {Method::get}, &get, {"keys", "separator", "seperator", "recurse", "raw"}},
+        {"/v1/kv/", {Method::put}, &put, {"flags", "cas", "acquire", "release"}},
+        {"/v1/kv/", {Method::delete_}, &remove, {"recurse", "cas"}},
+    }};
     return routes;
 }
 

@@ -50,37 +50,42 @@ std::uint64_t KvState::index_of_prefix(std::string_view prefix) const {
 }
 
 void KvState::touch(std::string_view key, std::uint64_t at) {
+    changes_.undo.number(last_index_);
     last_index_ = at;
     changes_.touch(Table::kv, key);
     changes_.touch(Table::meta, "kv");
 }
 
-/// `locks`: session replaces the entry's, otherwise the entry keeps its own.
-void KvState::write(std::string_view key, std::string value, std::uint64_t flags, std::string_view session,
-                    bool locks) {
+void KvState::write(std::string_view key, std::string value, std::uint64_t flags, Lock lock) {
     const auto found = entries_.find(key);
     const bool fresh = found == entries_.end();
+    if (!fresh) {
+        const auto& same = found->second;
+        if (same.session == lock.session && same.lock_index == lock.index && same.value == value && same.flags == flags)
+            return;
+    }
+    changes_.undo.entry(entries_, key);
+    changes_.undo.number(bytes_);
     auto& entry = fresh ? entries_[std::string(key)] : found->second;
-    const bool taken = locks && !session.empty() && entry.session != session;
-    const bool same_session = !locks || entry.session == session;
-    if (!fresh && same_session && entry.value == value && entry.flags == flags) return;
     const auto at = index_.next();
     if (fresh) {
         entry.key = key;
         entry.create_index = at;
+        changes_.undo.entry(tombstones_, key);
         tombstones_.erase(entry.key);
     }
     bytes_ += value.size() - entry.value.size();
     entry.value = std::move(value);
     entry.flags = flags;
     entry.modify_index = at;
-    if (locks) entry.session = session;
-    if (taken) ++entry.lock_index;
+    entry.session = std::move(lock.session);
+    entry.lock_index = lock.index;
     touch(key, at);
 }
 
 void KvState::set(std::string_view key, std::string value, std::uint64_t flags) {
-    write(key, std::move(value), flags, {}, false);
+    const auto* entry = find(key);
+    write(key, std::move(value), flags, {entry ? entry->session : "", 0});
 }
 
 bool KvState::cas(std::string_view key, std::string value, std::uint64_t flags, std::uint64_t expected) {
@@ -94,26 +99,32 @@ bool KvState::acquire(std::string_view key, std::string value, std::uint64_t fla
                       Instant now) {
     const auto* entry = find(key);
     if (entry && !entry->session.empty() && entry->session != session) return false;
-    if (const auto delay = lock_delays_.find(key); delay != lock_delays_.end()) {
-        if (now < delay->second) return false;
-        lock_delays_.erase(delay);
-    }
-    write(key, std::move(value), flags, session, true);
+    if (lock_rests(key, now)) return false;
+    const auto taken = entry ? entry->lock_index : 0;
+    const bool renewed = entry && entry->session == session;
+    write(key, std::move(value), flags, {std::string(session), renewed ? taken : taken + 1});
     return true;
+}
+
+bool KvState::lock_rests(std::string_view key, Instant now) const {
+    const auto delay = lock_delays_.find(key);
+    return delay != lock_delays_.end() && now < delay->second;
 }
 
 bool KvState::release(std::string_view key, std::string value, std::uint64_t flags, std::string_view session) {
     const auto* entry = find(key);
     if (!entry || session.empty() || entry->session != session) return false;
-    write(key, std::move(value), flags, {}, true);
+    write(key, std::move(value), flags, {"", entry->lock_index});
     return true;
 }
 
 void KvState::erase(Entries::iterator at, std::uint64_t index) {
+    changes_.undo.entry(tombstones_, at->first);
+    changes_.undo.number(bytes_);
     tombstones_[at->first] = index;
     touch(at->first, index);
     bytes_ -= at->second.value.size();
-    entries_.erase(at);
+    changes_.undo.erase(entries_, at);
     if (tombstones_.size() > kTombstonesMax) drop_old_tombstones();
 }
 
@@ -159,7 +170,7 @@ void KvState::end_session(std::string_view session, SessionBehavior behavior, Du
             erase(each, index_.next());
         } else {
             auto value = entry.value;
-            write(entry.key, std::move(value), entry.flags, {}, true);
+            write(entry.key, std::move(value), entry.flags, {"", entry.lock_index});
         }
     }
     std::erase_if(lock_delays_, [now](const auto& delay) { return delay.second <= now; });

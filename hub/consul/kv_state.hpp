@@ -37,12 +37,15 @@ public:
     std::uint64_t index_of_key(std::string_view key) const;
     std::uint64_t index_of_prefix(std::string_view prefix) const;
 
-    /// Writing what is there already changes nothing. A lock stays.
+    /// Writing what is there already changes nothing. A lock stays, though not the count of how often it was taken, as
+    /// in Consul.
     void set(std::string_view key, std::string value, std::uint64_t flags);
     /// Sets when the entry's ModifyIndex is `expected`; 0: when there is none.
     bool cas(std::string_view key, std::string value, std::uint64_t flags, std::uint64_t expected);
     /// Takes the lock (or renews the value under one's own). False when another session holds it or a lock delay runs.
     bool acquire(std::string_view key, std::string value, std::uint64_t flags, std::string_view session, Instant now);
+    /// Whether a lock delay runs.
+    bool lock_rests(std::string_view key, Instant now) const;
     bool release(std::string_view key, std::string value, std::uint64_t flags, std::string_view session);
     void remove(std::string_view key);
     /// False when the ModifyIndex is another; a key that is absent counts as removed, as in Consul.
@@ -60,7 +63,11 @@ public:
 
 private:
     Entries::const_iterator first_of(std::string_view prefix) const { return entries_.lower_bound(prefix); }
-    void write(std::string_view key, std::string value, std::uint64_t flags, std::string_view session, bool locks);
+    struct Lock {
+        std::string session;
+        std::uint64_t index = 0;
+    };
+    void write(std::string_view key, std::string value, std::uint64_t flags, Lock lock);
     void erase(Entries::iterator at, std::uint64_t index);
     void drop_old_tombstones();
     void touch(std::string_view key, std::uint64_t at);

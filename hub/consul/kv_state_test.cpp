@@ -54,6 +54,7 @@ TEST(KvState, AcquireAndReleaseKeepOneHolder) {
     EXPECT_EQ(bench.kv.find("lock")->lock_index, 2u);
     bench.kv.set("lock", "written over", 0);
     EXPECT_EQ(bench.kv.find("lock")->session, "s2");
+    EXPECT_EQ(bench.kv.find("lock")->lock_index, 0u) << "as in Consul, whose record shows it";
 }
 
 // Goal: when a session ends its locks are released, and nobody gets them during the lock delay.

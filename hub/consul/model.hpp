@@ -11,6 +11,8 @@
 
 #include <flotilla/aio/deadline.hpp>
 
+#include "hub/consul/undo_log.hpp"
+
 namespace flotilla::hub::consul {
 
 enum class CheckStatus : unsigned char { passing, warning, critical };
@@ -43,8 +45,13 @@ struct CheckDefinition {
     Duration interval{};
     Duration timeout{}; ///< zero: Consul's default of 10 s
     Duration ttl{};
-    Duration deregister_after{};       ///< DeregisterCriticalServiceAfter; zero: never
-    std::optional<CheckStatus> status; ///< the initial one; critical when absent
+    Duration deregister_after{}; ///< DeregisterCriticalServiceAfter; zero: never
+    /// How many probes in a row it takes until the status follows; zero and one: the first.
+    std::uint32_t successes_before_passing = 0;
+    std::uint32_t failures_before_warning = 0;
+    std::uint32_t failures_before_critical = 0;
+    std::uint32_t output_bytes_max = 0; ///< what is kept of an output; zero: as much as can be
+    std::optional<CheckStatus> status;  ///< the initial one; critical when absent
     bool operator==(const CheckDefinition&) const = default;
 };
 
@@ -65,6 +72,7 @@ struct ServiceDefinition {
     int weight_passing = 1;
     int weight_warning = 1;
     bool enable_tag_override = false;
+    std::optional<std::string> socket_path; ///< instead of address and port
     bool operator==(const ServiceDefinition&) const = default;
 };
 
@@ -85,20 +93,24 @@ struct RegisteredCheck {
     std::uint64_t generation = 0; ///< of this registration: results of probes for an earlier one are ignored
     Instant due = Instant::max(); ///< TTL: when it expires; HTTP and TCP: the next probe
     bool probing = false;
+    std::uint32_t successes = 0; ///< probes in a row that passed or warned, then those that failed
+    std::uint32_t failures = 0;
     Instant critical_since = Instant::max();
 };
 
 /// Consul's one counter over everything: every change takes the next number. It never goes back.
 struct Index {
     std::uint64_t current = 1;
-    std::uint64_t next() { return ++current; }
+    std::optional<std::uint64_t> shared_from; ///< in a transaction, whose changes share one number: where it began
+    std::uint64_t next() { return current = shared_from.value_or(current) + 1; }
 };
 
 /// What has changed since the journal last looked.
-enum class Table : unsigned char { service, check, kv, session, meta };
+enum class Table : unsigned char { service, check, kv, session, meta, node, node_service, node_check };
 struct ChangeLog {
     std::set<std::pair<Table, std::string>> changed;
     std::uint64_t version = 0; ///< grows with every change
+    UndoLog undo;
 
     void touch(Table table, std::string_view id) {
         changed.emplace(table, id);

@@ -3,6 +3,37 @@
 #include <algorithm>
 
 namespace flotilla::hub::consul {
+namespace {
+
+char folded(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+/// What a check shows after one more probe; nullopt: not yet often enough in a row.
+std::optional<CheckStatus> follow(RegisteredCheck& check, CheckStatus seen) {
+    const auto& definition = check.definition;
+    if (seen != CheckStatus::critical) {
+        check.failures = 0;
+        ++check.successes;
+        return check.successes >= definition.successes_before_passing ? std::optional(seen) : std::nullopt;
+    }
+    check.successes = 0;
+    ++check.failures;
+    const auto critical = definition.failures_before_critical;
+    const auto warning = definition.failures_before_warning == 0 ? critical : definition.failures_before_warning;
+    if (check.failures >= critical) return CheckStatus::critical;
+    return check.failures >= warning ? std::optional(CheckStatus::warning) : std::nullopt;
+}
+
+} // namespace
+
+std::string folded(std::string_view name) {
+    std::string result(name);
+    std::ranges::transform(result, result.begin(), [](char c) { return folded(c); });
+    return result;
+}
+
+bool same_name(std::string_view a, std::string_view b) {
+    return std::ranges::equal(a, b, {}, [](char c) { return folded(c); }, [](char c) { return folded(c); });
+}
 
 std::string_view name(CheckStatus status) {
     switch (status) {
@@ -40,7 +71,7 @@ std::string_view name(CheckType type) {
 // Changes ---------------------------------------------------------------------------------------------------------
 
 void RegistryState::touch_service(const std::string& service_name, std::uint64_t at) {
-    service_indexes_[service_name] = at;
+    service_indexes_[folded(service_name)] = at;
     node_index_ = at;
     changes_.touch(Table::meta, "registry");
 }
@@ -56,6 +87,28 @@ void RegistryState::touch_check(const RegisteredCheck& check, std::uint64_t at) 
     } else {
         touch_service(check.service_name, at);
     }
+}
+
+void RegistryState::note_instances_elsewhere(const std::string& name, std::uint64_t at, bool left) {
+    const auto key = folded(name);
+    changes_.undo.entry(service_indexes_, key);
+    if (left || !services_named(name).empty()) {
+        service_indexes_[key] = at;
+        return;
+    }
+    changes_.undo.number(extinction_index_);
+    extinction_index_ = at;
+    service_indexes_.erase(key);
+}
+
+void RegistryState::note_change_elsewhere(Table table, std::uint64_t at) {
+    changes_.undo.number(services_index_);
+    changes_.undo.number(checks_index_);
+    changes_.undo.number(node_index_);
+    if (table != Table::node_check) services_index_ = at;
+    if (table == Table::node_check) checks_index_ = at;
+    node_index_ = at;
+    changes_.touch(Table::meta, "registry");
 }
 
 void RegistryState::register_service(ServiceDefinition definition, std::vector<CheckDefinition> checks,
@@ -106,7 +159,7 @@ bool RegistryState::deregister_service(std::string_view id) {
     services_.erase(found);
     if (services_named(service_name).empty()) {
         extinction_index_ = at;
-        service_indexes_.erase(service_name);
+        service_indexes_.erase(folded(service_name));
     }
     return true;
 }
@@ -143,6 +196,7 @@ void RegistryState::add_check(CheckDefinition definition, Instant now) {
     }
     check.generation = ++generations_;
     check.probing = false;
+    check.successes = check.failures = 0;
     schedule(check, now);
 }
 
@@ -235,7 +289,7 @@ void RegistryState::report_probe(const Probe& probe, CheckStatus status, std::st
     auto& check = found->second;
     check.probing = false;
     check.due = now + check.definition.interval;
-    set_status(check, status, std::move(output), now);
+    if (const auto shown = follow(check, status)) set_status(check, *shown, std::move(output), now);
 }
 
 Instant RegistryState::next_due() const {
@@ -265,7 +319,7 @@ const RegisteredCheck* RegistryState::check(std::string_view id) const {
 std::vector<const RegisteredService*> RegistryState::services_named(std::string_view service_name) const {
     std::vector<const RegisteredService*> result;
     for (const auto& [id, service] : services_) {
-        if (service.definition.name == service_name) result.push_back(&service);
+        if (same_name(service.definition.name, service_name)) result.push_back(&service);
     }
     return result;
 }
@@ -282,7 +336,7 @@ std::vector<const RegisteredCheck*> RegistryState::checks_of(std::string_view se
 }
 
 std::uint64_t RegistryState::index_of_service(std::string_view service_name) const {
-    const auto found = service_indexes_.find(service_name);
+    const auto found = service_indexes_.find(folded(service_name));
     return found == service_indexes_.end() ? extinction_index_ : found->second;
 }
 
@@ -296,7 +350,10 @@ void RegistryState::restore(Meta meta, std::vector<RegisteredService> services, 
     checks_index_ = meta.checks_index;
     node_index_ = meta.node_index;
     extinction_index_ = meta.extinction_index;
-    service_indexes_ = std::move(meta.service_indexes);
+    for (const auto& [service_name, index] : meta.service_indexes) {
+        auto& known = service_indexes_[folded(service_name)];
+        known = std::max(known, index);
+    }
     for (auto& service : services)
         services_.insert_or_assign(service.definition.id, std::move(service));
     for (auto& check : checks) {

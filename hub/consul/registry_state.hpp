@@ -12,6 +12,10 @@ inline constexpr std::string_view kNodeName = "flotilla";
 inline constexpr std::string_view kNodeAddress = "127.0.0.1";
 inline constexpr std::string_view kDatacenter = "dc1";
 
+/// Names of services and nodes are found whatever their (ASCII) case, as in Consul; ids and keys are not.
+std::string folded(std::string_view name);
+bool same_name(std::string_view a, std::string_view b);
+
 /// The services and checks of one node, with Consul's rules: pure logic, no I/O, no clock. Every operation that
 /// depends on time takes `now`; tick() does what has become due. Thread-safety: none.
 class RegistryState {
@@ -43,6 +47,7 @@ public:
     };
     /// Applies expired TTLs and critical deregistrations; returns the probes to start now.
     std::vector<Probe> tick(Instant now);
+    /// The status follows once it was seen often enough in a row (SuccessBeforePassing, FailuresBefore...).
     void report_probe(const Probe& probe, CheckStatus status, std::string output, Instant now);
     /// When tick() has something to do next.
     Instant next_due() const;
@@ -51,7 +56,7 @@ public:
     const Checks& checks() const { return checks_; }
     const RegisteredService* service(std::string_view id) const;
     const RegisteredCheck* check(std::string_view id) const;
-    /// The instances of a name, in order of id.
+    /// The instances of a name, whatever its case, in order of id.
     std::vector<const RegisteredService*> services_named(std::string_view name) const;
     /// The checks that count for an instance: the node's, then its own.
     std::vector<const RegisteredCheck*> checks_of(std::string_view service_id) const;
@@ -63,6 +68,11 @@ public:
     std::uint64_t services_index() const { return services_index_; }
     std::uint64_t checks_index() const { return checks_index_; }
     std::uint64_t node_index() const { return node_index_; }
+
+    /// Another node's instances of a name, or their checks, have changed; `left`: it has some still.
+    void note_instances_elsewhere(const std::string& name, std::uint64_t at, bool left);
+    /// A node, service or check of another node has changed.
+    void note_change_elsewhere(Table table, std::uint64_t at);
 
     /// Checks that turned critical or went since the last call: sessions bound to them end.
     std::vector<std::string> take_failed_checks() { return std::exchange(failed_checks_, {}); }
@@ -89,7 +99,7 @@ private:
     ChangeLog& changes_;
     Services services_;
     Checks checks_;
-    std::map<std::string, std::uint64_t, std::less<>> service_indexes_;
+    std::map<std::string, std::uint64_t, std::less<>> service_indexes_; ///< by folded name
     std::uint64_t services_index_ = 1, checks_index_ = 1, node_index_ = 1, extinction_index_ = 1;
     std::uint64_t generations_ = 0;
     std::vector<std::string> failed_checks_;

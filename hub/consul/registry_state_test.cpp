@@ -228,5 +228,30 @@ TEST(RegistryState, RestoreGivesFullTtl) {
     EXPECT_TRUE(after.registry.service("web-1"));
 }
 
+// Goal: the status of a probed check follows only once it was seen often enough in a row.
+TEST(RegistryState, ProbeFollowsItsThresholds) {
+    Bench bench;
+    auto check = http_check(1s);
+    check.id = "c";
+    check.status = CheckStatus::passing;
+    check.successes_before_passing = 2;
+    check.failures_before_warning = 2;
+    check.failures_before_critical = 3;
+    ASSERT_TRUE(bench.registry.register_check(check, bench.now));
+    const auto probed = [&](CheckStatus seen) {
+        bench.now += 1s;
+        for (const auto& due : bench.registry.tick(bench.now))
+            bench.registry.report_probe(due, seen, "", bench.now);
+        return bench.registry.check("c")->status;
+    };
+    EXPECT_EQ(probed(CheckStatus::critical), CheckStatus::passing);
+    EXPECT_EQ(probed(CheckStatus::critical), CheckStatus::warning);
+    EXPECT_EQ(probed(CheckStatus::critical), CheckStatus::critical);
+    EXPECT_EQ(probed(CheckStatus::passing), CheckStatus::critical);
+    EXPECT_EQ(probed(CheckStatus::critical), CheckStatus::critical);
+    EXPECT_EQ(probed(CheckStatus::passing), CheckStatus::critical);
+    EXPECT_EQ(probed(CheckStatus::passing), CheckStatus::passing);
+}
+
 } // namespace
 } // namespace flotilla::hub::consul

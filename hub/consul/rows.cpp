@@ -5,6 +5,10 @@
 namespace flotilla::hub::consul {
 namespace {
 
+struct CheckLimits {
+    std::uint32_t successes_before_passing{}, failures_before_warning{}, failures_before_critical{}, output_bytes_max{};
+};
+
 struct CheckRow {
     std::string id, name, notes, service_id, http, method, body, tcp;
     CheckType type{};
@@ -13,6 +17,7 @@ struct CheckRow {
     CheckStatus status{};
     std::string output;
     std::uint64_t create_index{}, modify_index{};
+    std::optional<CheckLimits> limits; // absent in what older versions stored
 };
 
 struct KvRow {
@@ -28,6 +33,7 @@ struct SessionRow {
     SessionBehavior behavior{};
     std::vector<std::string> checks;
     std::uint64_t create_index{}, modify_index{};
+    std::optional<std::vector<std::string>> node_checks, service_checks; // absent in what older versions stored
 };
 
 struct NodeRow {
@@ -47,6 +53,12 @@ std::string_view kind_of(Table table) {
         return "session";
     case Table::meta:
         return "meta";
+    case Table::node:
+        return "node";
+    case Table::node_service:
+        return "node_service";
+    case Table::node_check:
+        return "node_check";
     }
     return "meta";
 }
@@ -57,7 +69,9 @@ std::string write(const RegisteredCheck& check) {
                                 definition.http, definition.method, definition.body, definition.tcp, definition.type,
                                 definition.headers, definition.interval.count(), definition.timeout.count(),
                                 definition.ttl.count(), definition.deregister_after.count(), check.status, check.output,
-                                check.create_index, check.modify_index});
+                                check.create_index, check.modify_index,
+                                CheckLimits{definition.successes_before_passing, definition.failures_before_warning,
+                                            definition.failures_before_critical, definition.output_bytes_max}});
 }
 
 RegisteredCheck read(CheckRow row) {
@@ -77,6 +91,12 @@ RegisteredCheck read(CheckRow row) {
     definition.timeout = Duration(row.timeout);
     definition.ttl = Duration(row.ttl);
     definition.deregister_after = Duration(row.deregister_after);
+    if (row.limits) {
+        definition.successes_before_passing = row.limits->successes_before_passing;
+        definition.failures_before_warning = row.limits->failures_before_warning;
+        definition.failures_before_critical = row.limits->failures_before_critical;
+        definition.output_bytes_max = row.limits->output_bytes_max;
+    }
     check.status = row.status;
     check.output = std::move(row.output);
     check.create_index = row.create_index;
@@ -87,7 +107,7 @@ RegisteredCheck read(CheckRow row) {
 std::string write(const Session& session) {
     return json::write(SessionRow{session.id, session.name, session.node, session.ttl_text, session.lock_delay.count(),
                                   session.ttl.count(), session.behavior, session.checks, session.create_index,
-                                  session.modify_index});
+                                  session.modify_index, session.node_checks, session.service_checks});
 }
 
 Session read(SessionRow row) {
@@ -99,10 +119,19 @@ Session read(SessionRow row) {
     session.behavior = row.behavior;
     session.ttl_text = std::move(row.ttl_text);
     session.ttl = Duration(row.ttl);
-    session.checks = std::move(row.checks);
+    // What older versions called checks was shown as the node's.
+    session.node_checks = row.node_checks ? std::move(*row.node_checks) : std::move(row.checks);
+    if (row.node_checks) session.checks = std::move(row.checks);
+    session.service_checks = std::move(row.service_checks).value_or(std::vector<std::string>());
     session.create_index = row.create_index;
     session.modify_index = row.modify_index;
     return session;
+}
+
+template <class Map>
+std::optional<std::string> entry_of(const Map& map, const std::string& key) {
+    const auto found = map.find(key);
+    return found == map.end() ? std::nullopt : std::optional(json::write(found->second));
 }
 
 std::optional<std::string> document_of(const Stores& stores, Table table, const std::string& id) {
@@ -124,6 +153,12 @@ std::optional<std::string> document_of(const Stores& stores, Table table, const 
         return std::nullopt;
     case Table::meta:
         return json::write(stores.registry.meta());
+    case Table::node:
+        return entry_of(stores.external.nodes(), id);
+    case Table::node_service:
+        return entry_of(stores.external.services(), id);
+    case Table::node_check:
+        return entry_of(stores.external.checks(), id);
     }
     return std::nullopt;
 }
@@ -143,6 +178,9 @@ struct Loaded {
     std::vector<RegisteredCheck> checks;
     std::vector<KvEntry> entries;
     std::vector<Session> sessions;
+    std::vector<ExternalNode> nodes;
+    std::vector<ExternalService> node_services;
+    std::vector<ExternalCheck> node_checks;
 };
 
 template <class T, class Into>
@@ -160,6 +198,9 @@ Result<void> append(const StoredRow& row, Into& into) {
 Result<void> load(const StoredRow& row, Loaded& loaded) {
     if (row.kind == "service") return append<RegisteredService>(row, loaded.services);
     if (row.kind == "check") return append<CheckRow>(row, loaded.checks);
+    if (row.kind == "node") return append<ExternalNode>(row, loaded.nodes);
+    if (row.kind == "node_service") return append<ExternalService>(row, loaded.node_services);
+    if (row.kind == "node_check") return append<ExternalCheck>(row, loaded.node_checks);
     if (row.kind == "session") return append<SessionRow>(row, loaded.sessions);
     if (row.kind == "kv") {
         auto entry = read_document<KvRow>(row);
@@ -205,6 +246,9 @@ Result<void> restore(Stores& stores, const std::vector<StoredRow>& rows, Instant
     if (loaded.node.node_id.empty()) return {}; // the first start
     stores.node.id = loaded.node.node_id;
     stores.index.current = loaded.node.index;
+    // Nodes have no index of their own on disk; this one is never below theirs.
+    stores.external.restore(loaded.meta.node_index, std::move(loaded.nodes), std::move(loaded.node_services),
+                            std::move(loaded.node_checks));
     stores.registry.restore(std::move(loaded.meta), std::move(loaded.services), std::move(loaded.checks), now);
     stores.kv.restore(loaded.node.kv_index, std::move(loaded.entries));
     stores.sessions.restore(loaded.node.session_index, std::move(loaded.sessions), now);

@@ -12,7 +12,7 @@ namespace flotilla::hub::consul {
 
 /// One stored document: what the registry's file consists of.
 struct StoredRow {
-    std::string kind; ///< of Table: "service", "check", "kv", "session", "meta"
+    std::string kind; ///< of Table: "service", "check", "kv", "session", "meta", "node", "node_service", "node_check"
     std::string id;
     std::string document; ///< JSON
 };

@@ -16,6 +16,7 @@ void fill(Stores& stores) {
     service.port = 80;
     service.tags = {"a", "b"};
     service.meta = {{"k", "v"}};
+    service.socket_path = "/run/web.sock";
     service.tagged_addresses["wan"] = {"1.2.3.4", 81};
     CheckDefinition ttl;
     ttl.ttl = 10s;
@@ -26,13 +27,19 @@ void fill(Stores& stores) {
     http.http = "http://10.0.0.1/";
     http.headers = {{"X", "1"}};
     http.interval = 5s;
+    http.successes_before_passing = 2;
+    http.failures_before_warning = 3;
+    http.failures_before_critical = 4;
+    http.output_bytes_max = 100;
     stores.registry.register_service(service, {ttl, http}, false, Instant{});
     Session session;
     session.id = "s1";
     session.ttl = 20s;
     session.ttl_text = "20s";
     session.behavior = SessionBehavior::delete_;
-    session.checks = {"serfHealth"};
+    session.checks = {"old"};
+    session.node_checks = {"serfHealth"};
+    session.service_checks = {"service:web-1:1"};
     ASSERT_TRUE(stores.sessions.create(session, Instant{}));
     stores.kv.acquire("lock", std::string("\0\xff binary", 9), 42, "s1", Instant{});
     stores.kv.set("gone", "x", 0);
@@ -66,7 +73,35 @@ TEST(RegistryRows, RestoredStoresAreTheSame) {
     EXPECT_EQ(after.registry.service("web-1")->definition, before.registry.service("web-1")->definition);
     EXPECT_EQ(after.registry.check("service:web-1:2")->definition,
               before.registry.check("service:web-1:2")->definition);
+    EXPECT_EQ(after.sessions.find("s1")->service_checks, before.sessions.find("s1")->service_checks);
     EXPECT_EQ(after.registry.index_of_service("web"), before.registry.index_of_service("web"));
+}
+
+// Goal: what earlier versions stored is read: sessions with one list of checks, checks without limits, services without
+// a socket, indexes by names as they were written.
+TEST(RegistryRows, RowsOfEarlierVersionsAreRead) {
+    Stores stores;
+    const auto done = restore(
+        stores,
+        {{"check", "c",
+          R"({"id":"c","name":"c","notes":"","serviceId":"","http":"","method":"","body":"","tcp":"","type":"TTL",)"
+          R"("headers":[],"interval":0,"timeout":0,"ttl":1000000000,"deregisterAfter":0,"status":"PASSING","output":"",)"
+          R"("createIndex":3,"modifyIndex":3})"},
+         {"meta", "node", R"({"nodeId":"n","index":9,"kvIndex":1,"sessionIndex":4})"},
+         {"meta", "registry",
+          R"({"servicesIndex":2,"checksIndex":3,"nodeIndex":3,"extinctionIndex":1,"serviceIndexes":{"Web":7}})"},
+         {"service", "w",
+          R"({"definition":{"id":"w","name":"Web","address":"","port":1,"tags":[],"meta":{},"taggedAddresses":{},)"
+          R"("weightPassing":1,"weightWarning":1,"enableTagOverride":false},"createIndex":2,"modifyIndex":2})"},
+         {"session", "s",
+          R"({"id":"s","name":"","node":"flotilla","ttlText":"","lockDelay":0,"ttl":0,"behavior":"RELEASE",)"
+          R"("checks":["serfHealth","c"],"createIndex":4,"modifyIndex":4})"}},
+        Instant{});
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_EQ(stores.registry.index_of_service("web"), 7u);
+    EXPECT_EQ(stores.sessions.find("s")->node_checks, (std::vector<std::string>{"serfHealth", "c"}));
+    stores.sessions.check_failed("c", Instant{});
+    EXPECT_FALSE(stores.sessions.find("s"));
 }
 
 // Goal: a row that cannot be read stops the start instead of losing data quietly.

@@ -7,6 +7,7 @@ namespace {
 
 constexpr Duration kTtlMin = std::chrono::seconds(10);
 constexpr Duration kTtlMax = std::chrono::hours(24);
+constexpr Duration kLockDelayMax = std::chrono::minutes(1); // Consul's; a session shows what it was given
 
 Instant expiry(const Session& session, Instant now) {
     return session.ttl == Duration::zero() ? Instant::max() : now + 2 * session.ttl;
@@ -16,7 +17,8 @@ Instant expiry(const Session& session, Instant now) {
 
 Result<void> SessionState::create(Session session, Instant now) {
     if (session.ttl != Duration::zero() && (session.ttl < kTtlMin || session.ttl > kTtlMax)) {
-        return Error(Kind::invalid, "Invalid Session TTL '" + session.ttl_text + "', must be between [10s=24h0m0s]");
+        return Error(Kind::invalid, "Invalid Session TTL '" + std::to_string(session.ttl.count()) +
+                                        "', must be between [10s=24h0m0s]");
     }
     session.create_index = session.modify_index = last_index_ = index_.next();
     session.expires_at = expiry(session, now);
@@ -47,13 +49,16 @@ void SessionState::destroy(std::string_view id, Instant now) {
     last_index_ = index_.next();
     changes_.touch(Table::session, session.id);
     changes_.touch(Table::meta, "session");
-    kv_.end_session(session.id, session.behavior, session.lock_delay, now);
+    kv_.end_session(session.id, session.behavior, std::min(session.lock_delay, kLockDelayMax), now);
 }
 
 void SessionState::check_failed(std::string_view check, Instant now) {
     std::vector<std::string> ended;
     for (const auto& [id, session] : sessions_) {
-        if (std::ranges::find(session.checks, check) != session.checks.end()) ended.push_back(id);
+        const auto names = [&](const std::vector<std::string>& checks) {
+            return std::ranges::find(checks, check) != checks.end();
+        };
+        if (names(session.checks) || names(session.node_checks) || names(session.service_checks)) ended.push_back(id);
     }
     for (const auto& id : ended)
         destroy(id, now);

@@ -16,7 +16,10 @@ struct Session {
     SessionBehavior behavior = SessionBehavior::release;
     std::string ttl_text; ///< as the client wrote it
     Duration ttl{};       ///< zero: no TTL
+    /// Ids of checks; the session ends when one of any list fails. The first is what Consul had before 1.7.
     std::vector<std::string> checks;
+    std::vector<std::string> node_checks;
+    std::vector<std::string> service_checks;
     std::uint64_t create_index = 0;
     std::uint64_t modify_index = 0;
     Instant expires_at = Instant::max();
@@ -30,7 +33,7 @@ public:
 
     SessionState(Index& index, ChangeLog& changes, KvState& kv) : index_(index), changes_(changes), kv_(kv) {}
 
-    /// Requires: a fresh id. Errors: invalid (TTL out of range).
+    /// Requires: a fresh id; every check it names exists and is not critical. Errors: invalid (TTL out of range).
     Result<void> create(Session session, Instant now);
     const Session* find(std::string_view id) const;
     /// Null when it is unknown.

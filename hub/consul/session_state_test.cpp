@@ -19,7 +19,7 @@ struct Bench {
         session.id = std::move(id);
         session.ttl = ttl;
         session.lock_delay = 0s;
-        session.checks = std::move(checks);
+        session.service_checks = std::move(checks);
         return sessions.create(std::move(session), now);
     }
 };
@@ -71,6 +71,20 @@ TEST(SessionState, CheckFailsThenItsSessionsEnd) {
     bench.sessions.check_failed("mem", bench.now);
     EXPECT_FALSE(bench.sessions.find("s1"));
     EXPECT_TRUE(bench.sessions.find("s2"));
+}
+
+// Goal: a lock delay is shown as it was given and applied for at most a minute, as in Consul.
+TEST(SessionState, LockDelayLastsAMinuteAtMost) {
+    Bench bench;
+    Session session;
+    session.id = "s1";
+    session.lock_delay = 90s;
+    ASSERT_TRUE(bench.sessions.create(session, bench.now));
+    ASSERT_TRUE(bench.kv.acquire("lock", "1", 0, "s1", bench.now));
+    EXPECT_EQ(bench.sessions.find("s1")->lock_delay, Duration(90s));
+    bench.sessions.destroy("s1", bench.now);
+    EXPECT_FALSE(bench.kv.acquire("lock", "1", 0, "s2", bench.now + 59s));
+    EXPECT_TRUE(bench.kv.acquire("lock", "1", 0, "s2", bench.now + 60s));
 }
 
 } // namespace

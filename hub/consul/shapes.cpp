@@ -1,6 +1,7 @@
 #include "hub/consul/shapes.hpp"
 
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -13,8 +14,6 @@ namespace bj = boost::json;
 
 /// Where Consul's server would listen for other servers; clients only compare and show it.
 constexpr std::string_view kServerAddress = "127.0.0.1:8300";
-/// The version of Consul whose API this speaks; some clients choose by it.
-constexpr std::string_view kApiVersion = "1.15.4";
 
 bj::array strings(const std::vector<std::string>& texts) {
     bj::array result;
@@ -57,20 +56,23 @@ std::string content_hash(std::string_view text) {
     return fmt::format("{:016x}", hash);
 }
 
-bj::object definition_json(const CheckDefinition& check) {
-    bj::object result;
-    if (!check.http.empty()) result["HTTP"] = check.http;
-    if (!check.tcp.empty()) result["TCP"] = check.tcp;
-    if (check.interval > Duration::zero()) result["Interval"] = go_text(check.interval);
-    if (check.timeout > Duration::zero()) result["Timeout"] = go_text(check.timeout);
-    if (check.deregister_after > Duration::zero())
-        result["DeregisterCriticalServiceAfter"] = go_text(check.deregister_after);
-    return result;
+/// What Consul says of a service outside its mesh.
+bj::object no_proxy() { return {{"Mode", ""}, {"MeshGateway", bj::object()}, {"Expose", bj::object()}}; }
+
+/// How often and how long it probes; others do neither.
+std::string probe_duration(const CheckDefinition& check, Duration duration) {
+    return check.interval > Duration::zero() ? go_text(duration) : "";
 }
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 } // namespace
+
+const std::map<std::string, std::string>& node_meta() {
+    static const std::map<std::string, std::string> entries{{"consul-network-segment", ""},
+                                                            {"consul-version", std::string(kApiVersion)}};
+    return entries;
+}
 
 bj::object node_json(const Node& node) {
     return {{"ID", node.id},
@@ -78,7 +80,7 @@ bj::object node_json(const Node& node) {
             {"Address", kNodeAddress},
             {"Datacenter", kDatacenter},
             {"TaggedAddresses", node_addresses()},
-            {"Meta", bj::object{{"consul-network-segment", ""}}},
+            {"Meta", meta(node_meta())},
             {"CreateIndex", node.index},
             {"ModifyIndex", node.index}};
 }
@@ -95,6 +97,7 @@ bj::object agent_service_json(const RegisteredService& service) {
                       {"EnableTagOverride", definition.enable_tag_override},
                       {"Datacenter", kDatacenter}};
     if (!definition.tagged_addresses.empty()) result["TaggedAddresses"] = tagged_addresses(definition);
+    if (definition.socket_path) result["SocketPath"] = *definition.socket_path;
     return result;
 }
 
@@ -117,12 +120,26 @@ bj::object check_json(const RegistryState& registry, const RegisteredCheck& chec
             {"ServiceName", check.service_name},
             {"ServiceTags", owner ? strings(owner->definition.tags) : bj::array()},
             {"Type", name(definition.type)},
-            {"Interval", definition.interval > Duration::zero() ? go_text(definition.interval) : ""},
-            {"Timeout", definition.timeout > Duration::zero() ? go_text(definition.timeout) : ""},
+            {"Interval", probe_duration(definition, definition.interval)},
+            {"Timeout", probe_duration(definition, definition.timeout)},
             {"ExposedPort", 0},
-            {"Definition", definition_json(definition)},
+            {"Definition", bj::object()}, // Consul fills it for checks of the catalogue only
             {"CreateIndex", check.create_index},
             {"ModifyIndex", check.modify_index}};
+}
+
+bj::object agent_check_json(const RegistryState& registry, const RegisteredCheck& check) {
+    auto result = check_json(registry, check);
+    result["CreateIndex"] = result["ModifyIndex"] = 0;
+    return result;
+}
+
+std::map<std::string, bj::object, std::less<>> all_checks(const RegistryState& registry) {
+    std::map<std::string, bj::object, std::less<>> result;
+    for (const auto& [id, check] : registry.checks())
+        result.emplace(id, check_json(registry, check));
+    result.emplace(kNodeCheck, node_check_json());
+    return result;
 }
 
 bj::object node_check_json() {
@@ -146,54 +163,64 @@ bj::object node_check_json() {
 
 bj::object service_json(const RegisteredService& service) {
     const auto& definition = service.definition;
-    return {{"ID", definition.id},
-            {"Service", definition.name},
-            {"Tags", strings(definition.tags)},
-            {"Address", definition.address},
-            {"TaggedAddresses", tagged_addresses(definition)},
-            {"Meta", meta(definition.meta)},
-            {"Port", definition.port},
-            {"Weights", weights(definition)},
-            {"EnableTagOverride", definition.enable_tag_override},
-            {"Proxy", bj::object{{"Mode", ""}, {"MeshGateway", bj::object()}, {"Expose", bj::object()}}},
-            {"Connect", bj::object()},
-            {"PeerName", ""},
-            {"CreateIndex", service.create_index},
-            {"ModifyIndex", service.modify_index}};
+    bj::object result{{"ID", definition.id},
+                      {"Service", definition.name},
+                      {"Tags", strings(definition.tags)},
+                      {"Address", definition.address}};
+    if (!definition.tagged_addresses.empty()) result["TaggedAddresses"] = tagged_addresses(definition);
+    result["Meta"] = definition.meta.empty() ? bj::value(nullptr) : bj::value(meta(definition.meta));
+    if (definition.port != 0) result["Port"] = definition.port;
+    if (definition.socket_path) result["SocketPath"] = *definition.socket_path;
+    result["Weights"] = weights(definition);
+    result["EnableTagOverride"] = definition.enable_tag_override;
+    result["Proxy"] = no_proxy();
+    result["Connect"] = bj::object();
+    result["PeerName"] = "";
+    result["CreateIndex"] = service.create_index;
+    result["ModifyIndex"] = service.modify_index;
+    return result;
 }
 
 bj::object health_json(const Node& node, const RegistryState& registry, const RegisteredService& service) {
+    // The node's by id, its own among them, then the service's.
     bj::array checks;
-    checks.push_back(node_check_json());
-    for (const auto* check : registry.checks_of(service.definition.id))
+    bool listed = false;
+    const auto list_own = [&] {
+        if (!std::exchange(listed, true)) checks.push_back(node_check_json());
+    };
+    for (const auto* check : registry.checks_of(service.definition.id)) {
+        if (!check->definition.service_id.empty() || check->definition.id > kNodeCheck) list_own();
         checks.push_back(check_json(registry, *check));
+    }
+    list_own();
     return {{"Node", node_json(node)}, {"Service", service_json(service)}, {"Checks", std::move(checks)}};
 }
 
 bj::object catalog_service_json(const Node& node, const RegisteredService& service) {
     const auto& definition = service.definition;
-    return {{"ID", node.id},
-            {"Node", kNodeName},
-            {"Address", kNodeAddress},
-            {"Datacenter", kDatacenter},
-            {"TaggedAddresses", node_addresses()},
-            {"NodeMeta", bj::object{{"consul-network-segment", ""}}},
-            {"ServiceKind", ""},
-            {"ServiceID", definition.id},
-            {"ServiceName", definition.name},
-            {"ServiceTags", strings(definition.tags)},
-            {"ServiceAddress", definition.address},
-            {"ServiceTaggedAddresses", tagged_addresses(definition)},
-            {"ServiceWeights", weights(definition)},
-            {"ServiceMeta", meta(definition.meta)},
-            {"ServicePort", definition.port},
-            {"ServiceSocketPath", ""},
-            {"ServiceEnableTagOverride", definition.enable_tag_override},
-            {"ServiceProxy", bj::object{{"Mode", ""}, {"MeshGateway", bj::object()}, {"Expose", bj::object()}}},
-            {"ServiceConnect", bj::object()},
-            {"ServicePeerName", ""},
-            {"CreateIndex", service.create_index},
-            {"ModifyIndex", service.modify_index}};
+    bj::object result{{"ID", node.id},
+                      {"Node", kNodeName},
+                      {"Address", kNodeAddress},
+                      {"Datacenter", kDatacenter},
+                      {"TaggedAddresses", node_addresses()},
+                      {"NodeMeta", meta(node_meta())},
+                      {"ServiceKind", ""},
+                      {"ServiceID", definition.id},
+                      {"ServiceName", definition.name},
+                      {"ServiceTags", strings(definition.tags)},
+                      {"ServiceAddress", definition.address}};
+    if (!definition.tagged_addresses.empty()) result["ServiceTaggedAddresses"] = tagged_addresses(definition);
+    result["ServiceWeights"] = weights(definition);
+    result["ServiceMeta"] = meta(definition.meta);
+    result["ServicePort"] = definition.port;
+    result["ServiceSocketPath"] = definition.socket_path.value_or("");
+    result["ServiceEnableTagOverride"] = definition.enable_tag_override;
+    result["ServiceProxy"] = no_proxy();
+    result["ServiceConnect"] = bj::object();
+    result["ServiceLocality"] = nullptr;
+    result["CreateIndex"] = service.create_index;
+    result["ModifyIndex"] = service.modify_index;
+    return result;
 }
 
 bj::object kv_json(const KvEntry& entry) {
@@ -207,26 +234,39 @@ bj::object kv_json(const KvEntry& entry) {
 }
 
 bj::object session_json(const Session& session) {
-    return {{"ID", session.id},
-            {"Name", session.name},
-            {"Node", session.node},
-            {"LockDelay", session.lock_delay.count()},
-            {"Behavior", session.behavior == SessionBehavior::delete_ ? "delete" : "release"},
-            {"TTL", session.ttl_text},
-            {"NodeChecks", strings(session.checks)},
-            {"ServiceChecks", nullptr},
-            {"Checks", strings(session.checks)}, // the name before 1.7, which older clients read
-            {"CreateIndex", session.create_index},
-            {"ModifyIndex", session.modify_index}};
+    bj::array service_checks;
+    for (const auto& id : session.service_checks)
+        service_checks.push_back(bj::object{{"ID", id}, {"Namespace", ""}});
+    bj::object result{{"ID", session.id},
+                      {"Name", session.name},
+                      {"Node", session.node},
+                      {"LockDelay", session.lock_delay.count()},
+                      {"Behavior", session.behavior == SessionBehavior::delete_ ? "delete" : "release"},
+                      {"TTL", session.ttl_text},
+                      {"NodeChecks", strings(session.node_checks)},
+                      {"ServiceChecks", service_checks.empty() ? bj::value(nullptr) : std::move(service_checks)}};
+    if (!session.checks.empty()) result["Checks"] = strings(session.checks);
+    result["CreateIndex"] = session.create_index;
+    result["ModifyIndex"] = session.modify_index;
+    return result;
 }
 
 bj::object member_json(const Node& node) {
     return {{"Name", kNodeName},
             {"Addr", kNodeAddress},
             {"Port", 8301},
-            {"Tags",
-             bj::object{
-                 {"role", "consul"}, {"dc", kDatacenter}, {"id", node.id}, {"port", "8300"}, {"build", kApiVersion}}},
+            {"Tags", bj::object{{"acls", "0"},
+                                {"build", std::string(kApiVersion) + ":"},
+                                {"dc", kDatacenter},
+                                {"id", node.id},
+                                {"port", "8300"},
+                                {"raft_vsn", "3"},
+                                {"role", "consul"},
+                                {"segment", ""},
+                                {"vsn", "2"},
+                                {"vsn_max", "3"},
+                                {"vsn_min", "2"},
+                                {"wan_join_port", "8302"}}},
             {"Status", 1},
             {"ProtocolMin", 1},
             {"ProtocolMax", 5},
@@ -252,7 +292,7 @@ bj::object self_json(const Node& node) {
         {"Member", member_json(node)},
         {"Stats",
          bj::object{{"consul", bj::object{{"leader", "true"}, {"leader_addr", kServerAddress}, {"server", "true"}}}}},
-        {"Meta", bj::object{{"consul-network-segment", ""}}}};
+        {"Meta", meta(node_meta())}};
 }
 
 std::string base64(std::string_view bytes) {

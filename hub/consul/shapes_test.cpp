@@ -45,8 +45,8 @@ TEST(ConsulShapes, HealthEntryIsGolden) {
         boost::json::serialize(health_json(node, registry, *registry.service("web-1"))),
         R"({"Node":{"ID":"node-id","Node":"flotilla","Address":"127.0.0.1","Datacenter":"dc1",)"
         R"("TaggedAddresses":{"lan":"127.0.0.1","lan_ipv4":"127.0.0.1","wan":"127.0.0.1","wan_ipv4":"127.0.0.1"},)"
-        R"("Meta":{"consul-network-segment":""},"CreateIndex":1,"ModifyIndex":1},)"
-        R"("Service":{"ID":"web-1","Service":"web","Tags":["v1"],"Address":"10.0.0.1","TaggedAddresses":{},"Meta":{"k":"v"},)"
+        R"("Meta":{"consul-network-segment":"","consul-version":"1.20.0"},"CreateIndex":1,"ModifyIndex":1},)"
+        R"("Service":{"ID":"web-1","Service":"web","Tags":["v1"],"Address":"10.0.0.1","Meta":{"k":"v"},)"
         R"("Port":80,"Weights":{"Passing":1,"Warning":1},"EnableTagOverride":false,)"
         R"("Proxy":{"Mode":"","MeshGateway":{},"Expose":{}},"Connect":{},"PeerName":"","CreateIndex":2,"ModifyIndex":2},)"
         R"("Checks":[{"Node":"flotilla","CheckID":"serfHealth","Name":"Serf Health Status","Status":"passing","Notes":"",)"
@@ -54,7 +54,7 @@ TEST(ConsulShapes, HealthEntryIsGolden) {
         R"("Timeout":"","ExposedPort":0,"Definition":{},"CreateIndex":1,"ModifyIndex":1},)"
         R"({"Node":"flotilla","CheckID":"service:web-1","Name":"Service 'web' check","Status":"passing","Notes":"","Output":"",)"
         R"("ServiceID":"web-1","ServiceName":"web","ServiceTags":["v1"],"Type":"ttl","Interval":"","Timeout":"","ExposedPort":0,)"
-        R"("Definition":{"DeregisterCriticalServiceAfter":"1m0s"},"CreateIndex":3,"ModifyIndex":3}]})");
+        R"("Definition":{},"CreateIndex":3,"ModifyIndex":3}]})");
 }
 
 // Goal: a KV entry without a value says null; the session is there only while the lock is held.

@@ -47,6 +47,7 @@ constexpr Command kXinfo[] = {
 // name, arity with the name (negative: at least), flags, function, subcommands, first key, last key, key step
 constexpr Command kTable[] = {
     {"auth", -2, kFast, auth},
+    {"bgsave", -1, 0, bgsave},
     {"client", -2, 0, nullptr, kClient},
     {"command", -1, 0, command, kCommand},
     {"dbsize", 1, kRead | kFast, dbsize},
@@ -66,6 +67,7 @@ constexpr Command kTable[] = {
     {"incrby", 3, kDenyOom | kFast, incrby, {}, 1, 1, 1},
     {"info", -1, 0, info},
     {"keys", 2, kRead, keys},
+    {"lastsave", 1, kFast, lastsave},
     {"multi", 1, kFast | kUnqueued, multi},
     {"persist", 2, kWrite | kFast, persist, {}, 1, 1, 1},
     {"pexpire", -3, kWrite | kFast, pexpire, {}, 1, 1, 1},

@@ -36,6 +36,8 @@ void command_docs(Call&);
 void command_info(Call&);
 void command_list(Call&);
 void dbsize(Call&);
+void bgsave(Call&);
+void lastsave(Call&);
 void time(Call&);
 void flush_refused(Call&);
 void help(Call&);

@@ -72,7 +72,9 @@ Resolved resolve(std::span<const std::string_view> arguments) {
 
 Engine::Engine(Keyspace& keyspace, Clock now_ms, EngineLimits limits)
     : keyspace_(keyspace), now_ms_(std::move(now_ms)), limits_(limits), watched_keys_(keyspace),
-      started_ms_(now_ms_()) {}
+      started_ms_(now_ms_()) {
+    saving_.last_ms = started_ms_;
+}
 
 void Engine::connect(Session& session) {
     session.id = ++last_session_;

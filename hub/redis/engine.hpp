@@ -25,6 +25,14 @@ struct EngineLimits {
     std::size_t all_transactions_bytes_max = 256 * 1024 * 1024; ///< the same of all clients together
 };
 
+/// BGSAVE: a copy of the journal, made by whoever owns the engine.
+struct Saving {
+    bool wanted = false; ///< from the command until the copy is complete or has failed
+    bool begun = false;
+    bool failed = false;      ///< the last one
+    std::int64_t last_ms = 0; ///< when the last good one ended; at first, the start
+};
+
 /// The Redis commands over a keyspace: takes parsed commands, writes replies into sessions. It works in turns: execute
 /// any number of commands, commit(), then send what take_touched() lists. No I/O of its own (the keyspace's journal
 /// writes in commit()), no clock but the one given. Thread-safety: none; lives on the loop of the bus.
@@ -73,6 +81,7 @@ public:
     std::int64_t now_ms() const { return now_ms_(); }
     const std::map<std::uint64_t, Session*>& sessions() const { return sessions_; }
     std::uint64_t commands_executed() const { return commands_; }
+    Saving& saving() { return saving_; }
     std::int64_t started_ms() const { return started_ms_; }
     /// Puts the session to sleep until one of its sources has entries.
     void block(Session& session, BlockedRead read);
@@ -119,6 +128,7 @@ private:
     std::uint64_t commands_ = 0;
     std::int64_t started_ms_;
     std::string write_refusal_;
+    Saving saving_;
     std::vector<Session*> touched_;
     std::vector<Session*> unblocked_;
     std::vector<std::string> signalled_;

@@ -53,6 +53,9 @@ public:
     Result<void> commit();
     /// The journal's work that may wait until replies have left.
     Result<void> tidy() { return journal_.tidy(); }
+    /// A copy of what is committed; see StreamJournal.
+    Result<void> begin_copy() { return journal_.begin_copy(); }
+    Result<bool> copy_some() { return journal_.copy_some(); }
     /// Whether the journal can write. Requires: !has_changes().
     Result<void> probe() { return journal_.probe(); }
 

@@ -253,6 +253,34 @@ void RedisServer::commit_turn() {
         logger_.warning("the bus could not move its write-ahead log into its file: the log grows until it can",
                         {{"error", tidied.error().message()}});
     }
+    if (engine_.saving().wanted) schedule_saving();
+}
+
+/// A copy of the journal is made in pieces between turns, so that nobody waits for all of it.
+void RedisServer::schedule_saving() {
+    if (std::exchange(saving_scheduled_, true)) return;
+    world_.post([this, alive = alive_] {
+        if (*alive) save_some();
+    });
+}
+
+void RedisServer::save_some() {
+    saving_scheduled_ = false;
+    Saving& saving = engine_.saving();
+    if (!saving.wanted || stopping_) return;
+    if (engine_.keyspace().has_changes()) return; // the turn they are of goes on with it
+    if (!std::exchange(saving.begun, true)) {
+        if (auto begun = engine_.keyspace().begin_copy(); !begun) return saved(std::move(begun.error()));
+    }
+    auto copied = engine_.keyspace().copy_some();
+    if (copied && !*copied) return schedule_saving();
+    saved(copied);
+}
+
+void RedisServer::saved(const Result<bool>& outcome) {
+    Saving& saving = engine_.saving();
+    saving = {.failed = !outcome, .last_ms = outcome ? engine_.now_ms() : saving.last_ms};
+    if (!outcome) logger_.error("the bus could not be saved", {{"error", outcome.error().message()}});
 }
 
 /// Lets committed output leave: at once where the client takes it, which is nearly always; the rest is for its writer,

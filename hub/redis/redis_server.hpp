@@ -83,6 +83,9 @@ private:
     void resume_unblocked();
     void release(const std::vector<Session*>& sessions);
     static bool send_at_once(Connection& connection);
+    void schedule_saving();
+    void save_some();
+    void saved(const Result<bool>& outcome);
     static void on_retry(void* self);
     void commit_failed(const Error& error, const std::vector<Session*>& sessions);
 
@@ -97,6 +100,7 @@ private:
     std::unordered_set<Connection*> connections_;
     bool stopping_ = false;
     bool turn_scheduled_ = false;
+    bool saving_scheduled_ = false;
     std::shared_ptr<bool> alive_ =
         std::make_shared<bool>(true); ///< false once destroyed: a scheduled turn end does nothing
     std::uint64_t commands_before_turn_ = 0;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hub/redis/sqlite_journal.hpp"
 #include "hub/testing/bus_server.hpp"
 #include "hub/testing/child_process.hpp"
 
@@ -263,6 +264,31 @@ TEST(RedisServer, RedisCliWorks) {
     EXPECT_EQ(cli({"-3", "--no-raw", "XREAD", "STREAMS", "s", "0"}),
               "1# \"s\" => \n   1) 1) \"1-1\"\n      2) 1) \"n\"\n         2) \"1\"\n");
     EXPECT_EQ(cli({"GET"}), "ERR wrong number of arguments for 'get' command\n\n");
+}
+
+// Goal: BGSAVE leaves a copy of everything acknowledged before it, made while others go on writing; it is a journal.
+TEST(RedisServer, BgsaveCopiesTheJournalWhileOthersWrite) {
+    BusServer bus;
+    RedisClient writer = bus.connect();
+    RedisClient keeper = bus.connect();
+    const std::string large(64 * 1024, 'x');
+    for (int i = 1; i <= 100; ++i)
+        writer({"XADD", "s", std::to_string(i) + "-1", "n", large});
+    EXPECT_EQ(show(keeper({"BGSAVE"})), "+Background saving started");
+    int last = 100;
+    const auto saved = [&] {
+        return show(keeper({"INFO", "persistence"})).find("rdb_bgsave_in_progress:0") != std::string::npos;
+    };
+    for (; !saved() && last < 10'000; ++last)
+        writer({"XADD", "s", std::to_string(last + 1) + "-1", "n", "x"});
+    EXPECT_NE(show(keeper({"INFO", "persistence"})).find("rdb_last_bgsave_status:ok"), std::string::npos);
+    EXPECT_GT(last, 102) << "writing goes on while it is made";
+    auto journal = SqliteJournal::open(bus.file().string() + ".save").value();
+    Keyspace copy(*journal);
+    ASSERT_TRUE(copy.load());
+    const std::size_t entries = copy.find("s")->stream->length();
+    EXPECT_GE(entries, 100u);
+    EXPECT_LE(entries, static_cast<std::size_t>(last));
 }
 
 } // namespace

@@ -106,6 +106,7 @@ Result<std::unique_ptr<RedisThread>> RedisThread::start(RedisThreadOptions optio
 const Address& RedisThread::address() const { return impl_->address; }
 
 Result<void> RedisThread::health() const {
+    if (auto well = impl_->bus->journal->health(); !well) return well;
     if (impl_->bus->counted.refusing_writes.value() == 0) return {};
     return Error(Kind::unavailable, "the last commit failed: writes are refused until the disk is well again");
 }

@@ -33,7 +33,7 @@ public:
 
     /// With the real port.
     const Address& address() const;
-    /// ok, or that the last commit failed. Thread-safe.
+    /// ok, or that the last commit failed, or that the file is damaged. Thread-safe.
     Result<void> health() const;
     /// Commits, lets the last replies leave, ends the thread. Safe to call twice, from any thread but its own.
     void stop();

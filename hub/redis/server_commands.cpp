@@ -29,8 +29,12 @@ std::string memory_section(Call& call) {
            line("maxmemory", call.keyspace().limits().memory_bytes_max) + "maxmemory_policy:noeviction\r\n";
 }
 
-std::string persistence_section(Call&) {
-    return "# Persistence\r\nloading:0\r\naof_enabled:1\r\naof_last_write_status:ok\r\n";
+std::string persistence_section(Call& call) {
+    const Saving& saving = call.engine.saving();
+    return "# Persistence\r\nloading:0\r\n" + line("rdb_bgsave_in_progress", saving.wanted ? 1 : 0) +
+           line("rdb_last_save_time", static_cast<std::uint64_t>(saving.last_ms) / 1000) +
+           "rdb_last_bgsave_status:" + (saving.failed ? "err" : "ok") +
+           "\r\naof_enabled:1\r\naof_last_write_status:ok\r\n";
 }
 
 std::string stats_section(Call& call) {
@@ -83,6 +87,16 @@ void info(Call& call) {
 }
 
 void dbsize(Call& call) { call.reply.integer(static_cast<std::int64_t>(call.keyspace().keys().size())); }
+
+/// The copy is the journal's, beside it, as Redis leaves its dump in its folder.
+void bgsave(Call& call) {
+    if (call.size() > 2 || (call.size() == 2 && !call.is(1, "SCHEDULE"))) return call.syntax_error();
+    if (call.engine.saving().wanted) return call.reply.error("ERR Background save already in progress");
+    call.engine.saving().wanted = true;
+    call.reply.simple("Background saving started");
+}
+
+void lastsave(Call& call) { call.reply.integer(call.engine.saving().last_ms / 1000); }
 
 void time(Call& call) {
     call.reply.array(2);

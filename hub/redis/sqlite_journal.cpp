@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include <flotilla/store/sqlite/file_check.hpp>
 #include <flotilla/store/sqlite/gathering_vfs.hpp>
 
 namespace flotilla::hub {
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::int64_t kSchemaVersion = 2;
 constexpr int kCheckpointPages = 1000;  // of 4 KiB: the least at which fewer than one commit in a hundred of 50 waits
+constexpr int kCopyPages = 256;         // a millisecond
 constexpr std::size_t kBatchesMax = 16; // streams that gather entries at a time
 
 // Ids are sixteen bytes that sort as they should. Keys, names and bodies are bytes too. A row of entries is one
@@ -88,14 +90,14 @@ Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(const std::filesystem
                                                  .exclusive = true,
                                                  .checkpoints_by_owner = true});
     if (!connection) return std::move(connection.error());
+    if (auto checked = sqlite::check_file(**connection); !checked) return std::move(checked.error());
     if (auto ready = prepare_schema(**connection); !ready) {
         return std::move(ready.error()).with_context("cannot open " + file.string());
     }
     return std::unique_ptr<SqliteJournal>(new SqliteJournal(std::move(*connection)));
 }
 
-SqliteJournal::SqliteJournal(std::unique_ptr<sqlite::Connection> connection)
-    : connection_(std::move(connection)), checkpoint_at_pages_(kCheckpointPages) {}
+SqliteJournal::SqliteJournal(std::unique_ptr<sqlite::Connection> connection) : connection_(std::move(connection)) {}
 
 void SqliteJournal::change(std::string_view sql, std::initializer_list<SqlValue> arguments, const Row& row) {
     if (failure_) return; // the transaction is lost anyway; commit() tells
@@ -133,16 +135,40 @@ void SqliteJournal::abandon() {
     failure_.reset();
 }
 
-Result<void> SqliteJournal::tidy() {
-    if (connection_->wal_pages() < checkpoint_at_pages_) return {};
-    auto done = connection_->checkpoint();
-    // After a failure not with every commit: it would cost each as much as a checkpoint.
-    checkpoint_at_pages_ = done ? kCheckpointPages : connection_->wal_pages() + kCheckpointPages;
-    return done;
+Result<void> SqliteJournal::tidy() { return connection_->checkpoint_at(kCheckpointPages); }
+
+Result<void> SqliteJournal::health() const {
+    if (auto well = connection_->check_names(); !well) return well;
+    return connection_->damage().check();
+}
+
+Result<void> SqliteJournal::begin_copy() {
+    const std::string draft = connection_->file() + ".save.new";
+    std::error_code failure;
+    std::filesystem::remove(draft, failure); // of a hub that was killed
+    if (failure) return Error(Kind::unavailable, "cannot remove " + draft + ": " + failure.message());
+    auto begun = sqlite::OnlineCopy::begin(*connection_, draft);
+    if (!begun) return std::move(begun.error());
+    copy_ = std::move(*begun);
+    return {};
+}
+
+Result<bool> SqliteJournal::copy_some() {
+    auto copied = copy_->step(kCopyPages);
+    if (copied && !*copied) return false;
+    copy_.reset();
+    if (!copied) return copied;
+    const std::string copy = connection_->file() + ".save";
+    std::error_code failure;
+    std::filesystem::rename(copy + ".new", copy, failure);
+    if (failure) return Error(Kind::unavailable, "cannot write " + copy + ": " + failure.message());
+    return true;
 }
 
 Result<void> SqliteJournal::probe() {
-    auto outcome = connection_->begin();
+    // That the first page can be written says nothing about a damaged one.
+    auto outcome = health();
+    if (outcome) outcome = connection_->begin();
     // Writes the file's first page as it is.
     if (outcome) outcome = connection_->script("PRAGMA user_version = " + std::to_string(kSchemaVersion));
     if (outcome) outcome = connection_->commit();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <flotilla/store/sqlite/connection.hpp>
+#include <flotilla/store/sqlite/online_copy.hpp>
 
 #include "hub/redis/entry_batch.hpp"
 #include "hub/redis/stream_journal.hpp"
@@ -20,7 +21,8 @@ namespace flotilla::hub {
 /// written after a commit opens the transaction. Nobody else may open the file meanwhile. Thread-safety: none.
 class SqliteJournal final : public StreamJournal {
 public:
-    /// Opens or creates the file. Errors: unavailable with the reason; internal when a newer version wrote it.
+    /// Opens or creates the file. Errors: unavailable with the reason; database_damaged; internal when a newer version
+    /// wrote it.
     static Result<std::unique_ptr<SqliteJournal>> open(const std::filesystem::path& file);
 
     void stream_saved(std::int64_t stream, std::string_view key, const StreamHead& head) override;
@@ -42,8 +44,13 @@ public:
     /// Copies the WAL into the file when it has grown enough.
     Result<void> tidy() override;
     Result<void> probe() override;
+    /// The copy becomes `<file>.save`.
+    Result<void> begin_copy() override;
+    Result<bool> copy_some() override;
     void abandon() override;
     Result<void> load(StreamChanges& into) override;
+    /// ok, or the damage of the file. Thread-safe.
+    Result<void> health() const;
 
 private:
     explicit SqliteJournal(std::unique_ptr<sqlite::Connection> connection);
@@ -61,10 +68,10 @@ private:
     Result<void> run(std::string_view sql, std::initializer_list<SqlValue> arguments, const Row& row);
 
     std::unique_ptr<sqlite::Connection> connection_;
-    std::vector<EntryBatch> batches_; ///< one per stream; only the first batches_used_ count
+    std::unique_ptr<sqlite::OnlineCopy> copy_; ///< while one is being made
+    std::vector<EntryBatch> batches_;          ///< one per stream; only the first batches_used_ count
     std::size_t batches_used_ = 0;
     std::vector<Trim> trims_; ///< one per stream
-    int checkpoint_at_pages_;
     bool changed_ = false;
     std::optional<Error> failure_; ///< of a change since the last commit
 };

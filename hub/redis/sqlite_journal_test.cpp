@@ -1,5 +1,7 @@
 #include "hub/redis/sqlite_journal.hpp"
 
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <regex>
 
@@ -368,6 +370,31 @@ TEST(SqliteJournal, WriteAheadLogKeepsItsSize) {
     }
     EXPECT_LT(std::filesystem::file_size(redis.folder / "bus.db-wal"), 12'000'000u);
     expect_same_after_restart(redis);
+}
+
+// Goal: a bus that has ended lies in its file alone; one whose file is damaged says so for good, and does not take the
+// first page, which can still be written, for a well disk.
+TEST(SqliteJournal, DamageIsToldForGood) {
+    EngineBench redis;
+    for (int i = 0; i < 60; ++i)
+        redis({"XADD", "s", "*", "n", std::string(64 * 1024, 'x')});
+    ASSERT_TRUE(redis.engine->commit());
+    redis.restart();
+    EXPECT_EQ(number_in_file(redis, "SELECT count(*) > 0 FROM entries"), 1);
+    const auto file = redis.folder / "bus.db";
+    EXPECT_GT(std::filesystem::file_size(file), 3'000'000u);
+    EXPECT_TRUE(redis.journal->health());
+    {
+        std::fstream damaged(file, std::ios::in | std::ios::out | std::ios::binary);
+        damaged.seekp(16384);
+        damaged << std::string(std::filesystem::file_size(file) - 16384, '\xA5');
+    }
+    redis({"DEL", "s"});
+    EXPECT_FALSE(redis.engine->commit());
+    ASSERT_FALSE(redis.journal->health());
+    EXPECT_EQ(redis.journal->health().error().code(), sqlite::FileDamage::kCode);
+    EXPECT_NE(redis.journal->health().error().message().find("bus.db"), std::string::npos);
+    EXPECT_FALSE(redis.journal->probe());
 }
 
 } // namespace

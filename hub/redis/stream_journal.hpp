@@ -67,6 +67,12 @@ public:
     virtual Result<void> tidy() = 0;
     /// Writes something that changes nothing: whether the disk is well. Requires: !has_changes().
     virtual Result<void> probe() = 0;
+    /// Begins a copy of everything into a file of its own, beside the one it is in; takes what is changed meanwhile
+    /// along.
+    virtual Result<void> begin_copy() = 0;
+    /// Goes on with the copy, for about a millisecond. True once it is complete, durable and has its name. After an
+    /// error it is over, and what an earlier one left is still there. Requires: begun; !has_changes().
+    virtual Result<bool> copy_some() = 0;
     /// Takes the changes since the last commit back.
     virtual void abandon() = 0;
     /// Reads back everything that was committed. Errors: unavailable; internal when it does not fit together.

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include <flotilla/aio/offload.hpp>
+#include <flotilla/base/mail_address.hpp>
 #include <flotilla/base/text.hpp>
 
 #include "hub/smtp/mail_fingerprint.hpp"
@@ -165,11 +166,9 @@ constexpr std::int64_t kBlockMails = 4096; // as in the migration
 // What lists show of a field that may be megabytes.
 constexpr std::size_t kListedBytesMax = 1000;
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
+/// What a recipient is looked up by.
+std::string key_of(std::string_view address) {
+    return mail_address_key(canonical_mailbox(address).value_or(std::string(address)));
 }
 
 std::string without_brackets(std::string_view message_id) {
@@ -204,13 +203,14 @@ Heading describe(const IncomingMail& mail) {
 }
 
 bool includes(const std::vector<std::string>& recipients, const std::string& address) {
-    return std::ranges::any_of(recipients, [&](const auto& each) { return lower(each) == lower(address); });
+    const auto key = mail_address_key(address);
+    return std::ranges::any_of(recipients, [&](const auto& each) { return mail_address_key(each) == key; });
 }
 
 Result<void> index_recipients(Transaction& transaction, const std::vector<std::string>& recipients,
                               std::int64_t number) {
     for (const std::string& recipient : recipients) {
-        auto added = transaction.execute(sql::kAddRecipient, number / kBlockMails, lower(recipient), number);
+        auto added = transaction.execute(sql::kAddRecipient, number / kBlockMails, key_of(recipient), number);
         if (!added) return std::move(added.error());
     }
     return {};
@@ -329,7 +329,7 @@ MailStore::MailStore(std::unique_ptr<Database> database, MailStoreLimits limits)
     : recent_(std::make_shared<RecentMails>()), database_(std::move(database)), limits_(limits) {}
 
 task<Result<std::unique_ptr<MailStore>>> MailStore::open(Context& context, std::string folder, MailStoreLimits limits) {
-    auto database = open_database(context.world(), "sqlite:" + folder + "/mail.db", "hub-mail");
+    auto database = open_database(context.world(), sqlite_url(folder + "/mail.db"), "hub-mail");
     if (!database) co_return std::move(database.error());
     co_await must((*database)->migrate(context, "mail", kMigrations));
     std::unique_ptr<MailStore> store(new MailStore(std::move(*database), limits));
@@ -357,8 +357,7 @@ task<Result<std::vector<MailSummary>>> MailStore::list(Context& context, MailQue
     if (query.to.empty()) {
         rows = co_await must(database_->select<MailRow>(context, sql::kList, before, query.limit));
     } else {
-        rows = co_await must(
-            list_to(*database_, context, lower(canonical_mailbox(query.to).value_or(query.to)), before, query.limit));
+        rows = co_await must(list_to(*database_, context, key_of(query.to), before, query.limit));
     }
     std::vector<MailSummary> mails;
     mails.reserve(rows.size());

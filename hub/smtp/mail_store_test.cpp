@@ -52,6 +52,18 @@ TEST(MailStore, RepeatIsCounted) {
     });
 }
 
+// Goal: a mail is found by its recipient's address however that is written, in any script.
+TEST(MailStore, RecipientIsFoundInOtherLetters) {
+    with_store([](Context& context, MailStore& store) -> task<void> {
+        const auto kept = co_await store.keep(context, mail({"ÉLISE@bücher.example"}, "one"));
+        const auto again = co_await store.keep(context, mail({"élise@BÜCHER.example"}, "one"));
+        EXPECT_EQ(again.value(), kept.value());
+        for (const auto* to : {"élise@bücher.example", "e\u0301LISE@xn--bcher-kva.example"})
+            EXPECT_EQ((co_await store.list(context, to, 10)).value().size(), 1u) << to;
+        EXPECT_TRUE((co_await store.list(context, "elise@bücher.example", 10)).value().empty());
+    });
+}
+
 // Goal: the same mail to other recipients, as senders send it in parts, is found by each of them.
 TEST(MailStore, SameMailToOthersGetsTheirAddresses) {
     with_store([](Context& context, MailStore& store) -> task<void> {

@@ -23,6 +23,7 @@ public:
     }
     RedisClient connect() const { return RedisClient(thread_->address().port); }
     std::uint16_t port() const { return thread_->address().port; }
+    std::filesystem::path file() const { return folder_ / "bus.db"; }
     void restart() {
         thread_.reset();
         start();

@@ -48,6 +48,11 @@ public:
         if (full) return Error(Kind::unavailable, "database or disk is full");
         return inner_.probe();
     }
+    Result<void> begin_copy() override { return inner_.begin_copy(); }
+    Result<bool> copy_some() override {
+        if (full) return Error(Kind::unavailable, "database or disk is full");
+        return inner_.copy_some();
+    }
     void abandon() override { inner_.abandon(); }
     Result<void> load(StreamChanges& into) override { return inner_.load(into); }
 

@@ -86,7 +86,7 @@ private:
 
 void install(Host& host) {
     const auto settings = host.settings<Settings>();
-    auto& mailer = host.own<SmtpMailer>(settings.smtp, settings.mail_from);
+    auto& mailer = host.own<SmtpMailer>(host.world(), settings.smtp, settings.mail_from);
     auto& notifications =
         host.own<Notifications>(host.database(migrations), host.client(user::service), mailer, settings.mail_from);
     host.on(user::created, &Notifications::welcome, notifications);

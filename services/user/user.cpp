@@ -39,7 +39,7 @@ private:
 } // namespace
 
 void install(Host& host) {
-    auto& users = host.own<Users>(host.database(migrations));
+    auto& users = host.own<Users>(host.database(migrations, storage::backfills()));
     host.serve(create, &Users::create, users);
     host.serve(get, &Users::get, users);
     host.publishes(created);

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Debian's Consul client for Python against the hub: services with TTL, watches, KV with CAS, locks."""
 
+import base64
 import concurrent.futures
+import http.client
 import unittest
 
 import consul
@@ -209,6 +211,58 @@ class PythonConsul(servers.OnServer):
             self.addCleanup(client.http.session.close)
             self.assertEqual(item, client.kv.get("config/order")[1])
             self.assertEqual(["order-1"], [i["Service"]["ID"] for i in client.health.service("order", passing=True)[1]])
+
+    # Goal: an external node is found beside this one, by filter too, until it is deregistered.
+    def test_external_node_is_in_the_catalogue(self):
+        self.register(1)
+        self.assertTrue(self.consul.catalog.register(
+            self.name, "10.0.0.9", service={"Service": self.name, "ID": "pg-1", "Port": 5432},
+            check={"Name": "alive", "Status": "passing"}))
+        self.assertIn(self.name, [node["Node"] for node in self.consul.catalog.nodes()[1]])
+        self.assertEqual({4001, 5432}, {s["ServicePort"] for s in self.consul.catalog.service(self.name)[1]})
+        filtered = servers.call(self.server.ports["http"], "GET",
+                                f"/v1/catalog/service/{self.name}?filter=ServicePort+%3E%3D+5000")
+        self.assertEqual((500, True), (filtered.status, "no match found" in filtered.body))
+        filtered = servers.call(self.server.ports["http"], "GET",
+                                f"/v1/catalog/service/{self.name}?filter=not+Node+%3D%3D+flotilla")
+        self.assertEqual([5432], [row["ServicePort"] for row in filtered.json()])
+        self.assertTrue(self.consul.catalog.deregister(self.name))
+        self.assertEqual([4001], [s["ServicePort"] for s in self.consul.catalog.service(self.name)[1]])
+
+    # Goal: a hub killed between transactions has each of them whole or not at all, and every one that was acknowledged.
+    def test_transactions_survive_a_kill_whole(self):
+        def operations(number):
+            value = base64.b64encode(str(number).encode()).decode()
+            return [{"KV": {"Verb": "set", "Key": f"whole/{key}", "Value": value}} for key in range(20)] + [
+                {"Node": {"Verb": "set", "Node": {"Node": "whole", "Address": f"10.0.0.{number % 250}"}}}]
+
+        with servers.Hub() as hub:
+            port, acknowledged = hub.ports["http"], 0
+
+            def write():
+                nonlocal acknowledged
+                for number in range(1, 10000):
+                    try:
+                        done = servers.call(port, "PUT", "/v1/txn", operations(number))
+                    except (OSError, http.client.HTTPException):
+                        return  # the kill
+                    if done.status != 200:
+                        raise AssertionError(done.body)
+                    acknowledged = number
+
+            writing = self.pool.submit(write)
+            servers.eventually(lambda: acknowledged >= 20, what="20 transactions are acknowledged")
+            hub.restart()
+            writing.result(timeout=15)
+            client = consul.Consul(host="127.0.0.1", port=hub.ports["http"])
+            self.addCleanup(client.http.session.close)
+            items = client.kv.get("whole/", recurse=True)[1]
+            [value] = {item["Value"] for item in items}
+            self.assertEqual(20, len(items))
+            self.assertIn(int(value), (acknowledged, acknowledged + 1))
+            [index] = {item["ModifyIndex"] for item in items}
+            [node] = [node for node in client.catalog.nodes()[1] if node["Node"] == "whole"]
+            self.assertEqual((f"10.0.0.{int(value) % 250}", index), (node["Address"], node["ModifyIndex"]))
 
 
 if __name__ == "__main__":

@@ -60,10 +60,20 @@ class Generator:
         alphabet = self.rng.choice([string.ascii_letters, string.printable, "äßΩ漢🦊\u200b\"\\/\x7f"])
         return "".join(self.rng.choice(alphabet) for _ in range(size))
 
+    def time(self):
+        """As RFC 3339 allows it, with at most nine digits of a fraction."""
+        rng = self.rng
+        second = rng.choice(["00", "07", "59"])
+        fraction = rng.choice(["", ".5", ".123", ".123456", ".123456789", ".000000000"])
+        offset = rng.choice(["Z", "z", "+00:00", "-00:00", "+05:30", "-23:59"])
+        time = rng.choice([f"12:34:{second}{fraction}{offset}", "23:59:60Z"])
+        return f"2{rng.randrange(1000):03}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}{rng.choice('Tt')}{time}"
+
     def number(self, schema, whole):
         low = schema.get("minimum", schema.get("exclusiveMinimum", -10**6))
         high = schema.get("maximum", schema.get("exclusiveMaximum", 10**6))
-        value = self.rng.choice([low, high, self.rng.randint(int(low), int(high))])
+        ordinary = self.rng.randint(max(int(low), -10**6), min(int(high), 10**6))
+        value = self.rng.choice([low, high, self.rng.randint(int(low), int(high)), ordinary, ordinary, ordinary])
         if whole:
             return int(value)
         return round(value + self.rng.random(), 2) if low < value < high - 1 else value
@@ -86,6 +96,8 @@ class Generator:
             low, high = schema.get("minItems", 0), min(schema.get("maxItems", 5), 5)
             size = max(low, 1) if self.careful else self.rng.randint(low, high)
             return [self.valid(schema["items"], name) for _ in range(size)]
+        if kind == "string" and schema.get("format") == "date-time":
+            return self.time()
         if kind == "string":
             if name in self.known and (self.careful or self.rng.random() < 0.8):
                 return self.rng.choice(self.known[name])
@@ -152,6 +164,61 @@ class Generator:
         return self.rng.choice(ways)()
 
 
+class Spelling:
+    """JSON texts of a value as other programs write them: they denote the same, so they are accepted alike."""
+
+    def __init__(self, rng):
+        self.rng = rng
+
+    def space(self):
+        return "".join(self.rng.choice(" \t\n\r") for _ in range(self.rng.choice([0, 0, 0, 1, 3])))
+
+    def number(self, value):
+        digits = format(decimal.Decimal(repr(value)), "f")
+        ways = [lambda: repr(value), lambda: digits, lambda: self.with_zeros(digits), lambda: digits + "e0",
+                lambda: digits + self.rng.choice(["E+00", "e-0"]), lambda: self.shifted(digits)]
+        if value == 0:
+            ways += [lambda: "-0", lambda: "0e999999999", lambda: "-0.000E-7"]
+        return self.rng.choice(ways)()
+
+    def with_zeros(self, digits):
+        return digits + ("" if "." in digits else ".") + "0" * self.rng.choice([1, 2, 30])
+
+    def shifted(self, digits):
+        """25 as 2500e-2 or 0.25e2."""
+        places = self.rng.randint(-20, 20)
+        mantissa = format(decimal.Decimal(digits).scaleb(-places, decimal.Context(prec=60)), "f")
+        return f"{mantissa}{self.rng.choice('eE')}{places}"
+
+    def string(self, text):
+        written = ""
+        for c in text:
+            plain = json.dumps(c, ensure_ascii=False)[1:-1]
+            written += self.rng.choice([plain, plain, json.dumps(c)[1:-1],
+                                        f"\\u{ord(c):04X}" if ord(c) < 0x10000 else plain])
+        return f'"{written}"'
+
+    def value(self, value):
+        if isinstance(value, dict):
+            members = list(value.items())
+            self.rng.shuffle(members)
+            inner = ",".join(f"{self.space()}{self.string(k)}{self.space()}:{self.value(v)}" for k, v in members)
+            text = "{" + inner + self.space() + "}"
+        elif isinstance(value, list):
+            text = "[" + ",".join(self.value(each) for each in value) + self.space() + "]"
+        elif isinstance(value, str):
+            text = self.string(value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            text = self.number(value)
+        else:
+            text = json.dumps(value)
+        return self.space() + text + self.space()
+
+    def parameter(self, value):
+        """The text of a value in a path or query."""
+        return self.number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
 class Endpoint:
     def __init__(self, service, port, method, path, operation):
         self.service, self.port, self.method, self.path = service, port, method, path
@@ -176,14 +243,16 @@ class Request:
         generator.careful = generator.rng.random() < 0.5
         self.path = {p["name"]: generator.valid(p["schema"], self.meaning(endpoint, p["name"])) or "x"
                      for p in endpoint.parameters("path")}
-        self.query = [(p["name"], generator.valid(p["schema"], p["name"])) for p in endpoint.parameters("query")
+        spelling = Spelling(generator.rng)
+        self.query = [(p["name"], spelling.parameter(generator.valid(p["schema"], p["name"])))
+                      for p in endpoint.parameters("query")
                       if p["required"] or generator.rng.random() < 0.5]
         self.headers = {}
         for p in endpoint.parameters("header"):
             if generator.rng.random() < 0.3:
                 self.headers[p["name"]] = "".join(generator.rng.choice(string.ascii_letters) for _ in range(12))
         schema = endpoint.body_schema()
-        self.body = None if schema is None else json.dumps(generator.valid(schema)).encode()
+        self.body = None if schema is None else spelling.value(generator.valid(schema)).encode()
 
     @staticmethod
     def meaning(endpoint, name):
@@ -265,6 +334,9 @@ class Contracts(unittest.TestCase):
         self.assertLess(answer.status, 500, about)
         declared = responses.get(str(answer.status))
         self.assertIsNotNone(declared, f"an undeclared status: {about}")
+        if request.valid and answer.status == 400:
+            self.assertNotIn(answer.json()["code"], ("invalid_request", "invalid_json"),
+                             f"a request that the contract allows was refused: {about}")
         if request.valid is False:
             self.assertGreaterEqual(answer.status, 400, f"a bad request was accepted: {about}")
         content = declared.get("content")

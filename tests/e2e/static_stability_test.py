@@ -3,7 +3,9 @@
 
 import os
 import pathlib
+import re
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -70,9 +72,43 @@ class WithoutHub(unittest.TestCase):
                     readyz(port).json()), what="/readyz names the outbox")
                 self.assertEqual("degraded", ready["status"])
                 self.assertIn("1 events wait", ready["checks"]["outbox"]["detail"])
+                self.assertEqual("ok", ready["checks"]["database"]["status"])
                 self.assertEqual(503, f.call(port, "GET", "/healthz").status)
                 service.send_signal(signal.SIGTERM)
                 self.assertEqual(0, service.wait(timeout=20))
+            finally:
+                service.kill()
+                service.wait()
+
+
+class BusHangs(unittest.TestCase):
+    # Goal: a bus that takes connections and never answers fails nothing; that the events wait is told all the same, and
+    # the service, which serves, stays in the balancer.
+    def test_waiting_events_are_a_reason(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket() as bus:
+            bus.bind(("127.0.0.1", 0))
+            bus.listen(64)
+            log = pathlib.Path(folder) / "log"
+            with log.open("w") as output:
+                service = subprocess.Popen(
+                    [str(f.PROGRAMS / "user-service"), "--port", "0", "--data", folder, "--registry", "none",
+                     "--bus", f"redis://127.0.0.1:{bus.getsockname()[1]}", "--lag-max", "0.2", "--log-format", "json"],
+                    stdout=output, stderr=subprocess.STDOUT)
+            try:
+                f.eventually(lambda: '"message":"ready"' in log.read_text(), what="the service is ready")
+                port = int(re.search(r'"address":"127.0.0.1:(\d+)"', log.read_text())[1])
+                self.assertEqual(201, f.call(port, "POST", "/users", {"email": "ada@example.com", "name": "Ada"}).status)
+
+                def told():
+                    ready = readyz(port)
+                    return ready if "the oldest for" in (ready.json()["checks"]["outbox"].get("detail") or "") else None
+
+                ready = f.eventually(told, patience=5, what="/readyz tells how long the event waits")
+                self.assertEqual(200, ready.status)
+                self.assertEqual("degraded", ready.json()["status"])
+                metrics = f.call(port, "GET", "/metrics").body
+                lag = re.search(r"^flotilla_outbox_lag_seconds (\S+)$", metrics, re.MULTILINE)
+                self.assertGreater(float(lag[1]), 0.2)
             finally:
                 service.kill()
                 service.wait()

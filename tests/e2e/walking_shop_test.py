@@ -14,6 +14,7 @@ class WalkingShop(unittest.TestCase):
             self.assertEqual(201, made.status, made)
             user = made.json()
             self.assertEqual({"id", "email", "name", "createdAt"}, set(user))
+            self.assertRegex(user["createdAt"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
             again = fleet.post("/api/users", {"email": "ada@example.com", "name": "Ada"})
             self.assertEqual((400, "User already exists"), (again.status, again.json()["error"]))
 
@@ -64,6 +65,10 @@ class WalkingShop(unittest.TestCase):
             self.assertEqual(user.body, fleet.get(f"/api/v1/users/{user.json()['id']}").body)
             missing = fleet.get("/users/123")
             self.assertEqual((404, "User not found"), (missing.status, missing.json()["error"]))
+            # A problem names the path that was asked for, not the one inside, whoever makes it.
+            for path in ("/api/users/123", "/api/v1/users/123", "/users/123", "/api/users/123/dashboard", "/api/users/"):
+                problem = fleet.get(path)
+                self.assertEqual((404, path), (problem.status, problem.json()["instance"]), problem)
             self.assertEqual("[]", fleet.get(f"/orders?userId={user.json()['id']}").body)
             self.assertEqual(404, fleet.get("/nothing/here").status)
             self.assertEqual(404, fleet.get("/api/users/123/dashboard").status)

@@ -35,6 +35,9 @@ void check_rows(const Stores& stores, Instant now) {
     require(again.registry.services().size() == stores.registry.services().size(), "services were lost");
     require(again.registry.checks().size() == stores.registry.checks().size(), "checks were lost");
     require(again.sessions.sessions().size() == stores.sessions.sessions().size(), "sessions were lost");
+    require(again.external.nodes().size() == stores.external.nodes().size(), "external nodes were lost");
+    require(again.external.services().size() == stores.external.services().size(), "external services were lost");
+    require(again.external.checks() == stores.external.checks(), "external checks changed");
     for (const auto& [id, service] : stores.registry.services()) {
         const auto* same = again.registry.service(id);
         require(same && same->definition == service.definition, "a service changed");
@@ -95,8 +98,8 @@ void step(Stores& stores, Instant& now, std::string_view line, std::size_t numbe
     }
     request.now = now;
     request.fresh_id = "00000000-0000-7000-8000-0000000000" + std::to_string(10 + number);
-    if (read_query_options(request)) return;
-    const auto reply = answer(stores, request, path);
+    if (prepare(request, path)) return;
+    const auto reply = answer(stores, request);
     require(reply.status >= 200 && reply.status < 600, "an impossible status");
     if (!reply.pending && reply.status == 200 && reply.content_type == "application/json" && !reply.body.empty())
         require(json::parse_value(reply.body).has_value(), "an answer is not JSON");

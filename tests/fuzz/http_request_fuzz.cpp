@@ -33,7 +33,7 @@ Message read(std::string_view bytes, std::size_t step, const HeadLimits& limits)
     message.decoded = decode(parser, decoder, bytes, step, [&](BodyDecoder& body) {
         message.keep_alive = parser.framing().keep_alive();
         message.framing = parser.framing().request_body();
-        body.start(message.framing, parser.framing().length(), kBodyMax, message.trailers, limits);
+        body.start(message.framing, parser.framing().length(), kBodyMax, message.trailers, limits, Origin::client);
     });
     return message;
 }
@@ -89,7 +89,7 @@ void check(std::string_view bytes, const HeadLimits& limits) {
             require_same(whole, read(bytes, step, limits));
         if (whole.decoded.status != 0 || !whole.decoded.complete) return;
         require(whole.decoded.consumed > 0 && whole.decoded.consumed <= bytes.size(), "consumed is out of range");
-        fuzz::require_unambiguous(bytes.substr(0, whole.decoded.consumed));
+        fuzz::require_unambiguous(bytes.substr(0, whole.decoded.consumed), false);
         require_survives_encoding(whole);
         if (!whole.keep_alive) return;
         bytes.remove_prefix(whole.decoded.consumed);

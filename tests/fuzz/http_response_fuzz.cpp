@@ -33,7 +33,7 @@ Message read(std::string_view bytes, std::size_t step, const HeadLimits& limits,
     message.decoded = decode(parser, decoder, bytes, step, [&](BodyDecoder& body) {
         message.keep_alive = parser.framing().keep_alive();
         message.framing = parser.framing().response_body(message.head.status, to_head);
-        body.start(message.framing, parser.framing().length(), kBodyMax, message.trailers, limits);
+        body.start(message.framing, parser.framing().length(), kBodyMax, message.trailers, limits, Origin::server);
     });
     return message;
 }
@@ -74,7 +74,7 @@ void check(std::string_view bytes, const HeadLimits& limits, bool to_head) {
     if (whole.decoded.status != 0 || !whole.decoded.complete) return;
     require(whole.decoded.consumed <= bytes.size(), "consumed is out of range");
     require(whole.head.status >= 100 && whole.head.status <= 599, "an impossible status was accepted");
-    fuzz::require_unambiguous(bytes.substr(0, whole.decoded.consumed));
+    fuzz::require_unambiguous(bytes.substr(0, whole.decoded.consumed), true);
     require_survives_encoding(whole);
 }
 

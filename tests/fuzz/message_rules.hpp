@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <flotilla/http/message.hpp>
 
@@ -27,15 +28,10 @@ inline std::string lower(std::string_view text) {
     return result;
 }
 
-/// An accepted message: no two readers can find its end in different places (RFC 9112 §6.3, §11.2).
-inline void require_unambiguous(std::string_view message) {
-    while (message.starts_with("\r\n"))
-        message.remove_prefix(2);
-    const auto end = message.find("\r\n\r\n");
-    require(end != std::string_view::npos, "a head without an empty line was accepted");
-    auto head = message.substr(0, end + 2);
-    std::optional<std::string> length;
-    bool coded = false;
+/// The lines of a head behind its first one. A server's may be continued (RFC 9112 §5.2) and hold white space before
+/// their colon (§5.1): both are taken away here, as the codec must.
+inline std::vector<std::string> field_lines(std::string_view head, bool of_server) {
+    std::vector<std::string> lines;
     for (bool first = true; !head.empty(); first = false) {
         const auto line_end = head.find("\r\n");
         const auto line = head.substr(0, line_end);
@@ -43,6 +39,31 @@ inline void require_unambiguous(std::string_view message) {
         require(line.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos,
                 "a bare CR, LF or NUL was accepted");
         if (first) continue;
+        if (of_server && line.find_first_of(" \t") == 0) {
+            require(!lines.empty(), "a continuation of nothing was accepted");
+            lines.back().append(" ").append(line);
+            continue;
+        }
+        lines.emplace_back(line);
+    }
+    for (auto& line : lines) {
+        const auto colon = line.find(':');
+        if (!of_server || colon == std::string::npos || colon == 0) continue;
+        const auto name_end = line.find_last_not_of(" \t", colon - 1) + 1;
+        line.erase(name_end, colon - name_end);
+    }
+    return lines;
+}
+
+/// An accepted message: no two readers can find its end in different places (RFC 9112 §6.3, §11.2).
+inline void require_unambiguous(std::string_view message, bool of_server) {
+    while (message.starts_with("\r\n"))
+        message.remove_prefix(2);
+    const auto end = message.find("\r\n\r\n");
+    require(end != std::string_view::npos, "a head without an empty line was accepted");
+    std::optional<std::string> length;
+    bool coded = false;
+    for (const std::string_view line : field_lines(message.substr(0, end + 2), of_server)) {
         const auto colon = line.find(':');
         require(colon != std::string_view::npos && colon > 0, "a field without name or colon was accepted");
         require(line.substr(0, colon).find_first_of(" \t") == std::string_view::npos, "a blank in a name was accepted");

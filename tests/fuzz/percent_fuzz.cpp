@@ -48,8 +48,11 @@ std::string check_path(std::string_view path) {
     require(twice && *twice == once, "normalising twice is not the same as once");
     require(!once.contains("//") && !(once + "/").contains("/../") && !(once + "/").contains("/./"),
             "a normal path has dot segments or repeated slashes");
-    const auto decoded = http::percent_decode(once);
+    auto decoded = http::percent_decode(once);
     require(decoded.has_value(), "a normal path has a broken escape");
+    std::ranges::replace(*decoded, '\\', '/');
+    require(!(*decoded + "/").contains("/../") && !(*decoded + "/").contains("/./"),
+            "a normal path hides a dot segment behind an escaped slash");
     for (const unsigned char c : once)
         require(c > 0x20 && c < 0x7f && c != '\\' && c != '?' && c != '#', "a normal path has a character that is not");
     return once;

@@ -135,6 +135,10 @@ ssize_t SocketStream::send_pieces(iovec* pieces) const {
 
 /// Once this has said done the stream may be gone.
 SocketStream::Progress SocketStream::try_write() {
+    if (std::exchange(guarded_, false) && !is_quiet_now()) {
+        write_->complete(Error(Kind::unavailable, kNotQuiet, "something has arrived from " + peer_.to_string()), 0);
+        return Progress::done;
+    }
     while (true) {
         while (pieces_left_ > 0 && pieces_[kPiecesMax - pieces_left_].iov_len == 0)
             --pieces_left_;

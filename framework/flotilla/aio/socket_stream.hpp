@@ -24,6 +24,7 @@ public:
     bool is_open() const override { return socket_.fd() >= 0; }
     bool is_quiet() const override;
     bool is_quiet_now() const override;
+    void guard_next_write() override { guarded_ = true; }
     PeerState peer_state() const override;
     const Address& peer() const override { return peer_; }
 
@@ -56,6 +57,7 @@ private:
     std::array<iovec, kPiecesMax> pieces_{};
     std::size_t pieces_left_ = 0; ///< at the end of pieces_
     std::size_t written_ = 0;
+    bool guarded_ = false; ///< see guard_next_write()
 };
 
 /// Connects; see World::connect.

@@ -97,6 +97,11 @@ public:
     virtual bool is_quiet() const = 0;
     /// The same as of this moment, for a system call: for one who cannot send again what meets a closed connection.
     virtual bool is_quiet_now() const { return is_quiet(); }
+    /// The next write sends nothing and fails with `unavailable` and kNotQuiet when, at the moment its first byte
+    /// would leave, something has arrived that nobody has read: bytes, or the end. For one who must not take what came
+    /// before the question for the answer. Costs that write a system call.
+    virtual void guard_next_write() = 0;
+    static constexpr const char* kNotQuiet = "not_quiet"; ///< the code of that error
     /// What is known of the other side without reading, whatever is unread yet; free of charge where the loop watches
     /// the connection already (from the first wait on), else a system call.
     enum class PeerState : unsigned char {

@@ -29,7 +29,8 @@ using FieldSet = std::bitset<kFieldsMax>;
 /// Fills a fresh object from JSON text. `bound`: top-level fields that have their value already, from the path, say:
 /// they are not required and what the text says about them is ignored.
 /// Unknown fields are ignored but must be JSON; everything else must fit: no missing field (except optionals), null
-/// only for optionals, no number narrowed or rounded, no duplicate keys, valid UTF-8, at most 64 levels.
+/// only for optionals, no number narrowed or rounded, no duplicate keys, valid UTF-8, at most 64 levels. A number is
+/// what it denotes, however it is written: 2, 2.0 and 20e-1 are the same integer.
 /// Errors: invalid `invalid_json` with the byte offset; invalid `invalid_request` with every bad field (the first
 /// hundred) in fields(), their paths as "items[2].quantity". After an error the object is partly filled.
 Result<void> parse_into(std::string_view text, const TypeDescriptor& type, void* into, const FieldSet& bound = {});

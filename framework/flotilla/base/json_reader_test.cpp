@@ -175,9 +175,11 @@ TEST(JsonReader, IntegersAreNeverNarrowed) {
               "i32: expected -2147483648..2147483647, found 2147483648\n"
               "i64: expected -9223372036854775808..9223372036854775807, found 9223372036854775808\n"
               "u64: expected 0..18446744073709551615, found 18446744073709551616");
-    EXPECT_EQ(verdict<Numbers>(R"({"u8":-1,"u64":-1,"i32":1.0,"i64":1e3})"),
+    EXPECT_EQ(verdict<Numbers>(R"({"u8":-1,"u64":-1,"i32":1.5,"i64":1e-3})"),
               "u8: expected 0..255, found -1\nu64: expected 0..18446744073709551615, found -1\n"
-              "i32: expected a whole number, found 1.0\ni64: expected a whole number, found 1e3");
+              "i32: expected a whole number, found 1.5\ni64: expected a whole number, found 1e-3");
+    EXPECT_EQ(*parsed<Numbers>(R"({"i32":1.0})").i32, 1);
+    EXPECT_EQ(*parsed<Numbers>(R"({"i64":1e3})").i64, 1000);
 }
 
 // Goal: doubles read back what was written, and one that a double cannot hold is refused, not infinite or zero.
@@ -199,7 +201,9 @@ TEST(JsonReader, MoneyIsExact) {
     EXPECT_EQ(parsed<Numbers>(R"({"money":70368744177664.01})").money->cents(), 7036874417766401);
     EXPECT_EQ(parsed<Numbers>(R"({"money":-92233720368547758.08})").money->cents(),
               std::numeric_limits<std::int64_t>::min());
-    for (const std::string text : {"1.005", "1e2", "1.0e1", "19.990"}) {
+    EXPECT_EQ(parsed<Numbers>(R"({"money":19.990})").money->cents(), 1999);
+    EXPECT_EQ(parsed<Numbers>(R"({"money":1.0e1})").money->cents(), 1000);
+    for (const std::string text : {"1.005", "1e-3", "1.0005e1"}) {
         EXPECT_EQ(verdict<Numbers>(R"({"money":)" + text + "}"),
                   "money: expected an amount with at most two decimals, found " + text);
     }

@@ -6,13 +6,12 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <flotilla/base/decimal.hpp>
 #include <flotilla/base/json.hpp>
 #include <flotilla/base/text.hpp>
 
 namespace flotilla::json {
 namespace {
-
-bool is_whole(std::string_view number) { return number.find_first_of(".eE") == std::string_view::npos; }
 
 /// The range an integer of that type has, or is bounded to; as text, since an unsigned one exceeds the signed range.
 std::string range_text(const TypeDescriptor& type) {
@@ -130,19 +129,17 @@ bool is_number(std::string_view token) {
 }
 
 std::string set_integer(const TypeDescriptor& type, void* into, std::string_view token) {
-    if (!is_whole(token)) return outside("a whole number", token);
-    const char* end = token.data() + token.size();
-    std::int64_t value = 0;
-    std::errc error{};
-    if (type.is_signed || type.constraint.has_range || type.size < sizeof(value)) {
-        error = std::from_chars(token.data(), end, value).ec;
-    } else if (token != "-0") {
-        std::uint64_t bits = 0;
-        error = token.front() == '-' ? std::errc::result_out_of_range : std::from_chars(token.data(), end, bits).ec;
-        value = static_cast<std::int64_t>(bits);
+    const auto number = scaled(token, 0);
+    if (number.outcome == Scaled::Outcome::fraction) return outside("a whole number", token);
+    if (type.is_signed || type.constraint.has_range || type.size < sizeof(std::int64_t)) {
+        const auto value = number.to_signed();
+        if (!value || !fits(type, *value)) return outside(range_text(type), token);
+        store_integer(type, into, *value);
+    } else {
+        const auto value = number.to_unsigned();
+        if (!value) return outside(range_text(type), token);
+        store_integer(type, into, static_cast<std::int64_t>(*value));
     }
-    if (error != std::errc{} || !fits(type, value)) return outside(range_text(type), token);
-    store_integer(type, into, value);
     return {};
 }
 

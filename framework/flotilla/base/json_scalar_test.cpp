@@ -42,6 +42,25 @@ TEST(SetFromText, ReadsEveryScalar) {
     EXPECT_EQ((set<Text<1, 3>>("äöü")), "\"äöü\"");
 }
 
+// Goal: an integer is read however it is written, exactly up to the ends of its range.
+TEST(SetFromText, ReadsEverySpellingOfAnInteger) {
+    EXPECT_EQ(set<int>("2.0"), "2");
+    EXPECT_EQ(set<int>("2e0"), "2");
+    EXPECT_EQ(set<int>("1e2"), "100");
+    EXPECT_EQ(set<int>("20.00"), "20");
+    EXPECT_EQ(set<int>("1E1"), "10");
+    EXPECT_EQ(set<int>("-0"), "0");
+    EXPECT_EQ(set<int>("-0.0e-5"), "0");
+    EXPECT_EQ(set<int>("2000E-3"), "2");
+    EXPECT_EQ(set<int>("0.00002e+05"), "2");
+    EXPECT_EQ(set<std::uint64_t>("-0.0"), "0");
+    EXPECT_EQ(set<std::uint64_t>("1.8446744073709551615e19"), "18446744073709551615");
+    EXPECT_EQ(set<std::int64_t>("-9223372036854775808.000"), "-9223372036854775808");
+    EXPECT_EQ(set<std::int64_t>("9.223372036854775808e18"),
+              "expected -9223372036854775808..9223372036854775807, found 9.223372036854775808e18");
+    EXPECT_EQ((set<Bounded<int, 1, 100>>("1" + std::string(10'000, '0') + "e-9999")), "10");
+}
+
 // Goal: a parameter given several times fills an array.
 TEST(SetFromText, ArrayGetsOneMoreElement) {
     std::vector<int> numbers;
@@ -56,7 +75,11 @@ TEST(SetFromText, RefusalsSayWhatWasExpected) {
     EXPECT_EQ(set<int>(""), "expected a whole number, found \"\"");
     EXPECT_EQ(set<int>("+5"), "expected a whole number, found \"+5\"");
     EXPECT_EQ(set<int>("007"), "expected a whole number, found \"007\"");
-    EXPECT_EQ(set<int>("1.0"), "expected a whole number, found 1.0");
+    EXPECT_EQ(set<int>("1.5"), "expected a whole number, found 1.5");
+    EXPECT_EQ(set<int>("1e-1"), "expected a whole number, found 1e-1");
+    EXPECT_EQ(set<int>("12e-999999999"), "expected a whole number, found 12e-999999999");
+    EXPECT_EQ(set<int>("1e999999999"), "expected -2147483648..2147483647, found 1e999999999");
+    EXPECT_EQ(set<std::uint64_t>("-1.0"), "expected 0..18446744073709551615, found -1.0");
     EXPECT_EQ(set<int>("3000000000"), "expected -2147483648..2147483647, found 3000000000");
     EXPECT_EQ((set<Bounded<int, 1, 1000>>("0")), "expected 1..1000, found 0");
     EXPECT_EQ((set<Bounded<std::uint64_t, 1, 1000>>("-1")), "expected 1..1000, found -1");

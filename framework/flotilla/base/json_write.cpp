@@ -65,8 +65,11 @@ void write_timestamp(std::string& out, Timestamp time) {
     // RFC 3339 has four digits for the year, and what is written must be readable.
     constexpr Timestamp kFirst{-62'167'219'200'000'000}, kLast{253'402'300'799'999'999};
     if (time < kFirst || time > kLast) throw std::domain_error("a time outside the years 0 to 9999 has no JSON form");
+    // Milliseconds, always three digits, as JavaScript writes and reads them; rounded down, so that equal times stay
+    // equal and no time comes to lie after the moment it stands for.
+    const auto beyond = ((time.microseconds() % 1000) + 1000) % 1000;
     out += '"';
-    out += time.to_string();
+    out += Timestamp(time.microseconds() - beyond).to_string();
     out += '"';
 }
 

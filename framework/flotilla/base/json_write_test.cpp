@@ -88,6 +88,15 @@ TEST(JsonWrite, DoublesAreShortestAndReadBack) {
     }
 }
 
+// Goal: a time has milliseconds, as JavaScript's toISOString() writes it, and never lies after the moment it stands
+// for.
+TEST(JsonWrite, TimesHaveThreeDecimals) {
+    EXPECT_EQ(json::write(Timestamp(1'769'846'400'123'999)), R"("2026-01-31T08:00:00.123Z")");
+    EXPECT_EQ(json::write(Timestamp(1'769'846'400'000'001)), R"("2026-01-31T08:00:00.000Z")");
+    EXPECT_EQ(json::write(Timestamp(-1)), R"("1969-12-31T23:59:59.999Z")");
+    EXPECT_EQ(json::write(Timestamp(-62'167'219'200'000'000)), R"("0000-01-01T00:00:00.000Z")");
+}
+
 // Goal: what JSON cannot say is a bug that shows, not a wrong text.
 TEST(JsonWrite, UnwritableValuesThrow) {
     EXPECT_THROW((void)json::write(std::numeric_limits<double>::infinity()), std::domain_error);

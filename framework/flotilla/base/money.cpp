@@ -1,10 +1,11 @@
 #include <flotilla/base/money.hpp>
 
-#include <charconv>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
+#include <flotilla/base/decimal.hpp>
+#include <flotilla/base/json_scalar.hpp>
 #include <flotilla/base/text.hpp>
 
 namespace flotilla {
@@ -14,36 +15,18 @@ Error bad_amount(std::string_view expected, std::string_view text) {
     return Error(Kind::invalid, "invalid_amount", fmt::format("expected {}, found {}", expected, shortened(text)));
 }
 
-bool all_digits(std::string_view text) {
-    for (const char c : text) {
-        if (c < '0' || c > '9') return false;
-    }
-    return !text.empty();
-}
-
 [[noreturn]] void overflow() { throw std::overflow_error("an amount of money exceeds its 64 bits"); }
 
 } // namespace
 
 Result<Money> Money::parse(std::string_view text) {
     constexpr std::string_view kForm = "an amount with at most two decimals";
-    const bool negative = text.starts_with('-');
-    const auto digits = text.substr(negative ? 1 : 0);
-    const auto point = digits.find('.');
-    const auto whole = digits.substr(0, point);
-    const auto decimals = point == std::string_view::npos ? std::string_view("0") : digits.substr(point + 1);
-    const bool leading_zero = whole.size() > 1 && whole.front() == '0';
-    if (!all_digits(whole) || !all_digits(decimals) || decimals.size() > 2 || leading_zero)
-        return bad_amount(kForm, text);
-
-    std::int64_t units = 0;
-    bool fits = std::from_chars(whole.data(), whole.data() + whole.size(), units).ec == std::errc{};
-    std::int64_t cents = (decimals[0] - '0') * 10 + (decimals.size() == 2 ? decimals[1] - '0' : 0);
-    // Negative from the start: the lowest amount has no positive counterpart.
-    fits = fits && !__builtin_mul_overflow(units, negative ? -100 : 100, &units);
-    fits = fits && !__builtin_add_overflow(units, negative ? -cents : cents, &cents);
-    if (!fits) return bad_amount("an amount from -92233720368547758.08 to 92233720368547758.07", text);
-    return Money(cents);
+    if (!json::is_number(text)) return bad_amount(kForm, text);
+    const auto cents = scaled(text, 2);
+    if (cents.outcome == Scaled::Outcome::fraction) return bad_amount(kForm, text);
+    const auto value = cents.to_signed();
+    if (!value) return bad_amount("an amount from -92233720368547758.08 to 92233720368547758.07", text);
+    return Money(*value);
 }
 
 std::string Money::to_string() const {

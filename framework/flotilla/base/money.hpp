@@ -16,7 +16,8 @@ class Money {
 public:
     constexpr Money() = default;
     static constexpr Money from_cents(std::int64_t cents) { return Money(cents); }
-    /// Exact: an optional minus, digits without leading zeros, at most two decimals. No exponent, sign or spaces.
+    /// A JSON number that is a whole number of cents, exactly, however it is written: "19.99", "19.990", "1999e-2".
+    /// Errors: invalid `invalid_amount` (no such number, a fraction of a cent, more than 64 bits of cents).
     static Result<Money> parse(std::string_view text);
 
     constexpr std::int64_t cents() const { return cents_; }

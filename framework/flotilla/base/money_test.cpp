@@ -41,10 +41,27 @@ TEST(Money, ParseAtTheLimitsOf64Bits) {
     EXPECT_TRUE(refusal_of("100000000000000000000000").starts_with("expected an amount from"));
 }
 
-// Goal: nothing but a plain decimal number with at most two places is an amount.
+// Goal: however a JSON number is written, it is the amount it denotes.
+TEST(Money, ParseReadsEverySpelling) {
+    EXPECT_EQ(cents_of("4.990"), 499);
+    EXPECT_EQ(cents_of("20.00"), 2000);
+    EXPECT_EQ(cents_of("1e2"), 10000);
+    EXPECT_EQ(cents_of("1E1"), 1000);
+    EXPECT_EQ(cents_of("-0"), 0);
+    EXPECT_EQ(cents_of("-0.00e-7"), 0);
+    EXPECT_EQ(cents_of("1999e-2"), 1999);
+    EXPECT_EQ(cents_of("0.0000005E+5"), 5);
+    EXPECT_EQ(cents_of("0e999999999999999999999"), 0);
+    EXPECT_EQ(Money::parse("9223372036854775807" + std::string(50, '0') + "e-52").value(), kMost);
+    EXPECT_EQ(Money::parse("-92233720368547758080e-3").value(), kLeast);
+}
+
+// Goal: nothing but a JSON number of whole cents is an amount; an exponent beyond all bounds costs nothing.
 TEST(Money, ParseRefusesOtherForms) {
-    for (const auto* text : {"", "-", ".", ".5", "5.", "1.999", "1.000", "1e2", "+1", " 1", "1 ", "01", "00.1", "1,5",
-                             "--1", "0x1", "NaN"}) {
+    EXPECT_TRUE(refusal_of("1e999999999").starts_with("expected an amount from"));
+    EXPECT_TRUE(refusal_of("1e99999999999999999999999").starts_with("expected an amount from"));
+    for (const auto* text : {"", "-", ".", ".5", "5.", "1.999", "1.0001", "1e-3", "1e-999999999", "19.99e-1", "+1",
+                             " 1", "1 ", "01", "00.1", "1,5", "--1", "0x1", "NaN"}) {
         EXPECT_EQ(refusal_of(text), "expected an amount with at most two decimals, found " + std::string(text));
     }
     const std::string long_text(100, 'x');

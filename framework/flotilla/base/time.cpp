@@ -93,7 +93,7 @@ private:
     bool ok_ = true;
 };
 
-/// ".123456000" to microseconds; up to nine digits, zero beyond microseconds.
+/// ".123456789" to microseconds; up to nine digits.
 std::int64_t scan_fraction(Scanner& scan) {
     if (scan.peek() != '.') return 0;
     scan.expect('.');
@@ -102,8 +102,7 @@ std::int64_t scan_fraction(Scanner& scan) {
         nanoseconds += scan.digits(1) * unit;
         unit /= 10;
     } while (unit > 0 && scan.peek() >= '0' && scan.peek() <= '9');
-    if (nanoseconds % 1000 != 0) scan.fail();
-    return nanoseconds / 1000;
+    return nanoseconds / 1000; // cut, as Go and Java do: never a time that has not come yet
 }
 
 /// "Z" or "+01:30", in microseconds east of UTC.
@@ -120,15 +119,22 @@ std::int64_t scan_offset(Scanner& scan) {
     return (east ? 1 : -1) * (hours * 60 + minutes) * 60 * kSecond;
 }
 
-/// "08:49:37", in seconds.
-std::int64_t scan_time_of_day(Scanner& scan) {
+/// "08:49:37", in seconds. A leap second, 60, is what Unix time makes of it: the first second of the next day.
+std::int64_t scan_time_of_day(Scanner& scan, bool& leap) {
     const auto hour = scan.digits(2);
     scan.expect(':');
     const auto minute = scan.digits(2);
     scan.expect(':');
     const auto second = scan.digits(2);
-    if (hour > 23 || minute > 59 || second > 59) scan.fail();
+    leap = second == 60;
+    if (hour > 23 || minute > 59 || second > 60) scan.fail();
     return (hour * 60 + minute) * 60 + second;
+}
+
+/// Leap seconds end a day in UTC (RFC 3339 §5.7).
+bool may_be_leap(Timestamp time) {
+    const auto since_midnight = time.microseconds() - floor_divide(time.microseconds(), kDay) * kDay;
+    return since_midnight < kSecond;
 }
 
 std::string day_and_time(Timestamp time) {
@@ -189,7 +195,8 @@ Result<Timestamp> Timestamp::parse(std::string_view text) {
     scan.expect('-');
     const auto day = static_cast<unsigned>(scan.digits(2));
     scan.either('T', 't');
-    const auto time_of_day = scan_time_of_day(scan); // a leap second's 60 has no place in Unix time
+    bool leap = false;
+    const auto time_of_day = scan_time_of_day(scan, leap);
     const auto fraction = scan_fraction(scan);
     const auto offset = scan_offset(scan);
     const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
@@ -198,7 +205,7 @@ Result<Timestamp> Timestamp::parse(std::string_view text) {
     const std::int64_t days = sys_days{date}.time_since_epoch().count();
     const Timestamp time(days * kDay + time_of_day * kSecond + fraction - offset);
     const auto utc_year = civil(time).year; // an offset may lead out of the years that RFC 3339 can write
-    if (utc_year < 0 || utc_year > 9999) return bad_time(text);
+    if (utc_year < 0 || utc_year > 9999 || (leap && !may_be_leap(time))) return bad_time(text);
     return time;
 }
 
@@ -211,7 +218,7 @@ Result<Timestamp> Timestamp::parse_http_date(std::string_view text, Timestamp no
     std::int64_t time = 0;
     int year = 0, day = 0;
     std::size_t month = 0;
-    bool short_year = false;
+    bool short_year = false, leap = false;
     if (scan.peek() == ' ') { // Sun Nov  6 08:49:37 1994
         scan.expect(' ');
         month = scan.one_of(kMonths);
@@ -223,7 +230,7 @@ Result<Timestamp> Timestamp::parse_http_date(std::string_view text, Timestamp no
             day = scan.digits(2);
         }
         scan.expect(' ');
-        time = scan_time_of_day(scan);
+        time = scan_time_of_day(scan, leap);
         scan.expect(' ');
         year = scan.digits(4);
     } else { // Sun, 06 Nov 1994 08:49:37 GMT, or Sunday, 06-Nov-94 08:49:37 GMT
@@ -237,7 +244,7 @@ Result<Timestamp> Timestamp::parse_http_date(std::string_view text, Timestamp no
         scan.expect(separator);
         year = scan.digits(short_year ? 2 : 4);
         scan.expect(' ');
-        time = scan_time_of_day(scan);
+        time = scan_time_of_day(scan, leap);
         scan.expect(" GMT");
     }
     if (short_year) {
@@ -250,7 +257,9 @@ Result<Timestamp> Timestamp::parse_http_date(std::string_view text, Timestamp no
                                            std::chrono::month(static_cast<unsigned>(month) + 1),
                                            std::chrono::day(static_cast<unsigned>(day))};
     if (!scan.done() || !date.ok()) return bad_http_date(text);
-    return Timestamp(sys_days{date}.time_since_epoch().count() * kDay + time * kSecond);
+    const Timestamp read(sys_days{date}.time_since_epoch().count() * kDay + time * kSecond);
+    if (leap && !may_be_leap(read)) return bad_http_date(text);
+    return read;
 }
 
 } // namespace flotilla

@@ -10,8 +10,8 @@
 
 namespace flotilla {
 
-/// A point in wall-clock time, UTC, microseconds since the Unix epoch. JSON and text: RFC 3339 with `Z`
-/// (milliseconds, e.g. "2026-01-31T08:00:00.123Z"; microseconds only when they are not zero). SQL: BIGINT.
+/// A point in wall-clock time, UTC, microseconds since the Unix epoch. JSON: RFC 3339 with `Z` and milliseconds,
+/// rounded down, e.g. "2026-01-31T08:00:00.123Z"; text: microseconds also, when they are not zero. SQL: BIGINT.
 class Timestamp {
 public:
     constexpr Timestamp() = default;
@@ -20,7 +20,7 @@ public:
     constexpr std::int64_t microseconds() const { return microseconds_; }
     constexpr std::int64_t milliseconds() const { return microseconds_ / 1000; }
     std::string to_string() const;
-    /// Accepts RFC 3339 with any offset and up to nine fractional digits (beyond microseconds must be zero).
+    /// Accepts RFC 3339 with any offset and up to nine fractional digits; what is beyond microseconds is cut off.
     static Result<Timestamp> parse(std::string_view text);
     /// The date for HTTP headers (RFC 9110 IMF-fixdate) and for mail (RFC 5322).
     std::string to_http_date() const;

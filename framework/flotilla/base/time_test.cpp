@@ -34,6 +34,27 @@ TEST(Timestamp, ParseOffsetsAndFractions) {
     EXPECT_EQ(microseconds_of("2026-01-31T12:00:00.123456000Z"), noon + 123'456);
 }
 
+// Goal: a leap second, which RFC 3339 can write, is the instant that Unix time makes of it.
+TEST(Timestamp, ParseLeapSecondIsTheNextSecond) {
+    const auto midnight = microseconds_of("2017-01-01T00:00:00Z");
+    EXPECT_EQ(microseconds_of("2016-12-31T23:59:60Z"), midnight);
+    EXPECT_EQ(microseconds_of("2017-01-01T00:59:60.5+01:00"), midnight + 500'000);
+    EXPECT_EQ(Timestamp::parse_http_date("Sat, 31 Dec 2016 23:59:60 GMT", Timestamp()).value().microseconds(),
+              midnight);
+}
+
+// Goal: what Go (RFC3339Nano, which leaves zeros at the end away) and Java (Instant, OffsetDateTime) write is read, to
+// the microsecond; nothing is rounded into the future.
+TEST(Timestamp, ParseNanosecondsKeepsMicroseconds) {
+    const auto noon = microseconds_of("2026-01-31T12:00:00Z");
+    EXPECT_EQ(microseconds_of("2026-01-31T12:00:00.123456789Z"), noon + 123'456);
+    EXPECT_EQ(microseconds_of("2026-01-31T12:00:00.1234567Z"), noon + 123'456);
+    EXPECT_EQ(microseconds_of("2026-01-31T14:00:00.12345678+02:00"), noon + 123'456);
+    EXPECT_EQ(microseconds_of("2026-01-31T12:00:00.000000999Z"), noon);
+    EXPECT_EQ(microseconds_of("2026-01-31T11:59:59.999999999Z"), noon - 1);
+    EXPECT_EQ(microseconds_of("1969-12-31T23:59:59.999999999Z"), -1);
+}
+
 // Goal: the three forms of HTTP's dates mean the same instant, and what to_http_date() writes is read back.
 TEST(Timestamp, HttpDateIsReadInEachForm) {
     const Timestamp now(microseconds_of("2026-01-31T12:00:00Z"));
@@ -75,9 +96,11 @@ TEST(Timestamp, ParseRefusesOtherForms) {
                              "2026-01-00T08:00:00Z",
                              "2026-01-31T24:00:00Z",
                              "2026-01-31T08:60:00Z",
-                             "2016-12-31T23:59:60Z",
+                             "2016-12-31T23:58:60Z",
+                             "2016-12-31T23:59:60+01:00",
+                             "2016-12-31T23:59:61Z",
                              "2026-01-31T08:00:00.Z",
-                             "2026-01-31T08:00:00.1234567Z",
+                             "2026-01-31T08:00:00.1234567890Z",
                              "2026-01-31T08:00:00.1234560001Z",
                              "2026-01-31T08:00:00+24:00",
                              "2026-01-31T08:00:00+01:60",

@@ -58,6 +58,25 @@ public:
     virtual task<Result<void>> give_back(Context& context, std::string token, Duration delay) = 0;
 };
 
+/// What was heard on a pub/sub channel.
+struct Heard {
+    std::vector<std::string> payloads;
+    std::uint64_t missed = 0; ///< how many before these are known to be lost
+};
+
+/// One listener of a group on a pub/sub channel: bare payloads of programs that know no streams, at most once. What is
+/// published while nobody listens, or while the connection is gone, is lost; nothing is acknowledged. Only one listener
+/// of a group is active: receive() waits until this one is. For moments two may be, when the active one has hung for so
+/// long that another took over; a payload may then be heard by both. Thread-safety: none; lives on its loop.
+class ChannelSubscription {
+public:
+    virtual ~ChannelSubscription() = default;
+    /// Waits for something: at least one payload, or some missed. What Bus::publish puts on the channel for plain
+    /// subscribers is left out: it is in the stream. Errors: unavailable (connection lost: call again, the driver
+    /// subscribes again), the context's reason.
+    virtual task<Result<Heard>> receive(Context& context) = 0;
+};
+
 /// The event bus of a fleet. Drivers: memory, redis (the hub, Redis, Valkey); later log, nats, rabbitmq, kafka.
 /// Thread-safety: none; one object per loop.
 class Bus {
@@ -65,12 +84,16 @@ public:
     virtual ~Bus() = default;
     virtual BusFeatures features() const = 0;
     /// Publishes in order and answers when the bus has accepted all (durably, where features().durable). On an error
-    /// any prefix may have been accepted. Errors: unavailable (no connection, full), the context's reason.
+    /// any prefix may have been accepted. Where plain subscribers can be (redis), each payload goes to the pub/sub
+    /// channel named like its topic, too. Errors: unavailable (no connection, full), the context's reason.
     virtual task<Result<void>> publish(Context& context, std::span<const Message> messages) = 0;
     /// Joins (and creates) a group. A new group starts at the oldest kept message.
     virtual task<Result<std::unique_ptr<Subscription>>> subscribe(Context& context, std::string topic,
                                                                   std::uint32_t partition, std::string group,
                                                                   std::string consumer) = 0;
+    /// Joins a group's listeners on the pub/sub channel of that name; connects with the first receive().
+    virtual std::unique_ptr<ChannelSubscription> listen(std::string channel, std::string group,
+                                                        std::string consumer) = 0;
     /// The highest sequence of that producer the bus holds; 0 when it holds none: how a publisher notices lost data.
     virtual task<Result<std::uint64_t>> last_sequence(Context& context, std::string topic, std::uint32_t partition,
                                                       std::string producer) = 0;

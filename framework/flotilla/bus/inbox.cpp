@@ -4,27 +4,25 @@
 #include <map>
 #include <set>
 
+#include <flotilla/aio/scope.hpp>
 #include <flotilla/base/json.hpp>
 #include <flotilla/bus/backoff.hpp>
 #include <flotilla/bus/inbox_gaps.hpp>
 #include <flotilla/bus/inbox_store.hpp>
 #include <flotilla/bus/redrive.hpp>
+#include <flotilla/observe/age_gauge.hpp>
 
 namespace flotilla {
 namespace {
 
 using inbox::Gaps;
 using inbox::Held;
+using inbox::is_outage;
 using inbox::Outcome;
 using inbox::Verdict;
 using inbox::Work;
 
 constexpr std::int64_t kReplayMax = 10'000; // parked messages in memory, at a start
-
-/// Not the message's fault: tried again for ever.
-bool is_outage(const Error& error) {
-    return error.kind() == Kind::unavailable || error.kind() == Kind::deadline_exceeded;
-}
 
 } // namespace
 
@@ -35,7 +33,11 @@ struct Consumer::Impl {
     task<void> run(Context& context);
     task<Result<void>> consume_batch(Context& context);
     task<Result<std::vector<Delivery>>> receive(Context& context);
-    task<Result<void>> take(Context& context, Delivery delivery);
+    task<Result<void>> take_all(Context& context, std::vector<Delivery> deliveries);
+    bool all_in_turn(std::span<const Delivery> deliveries) const;
+    task<Result<Outcome>> try_once(Context& context, Work work);
+    task<Result<void>> take(Context& context, std::shared_ptr<const Message> message, std::string token);
+    bool note_outcome(const Context& context, const Message& message, const Outcome& outcome);
     task<Result<void>> advance(Context& context, std::shared_ptr<const Message> message, std::string token);
     task<Result<void>> drain(Context& context, std::string producer);
     task<Result<void>> take_held(Context& context, Held held);
@@ -47,6 +49,8 @@ struct Consumer::Impl {
     task<Result<void>> replay_parked(Context& context);
     task<Result<void>> replay(Context& context, inbox::Parked parked, std::set<std::string>& failed);
     task<Result<void>> ask(Context& context, std::string producer, std::uint64_t to_sequence);
+    void show_lag(std::optional<Timestamp> in_hand);
+    Result<void> health() const;
     void count(const Message& message, Verdict verdict);
     void note_attempt(const Context& context, const Error& error);
     void note_failure(const Context& context, const Error& error);
@@ -67,6 +71,7 @@ struct Consumer::Impl {
     Counter& parked_counter_;
     Counter& replayed_counter_;
     Histogram& age_;
+    AgeGauge lag_, oldest_parked_;
     Statistics statistics_;
 
     Backoff backoff_;
@@ -101,6 +106,12 @@ Consumer::Impl::Impl(World& world, Database& database, Bus& bus, std::string top
       age_(metrics.histogram("flotilla_inbox_event_age_seconds",
                              "From the event's transaction to the end of its handling",
                              {{"consumer", group_}, {"topic", topic_}})),
+      lag_(world, metrics, "flotilla_inbox_lag_seconds",
+           "Age of the event that is handled next, of those that were received",
+           {{"consumer", group_}, {"topic", topic_}, {"partition", std::to_string(partition)}}),
+      oldest_parked_(world, metrics, "flotilla_inbox_oldest_parked_seconds",
+                     "How long the event that was set aside first is set aside",
+                     {{"consumer", group_}, {"topic", topic_}, {"partition", std::to_string(partition)}}),
       backoff_(world, options.retry_min, options.retry_max), gaps_(options.gap_wait_max) {}
 
 task<void> Consumer::Impl::run(Context& context) {
@@ -125,9 +136,32 @@ task<Result<void>> Consumer::Impl::consume_batch(Context& context) {
     co_await must(acknowledge(context));
     co_await must(attend_gaps(context));
     auto deliveries = co_await must(receive(context));
-    for (auto& delivery : deliveries)
-        co_await must(take(context, std::move(delivery)));
+    co_await must(take_all(context, std::move(deliveries)));
+    show_lag(std::nullopt);
     co_return co_await acknowledge(context);
+}
+
+/// Events of a partition come in order: the one in hand is the oldest, unless earlier ones are held back.
+void Consumer::Impl::show_lag(std::optional<Timestamp> in_hand) {
+    for (const auto& [producer, gap] : gaps_.by_producer()) {
+        const auto& held = gap.held.begin()->second.message;
+        if (held && (!in_hand || held->time < *in_hand)) in_hand = held->time;
+    }
+    lag_.set(in_hand);
+}
+
+Result<void> Consumer::Impl::health() const {
+    const auto waits = lag_.age();
+    const auto parked = oldest_parked_.age();
+    std::string what;
+    if (waits > options_.lag_max) {
+        what = "an event of " + topic_ + " waits to be handled, " + in_seconds(waits) + " old";
+        if (!statistics_.last_error.empty()) what += ": " + statistics_.last_error;
+    }
+    if (parked > options_.lag_max)
+        what += (what.empty() ? "" : "; ") + ("an event of " + topic_ + " is parked for " + in_seconds(parked));
+    if (what.empty()) return {};
+    return Error(Kind::unavailable, std::move(what));
 }
 
 /// While events are missing it comes back in time to ask for them or to give up.
@@ -139,16 +173,60 @@ task<Result<std::vector<Delivery>>> Consumer::Impl::receive(Context& context) {
     co_return deliveries;
 }
 
-task<Result<void>> Consumer::Impl::take(Context& context, Delivery delivery) {
-    const auto mark = marks_.find(delivery.message.producer);
-    if (delivery.message.sequence != 0 && mark != marks_.end() && delivery.message.sequence <= mark->second) {
-        count(delivery.message, Verdict::duplicate);
-        done_.push_back(std::move(delivery.token));
+/// Events that come in turn are handled each in its own transaction, all handed in at once: they share commits. One
+/// that fails makes the later ones of its producer find a gap, which changes nothing; these are then taken one by one.
+task<Result<void>> Consumer::Impl::take_all(Context& context, std::vector<Delivery> deliveries) {
+    const bool together = deliveries.size() > 1 && all_in_turn(deliveries);
+    std::vector<std::shared_ptr<const Message>> messages;
+    for (auto& delivery : deliveries)
+        messages.push_back(std::make_shared<const Message>(std::move(delivery.message)));
+    std::vector<Result<Outcome>> outcomes;
+    if (together) {
+        show_lag(messages.front()->time);
+        std::vector<task<Result<Outcome>>> tries;
+        for (const auto& message : messages)
+            tries.push_back(try_once(context, {.consumer = group_, .message = message}));
+        outcomes = co_await all_settled(context, std::move(tries));
+    }
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+        const bool settled = together && outcomes[i] && outcomes[i]->verdict != Verdict::gap;
+        if (settled) {
+            note_outcome(context, *messages[i], *outcomes[i]);
+            done_.push_back(std::move(deliveries[i].token));
+            continue;
+        }
+        show_lag(messages[i]->time);
+        co_await must(take(context, std::move(messages[i]), std::move(deliveries[i].token)));
+    }
+    co_return Result<void>();
+}
+
+/// Of producers that are known, numbered, and nothing is missing: no event needs another's outcome but by the mark.
+bool Consumer::Impl::all_in_turn(std::span<const Delivery> deliveries) const {
+    return gaps_.empty() && over_gap_at_.empty() && std::ranges::all_of(deliveries, [this](const Delivery& delivery) {
+               return delivery.message.sequence != 0 && marks_.contains(delivery.message.producer);
+           });
+}
+
+task<Result<Outcome>> Consumer::Impl::try_once(Context& context, Work work) {
+    Context handling(context);
+    if (auto trace = TraceContext::parse(work.message->traceparent); trace.valid())
+        handling.trace = trace.child(world_);
+    co_return co_await database_.transact(handling,
+                                          [work, handler = handler_](Transaction& transaction) -> Result<Outcome> {
+                                              return inbox::handle(transaction, work, *handler);
+                                          });
+}
+
+task<Result<void>> Consumer::Impl::take(Context& context, std::shared_ptr<const Message> message, std::string token) {
+    const auto mark = marks_.find(message->producer);
+    if (message->sequence != 0 && mark != marks_.end() && message->sequence <= mark->second) {
+        count(*message, Verdict::duplicate);
+        done_.push_back(std::move(token));
         co_return Result<void>();
     }
-    auto producer = delivery.message.producer;
-    co_await must(
-        advance(context, std::make_shared<const Message>(std::move(delivery.message)), std::move(delivery.token)));
+    auto producer = message->producer;
+    co_await must(advance(context, std::move(message), std::move(token)));
     co_return co_await drain(context, std::move(producer));
 }
 
@@ -156,20 +234,7 @@ task<Result<void>> Consumer::Impl::take(Context& context, Delivery delivery) {
 task<Result<void>> Consumer::Impl::advance(Context& context, std::shared_ptr<const Message> message,
                                            std::string token) {
     const auto outcome = co_await must(settle(context, message));
-    if (outcome.verdict == Verdict::handled && message->follows && *message->follows + 1 < message->sequence) {
-        log_.error(context, "events are missing and their producer no longer keeps them; going on without them",
-                   {{"topic", topic_},
-                    {"producer", message->producer},
-                    {"from", marks_[message->producer] + 1},
-                    {"to", message->sequence - 1}});
-    }
-    if (message->sequence != 0 && outcome.mark > 0) {
-        marks_[message->producer] = outcome.mark;
-        std::erase_if(over_gap_at_,
-                      [&](const auto& each) { return each.first == message->producer && each.second <= outcome.mark; });
-    }
-    if (outcome.verdict != Verdict::gap) {
-        count(*message, outcome.verdict);
+    if (note_outcome(context, *message, outcome)) {
         done_.push_back(std::move(token));
         co_return Result<void>();
     }
@@ -180,6 +245,25 @@ task<Result<void>> Consumer::Impl::advance(Context& context, std::shared_ptr<con
         done_.push_back(std::move(token));
     }
     co_return Result<void>();
+}
+
+/// Whether the message is settled: false when earlier ones are missing.
+bool Consumer::Impl::note_outcome(const Context& context, const Message& message, const Outcome& outcome) {
+    if (outcome.verdict == Verdict::handled && message.follows && *message.follows + 1 < message.sequence) {
+        log_.error(context, "events are missing and their producer no longer keeps them; going on without them",
+                   {{"topic", topic_},
+                    {"producer", message.producer},
+                    {"from", marks_[message.producer] + 1},
+                    {"to", message.sequence - 1}});
+    }
+    if (message.sequence != 0 && outcome.mark > 0) {
+        marks_[message.producer] = outcome.mark;
+        std::erase_if(over_gap_at_,
+                      [&](const auto& each) { return each.first == message.producer && each.second <= outcome.mark; });
+    }
+    if (outcome.verdict == Verdict::gap) return false;
+    count(message, outcome.verdict);
+    return true;
 }
 
 /// Handles what was held and is next now.
@@ -204,15 +288,12 @@ task<Result<Outcome>> Consumer::Impl::settle(Context& context, std::shared_ptr<c
                     .over_gap = over != over_gap_at_.end() && over->second == message->sequence,
                     .may_start = !gaps_.has(message->producer)};
     for (int failures = 0;;) {
-        Context handling(context);
-        if (auto trace = TraceContext::parse(message->traceparent); trace.valid()) handling.trace = trace.child(world_);
-        auto outcome = co_await database_.transact(
-            handling, [work, handler = handler_](Transaction& transaction) -> Result<Outcome> {
-                return inbox::handle(transaction, work, *handler);
-            });
+        auto outcome = co_await try_once(context, work);
         if (outcome) co_return outcome;
         co_await must(context.check());
         const Error& error = outcome.error();
+        Context handling(context);
+        if (auto trace = TraceContext::parse(message->traceparent); trace.valid()) handling.trace = trace.child(world_);
         if (is_outage(error)) {
             note_failure(handling, error);
         } else if (note_attempt(handling, error); ++failures >= options_.attempts_max) {
@@ -247,16 +328,13 @@ task<Result<Outcome>> Consumer::Impl::park(Context& context, Work work, std::str
 /// What was set aside before this start is tried once more, each key's oldest first: the program may have been mended.
 /// Before anything is received, so that later events of a key find it done.
 task<Result<void>> Consumer::Impl::replay_parked(Context& context) {
-    auto parked = co_await must(database_.select<inbox::Parked>(
-        context,
-        "SELECT id, key, message FROM flotilla_parked WHERE consumer = $1 AND topic = $2 AND partition = $3"
-        " ORDER BY producer, sequence LIMIT $4",
-        group_, topic_, partition_, kReplayMax));
+    auto parked = co_await must(inbox::load_parked(context, database_, group_, topic_, partition_, kReplayMax));
     std::set<std::string> failed;
     for (auto& each : parked) {
         if (failed.contains(each.key)) continue;
         co_await must(replay(context, std::move(each), failed));
     }
+    oldest_parked_.set(co_await must(inbox::parked_since(context, database_, group_, topic_, partition_)));
     parked_tried_ = true;
     co_return Result<void>();
 }
@@ -354,6 +432,7 @@ void Consumer::Impl::count(const Message& message, Verdict verdict) {
     case Verdict::parked:
         ++statistics_.parked;
         parked_counter_.add();
+        if (!oldest_parked_.waits()) oldest_parked_.set(world_.now());
         break;
     }
 }
@@ -381,5 +460,6 @@ Consumer::~Consumer() = default;
 task<void> Consumer::run(Context& context) { co_await impl_->run(context); }
 
 const Consumer::Statistics& Consumer::statistics() const { return impl_->statistics_; }
+Result<void> Consumer::health() const { return impl_->health(); }
 
 } // namespace flotilla

@@ -31,6 +31,7 @@ public:
         /// How long missing events are waited for whose producer does not answer. One that does says what it no longer
         /// keeps, and the others go on at once.
         Duration gap_wait_max = std::chrono::hours(24);
+        Duration lag_max = std::chrono::seconds(60); ///< health() tells of events that wait longer, in hand or parked
     };
     Consumer(World& world, Database& database, Bus& bus, std::string topic, std::uint32_t partition, std::string group,
              std::string instance, EventHandler handler, Logger log, Metrics& metrics, Options options);
@@ -43,6 +44,8 @@ public:
         std::string last_error;
     };
     const Statistics& statistics() const;
+    /// ok, or that an event waits to be handled, or is parked, for longer than lag_max. For /readyz.
+    Result<void> health() const;
 
 private:
     struct Impl;

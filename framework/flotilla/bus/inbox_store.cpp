@@ -111,6 +111,34 @@ Result<Outcome> park(Transaction& transaction, const Work& work, const std::stri
     return outcome;
 }
 
+task<Result<std::vector<Parked>>> load_parked(Context& context, Database& database, std::string consumer,
+                                              std::string topic, std::uint32_t partition, std::int64_t limit) {
+    return database.select<Parked>(
+        context,
+        "SELECT id, key, message FROM flotilla_parked WHERE consumer = $1 AND topic = $2 AND partition = $3"
+        " ORDER BY producer, sequence LIMIT $4",
+        std::move(consumer), std::move(topic), partition, limit);
+}
+
+task<Result<std::optional<Timestamp>>> parked_since(Context& context, Database& database, std::string consumer,
+                                                    std::string topic, std::uint32_t partition) {
+    return database.find<Timestamp>(
+        context,
+        "SELECT parked_at FROM flotilla_parked WHERE consumer = $1 AND topic = $2 AND partition = $3"
+        " ORDER BY parked_at LIMIT 1",
+        std::move(consumer), std::move(topic), partition);
+}
+
+Result<std::int64_t> count_parked(Transaction& transaction, const Work& work, std::int64_t most) {
+    const Message& message = *work.message;
+    auto count = transaction.find<std::int64_t>(
+        "SELECT count(*) FROM (SELECT 1 FROM flotilla_parked WHERE consumer = $1 AND producer = $2 AND topic = $3"
+        " AND partition = $4 LIMIT $5) AS some",
+        work.consumer, message.producer, message.topic, message.partition, most);
+    if (!count) return std::move(count.error());
+    return count->value_or(0);
+}
+
 Result<void> replay(Transaction& transaction, const std::string& id, const Message& message,
                     const EventHandler& handler) {
     auto removed = transaction.execute("DELETE FROM flotilla_parked WHERE id = $1", id);

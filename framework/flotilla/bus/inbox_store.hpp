@@ -24,6 +24,11 @@ struct Outcome {
     std::uint64_t mark = 0;
 };
 
+/// Not the message's fault: to be tried again for ever.
+inline bool is_outage(const Error& error) {
+    return error.kind() == Kind::unavailable || error.kind() == Kind::deadline_exceeded;
+}
+
 /// A message to be handled, with what a transaction body must own.
 struct Work {
     std::string consumer;
@@ -39,11 +44,21 @@ Result<Outcome> handle(Transaction& transaction, const Work& work, const EventHa
 /// Sets the message aside and moves the mark.
 Result<Outcome> park(Transaction& transaction, const Work& work, const std::string& reason, int attempts);
 
+/// How many messages of the message's producer are set aside; counts no further than `most`.
+Result<std::int64_t> count_parked(Transaction& transaction, const Work& work, std::int64_t most);
+
 /// A message that was set aside.
 struct Parked {
     std::string id, key;
     std::string message; ///< JSON
 };
+
+/// What a consumer has set aside of a partition, each producer's in order, at most `limit`.
+task<Result<std::vector<Parked>>> load_parked(Context& context, Database& database, std::string consumer,
+                                              std::string topic, std::uint32_t partition, std::int64_t limit);
+/// Since when the first of them is set aside; nullopt: there is none.
+task<Result<std::optional<Timestamp>>> parked_since(Context& context, Database& database, std::string consumer,
+                                                    std::string topic, std::uint32_t partition);
 
 /// Calls the handler with what was set aside and, when it succeeds, takes it out, in one transaction.
 Result<void> replay(Transaction& transaction, const std::string& id, const Message& message,

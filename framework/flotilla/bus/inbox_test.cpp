@@ -392,6 +392,65 @@ task<void> unnumbered(Context& context) {
 // Goal: entries that a stranger added without numbers are handled, and parked, like others.
 TEST(Consumer, MessagesWithoutSequenceAreHandledEachTime) { run_bounded(unnumbered); }
 
+double shown_age(const Metrics& metrics, const std::string& name) {
+    const auto text = metrics.prometheus_text();
+    const auto at = text.find("\n" + name + "{");
+    return at == std::string::npos ? -1 : std::stod(text.substr(text.find("} ", at) + 2));
+}
+
+task<void> slow_handler(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    bool away = true;
+    auto options = EventFixture::fast();
+    options.lag_max = std::chrono::milliseconds(20);
+    auto waiting = make_message("order.created", 1);
+    waiting.time = context.world().now();
+    want(co_await shop.bus->publish(context, {&waiting, 1}));
+    Running consumer(context, shop.make_consumer(
+                                  [&away](const Message&) -> Result<void> {
+                                      if (away) return Error(Kind::unavailable, "the warehouse is away");
+                                      return {};
+                                  },
+                                  options));
+    while (consumer->health())
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    const auto why = consumer->health().error().message();
+    EXPECT_TRUE(why.starts_with("an event of order.created waits to be handled, ")) << why;
+    EXPECT_TRUE(why.ends_with(": the warehouse is away")) << why;
+    EXPECT_GT(shown_age(shop.metrics, "flotilla_inbox_lag_seconds"), 0.01);
+    away = false;
+    co_await shop.until_effects(1);
+    while (!consumer->health())
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    EXPECT_EQ(shown_age(shop.metrics, "flotilla_inbox_lag_seconds"), 0);
+    co_await consumer.stop();
+}
+// Goal: an event that waits to be handled is a metric, and past the limit a reason in /readyz.
+TEST(Consumer, EventThatWaitsForLongIsTold) { run_bounded(slow_handler); }
+
+task<void> parked_for_long(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    auto options = EventFixture::fast();
+    options.lag_max = std::chrono::milliseconds(20);
+    const auto refuse = [](const Message&) -> Result<void> { return Error(Kind::invalid, "unreadable"); };
+    auto young = make_message("order.created", 1);
+    young.time = context.world().now() + std::chrono::hours(1); // it is not for its age that it is told
+    want(co_await shop.bus->publish(context, {&young, 1}));
+    for (int start = 0; start < 2; ++start) { // a restart finds it again
+        Running consumer(context, shop.make_consumer(refuse, options));
+        while (consumer->health())
+            want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+        const auto why = consumer->health().error().message();
+        EXPECT_TRUE(why.contains("an event of order.created is parked for ")) << why;
+        EXPECT_GT(shown_age(shop.metrics, "flotilla_inbox_oldest_parked_seconds"), 0.01);
+        co_await consumer.stop();
+    }
+}
+// Goal: what was set aside stays in sight until somebody mends it, across restarts.
+TEST(Consumer, ParkedEventIsTold) { run_bounded(parked_for_long); }
+
 task<void> traced(Context& context) {
     EventFixture shop(context);
     co_await shop.open();

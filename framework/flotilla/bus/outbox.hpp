@@ -34,6 +34,7 @@ public:
         Duration keep = std::chrono::hours(7 * 24);
         Duration retry_min = std::chrono::milliseconds(100);
         Duration retry_max = std::chrono::seconds(5);
+        Duration lag_max = std::chrono::seconds(60); ///< health() tells of a longer one
     };
     OutboxRelay(World& world, Database& database, Bus& bus, std::string producer, Logger log, Metrics& metrics,
                 Options options);
@@ -50,6 +51,8 @@ public:
         std::string last_error;   ///< empty while publishing works
     };
     const Statistics& statistics() const;
+    /// ok, or that events wait because publishing fails or for longer than lag_max. For /readyz.
+    Result<void> health() const;
 
 private:
     struct Impl;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <atomic>
 #include <limits>
 #include <map>
 
@@ -10,6 +9,7 @@
 #include <flotilla/bus/outbox.hpp>
 #include <flotilla/bus/outbox_store.hpp>
 #include <flotilla/bus/redrive.hpp>
+#include <flotilla/observe/age_gauge.hpp>
 
 namespace flotilla {
 namespace {
@@ -39,6 +39,7 @@ struct OutboxRelay::Impl {
     task<void> publish_rounds(Context& context);
     task<Result<bool>> step(Context& context);
     task<Result<void>> load(Context& context);
+    task<Result<void>> load_left(Context& context, PartitionKey key, outbox::Partition partition);
     task<Result<void>> compare_with_bus(Context& context);
     task<Result<void>> learn(Context& context, PartitionKey key);
     task<Result<void>> drive_again(Context& context);
@@ -51,7 +52,8 @@ struct OutboxRelay::Impl {
     void redrive(PartitionKey key, Range range);
     void accepted(const PartitionKey& key, std::uint64_t first, std::uint64_t last);
     task<Result<void>> measure(Context& context);
-    double lag_seconds() const;
+    Result<void> health() const;
+    void note_arrival();
     void note_failure(const Context& context, const Error& error);
     void note_success(const Context& context);
     void wake_after(Duration duration) { timer_.arm(world_.monotonic() + duration); }
@@ -64,8 +66,7 @@ struct OutboxRelay::Impl {
     const Options options_;
     Gauge& waiting_gauge_;
     Counter& published_counter_;
-    std::atomic<std::int64_t> oldest_waiting_us_ = 0; ///< 0: none waits
-    ObservedGauge lag_gauge_;
+    AgeGauge lag_;
     Statistics statistics_;
 
     Event wake_;
@@ -79,6 +80,8 @@ struct OutboxRelay::Impl {
     std::map<PartitionKey, outbox::Partition> partitions_;
     std::shared_ptr<const outbox::KnownPartitions> known_ = std::make_shared<outbox::KnownPartitions>();
     std::map<PartitionKey, Range> redrives_;
+    std::int64_t left_ = 0; // numbered before this start, not yet accepted
+    std::optional<Timestamp> left_since_;
     std::vector<Message> batch_;     // numbered, not yet accepted by the bus
     std::vector<Accepted> accepted_; // accepted by the bus, not yet marked
 };
@@ -89,15 +92,13 @@ OutboxRelay::Impl::Impl(World& world, Database& database, Bus& bus, std::string 
       options_(options), waiting_gauge_(metrics.gauge("flotilla_outbox_waiting", "Events not yet accepted by the bus")),
       published_counter_(
           metrics.counter("flotilla_outbox_published_total", "Events accepted by the bus, repeated ones included")),
-      // Read at scrape time: a bus that does not answer at all must not hold it still.
-      lag_gauge_(metrics.observe("flotilla_outbox_lag_seconds", "Age of the oldest event not yet accepted by the bus",
-                                 {}, [this] { return lag_seconds(); })),
+      lag_(world, metrics, "flotilla_outbox_lag_seconds", "Age of the oldest event not yet accepted by the bus"),
       timer_(
           world, [](void* wake) { static_cast<Event*>(wake)->notify(); }, &wake_),
       backoff_(world, options.retry_min, options.retry_max) {}
 
 task<void> OutboxRelay::Impl::run(Context& context) {
-    const auto signal = database_.on_signal("outbox", [this] { wake_.notify(); });
+    const auto signal = database_.on_signal("outbox", [this] { note_arrival(); });
     Scope scope(context);
     scope.spawn(listen(scope.context()));
     std::exception_ptr failure;
@@ -136,14 +137,18 @@ task<void> OutboxRelay::Impl::publish_rounds(Context& context) {
 
 /// One round. True when there may be more to do at once.
 task<Result<bool>> OutboxRelay::Impl::step(Context& context) {
-    if (!loaded_) co_await must(load(context));
+    if (!loaded_) {
+        co_await must(load(context));
+        co_await must(measure(context)); // before the bus is asked anything: it may hang
+    }
     if (compare_ || world_.monotonic() >= compare_at_) co_await must(compare_with_bus(context));
     co_await must(drive_again(context));
+    left_ = 0;
     if (batch_.empty()) co_await must(number_next(context));
     const bool more = !batch_.empty() || !redrives_.empty();
     co_await must(publish_batch(context));
     if (world_.monotonic() >= prune_at_) co_await must(prune(context));
-    co_return more;
+    co_return more || world_.monotonic() >= prune_at_;
 }
 
 /// What was numbered before a crash is published again under the same numbers.
@@ -152,10 +157,19 @@ task<Result<void>> OutboxRelay::Impl::load(Context& context) {
     for (auto& partition : partitions) {
         const PartitionKey key(partition.topic, partition.partition);
         if (partition.published_sequence + 1 < partition.next_sequence)
-            redrive(key, {partition.published_sequence + 1});
+            co_await must(load_left(context, key, partition));
         partitions_[key] = std::move(partition);
     }
     loaded_ = true;
+    co_return Result<void>();
+}
+
+task<Result<void>> OutboxRelay::Impl::load_left(Context& context, PartitionKey key, outbox::Partition partition) {
+    const auto first = partition.published_sequence + 1;
+    const auto rows = co_await must(outbox::load_rows(context, database_, key, first, partition.next_sequence - 1, 1));
+    if (!rows.empty()) left_since_ = std::min(left_since_.value_or(rows[0].occurred_at), rows[0].occurred_at);
+    left_ += static_cast<std::int64_t>(partition.next_sequence - first);
+    redrive(std::move(key), {first});
     co_return Result<void>();
 }
 
@@ -256,7 +270,7 @@ task<Result<void>> OutboxRelay::Impl::number_next(Context& context) {
 
 task<Result<void>> OutboxRelay::Impl::publish_batch(Context& context) {
     if (batch_.empty()) co_return Result<void>();
-    if (oldest_waiting_us_ == 0) oldest_waiting_us_ = batch_.front().time.microseconds();
+    if (!lag_.waits()) lag_.set(batch_.front().time);
     co_await must(bus_.publish(context, batch_));
     published_counter_.add(batch_.size());
     for (const auto& message : batch_)
@@ -286,8 +300,8 @@ task<Result<void>> OutboxRelay::Impl::prune(Context& context) {
         co_await must(database_.transact(context, [before](Transaction& transaction) -> Result<std::int64_t> {
             return outbox::prune(transaction, before);
         }));
-    // More may be due: a bounded number leaves at a time.
-    prune_at_ = world_.monotonic() + (removed > 0 ? 1s : kPruneEvery);
+    // A bounded number leaves at a time, and the next with the next round: more than can come.
+    prune_at_ = world_.monotonic() + (removed == outbox::kPruneRows ? Duration::zero() : Duration(kPruneEvery));
     co_return Result<void>();
 }
 
@@ -341,18 +355,31 @@ task<Result<void>> OutboxRelay::Impl::hear_requests(Context& context) {
 
 task<Result<void>> OutboxRelay::Impl::measure(Context& context) {
     const auto backlog = co_await must(outbox::load_backlog(context, database_));
-    statistics_.waiting = backlog.waiting + static_cast<std::int64_t>(batch_.size());
+    statistics_.waiting = backlog.waiting + left_ + static_cast<std::int64_t>(batch_.size());
     waiting_gauge_.set(statistics_.waiting);
-    const auto oldest = batch_.empty() ? backlog.oldest : batch_.front().time;
-    const bool none = statistics_.waiting == 0;
-    oldest_waiting_us_ = none ? 0 : oldest.microseconds();
+    std::optional<Timestamp> oldest;
+    if (backlog.waiting > 0) oldest = backlog.oldest;
+    if (!batch_.empty()) oldest = batch_.front().time;
+    if (left_ > 0 && left_since_) oldest = left_since_;
+    lag_.set(oldest);
     co_return Result<void>();
 }
 
-double OutboxRelay::Impl::lag_seconds() const {
-    const auto oldest = oldest_waiting_us_.load();
-    if (oldest == 0) return 0;
-    return std::max(0.0, std::chrono::duration<double>(world_.now() - Timestamp(oldest)).count());
+/// Events were committed. A round may hang in the bus: until the next count they must be in sight.
+void OutboxRelay::Impl::note_arrival() {
+    if (!lag_.waits()) lag_.set(world_.now());
+    waiting_gauge_.set(++statistics_.waiting);
+    wake_.notify();
+}
+
+Result<void> OutboxRelay::Impl::health() const {
+    const auto age = lag_.age();
+    const bool late = age > options_.lag_max;
+    if (!late && statistics_.last_error.empty()) return {};
+    auto what = std::to_string(statistics_.waiting) + " events wait";
+    if (late) what += ", the oldest for " + in_seconds(age);
+    if (!statistics_.last_error.empty()) what += ": " + statistics_.last_error;
+    return Error(Kind::unavailable, std::move(what));
 }
 
 void OutboxRelay::Impl::note_failure(const Context& context, const Error& error) {
@@ -380,5 +407,6 @@ void OutboxRelay::redrive(std::string topic, std::uint32_t partition, std::uint6
 }
 
 const OutboxRelay::Statistics& OutboxRelay::statistics() const { return impl_->statistics_; }
+Result<void> OutboxRelay::health() const { return impl_->health(); }
 
 } // namespace flotilla

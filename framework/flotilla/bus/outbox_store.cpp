@@ -5,8 +5,6 @@
 namespace flotilla::outbox {
 namespace {
 
-constexpr std::int64_t kPruneRows = 1000;
-
 struct BacklogRow {
     std::int64_t last_position = 0;
     std::optional<std::int64_t> first_waiting;

@@ -71,7 +71,8 @@ task<Result<std::vector<Row>>> load_rows(Context& context, Database& database, P
 
 task<Result<Backlog>> load_backlog(Context& context, Database& database);
 
-/// Removes published rows that happened before `before`, the oldest first, a bounded number. Returns how many.
+/// Removes published rows that happened before `before`, the oldest first, at most kPruneRows. Returns how many.
+inline constexpr std::int64_t kPruneRows = 1000;
 Result<std::int64_t> prune(Transaction& transaction, Timestamp before);
 
 Message to_message(Row row, const std::string& producer);

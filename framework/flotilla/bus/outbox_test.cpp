@@ -227,6 +227,80 @@ task<void> pruned(Context& context) {
 // Goal: rows leave when they are old and published, never before; numbers go on.
 TEST(OutboxStore, PruneRemovesOldPublishedRowsOnly) { run_bounded(pruned); }
 
+task<void> left_behind(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    shop.bus->hangs = true;
+    co_await shop.place({"a", "b"});
+    {
+        Running relay(context, shop.make_relay());
+        while (!shop.bus->hanging) // they are numbered
+            want(co_await shop.bus->called.wait(context));
+        co_await relay.stop();
+    }
+    shop.bus->hangs = false;
+    shop.bus->down = true;
+    co_await shop.place({"c"});
+    Running relay(context, shop.make_relay({.retry_min = std::chrono::milliseconds(1),
+                                            .retry_max = std::chrono::milliseconds(20),
+                                            .lag_max = std::chrono::milliseconds(1)}));
+    while (relay->statistics().waiting < 3)
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    EXPECT_GT(shown_lag(shop), 0);
+    shop.bus->down = false;
+    co_await shop.until_accepted(3);
+    while (shown_lag(shop) > 0)
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    EXPECT_EQ(relay->statistics().waiting, 0);
+    co_await relay.stop();
+}
+// Goal: events that were numbered before a restart count as waiting until the bus has them.
+TEST(OutboxRelay, EventsLeftFromBeforeCountAsWaiting) { run_bounded(left_behind); }
+
+task<void> hangs_for_long(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    Running relay(context, shop.make_relay({.lag_max = std::chrono::milliseconds(20)}));
+    EXPECT_TRUE(relay->health().has_value());
+    shop.bus->hangs = true;
+    co_await shop.place({"a"});
+    while (relay->health())
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    EXPECT_TRUE(relay->health().error().message().starts_with("1 events wait, the oldest for "))
+        << relay->health().error().message();
+    shop.bus->release();
+    while (!relay->health())
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    co_await relay.stop();
+}
+// Goal: a bus that neither takes events nor refuses them is a reason in /readyz, once they have waited too long.
+TEST(OutboxRelay, BusHangsIsToldByHealth) { run_bounded(hangs_for_long); }
+
+task<void> much_to_prune(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    want(co_await shop.publisher->transact(context, [](Transaction& transaction) {
+        return transaction.execute(
+            "INSERT INTO flotilla_outbox WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
+            "15000) SELECT i, 'e-' || i, 'old', 0, 'k', i, 1, 't', '{}', 1 FROM n");
+    }));
+    const auto begun = context.world().monotonic();
+    Running relay(context, shop.make_relay());
+    std::int64_t left = 15000;
+    while (left > 0) {
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+        left =
+            want(co_await shop.publisher->select<std::int64_t>(context, "SELECT position FROM flotilla_outbox LIMIT 1"))
+                    .empty()
+                ? 0
+                : 1;
+    }
+    EXPECT_LT(context.world().monotonic() - begun, std::chrono::seconds(10));
+    co_await relay.stop();
+}
+// Goal: old rows leave faster than new ones can come, or the table would grow for ever.
+TEST(OutboxRelay, PruneKeepsUp) { run_bounded(much_to_prune); }
+
 task<void> too_large(Context& context) {
     EventFixture shop(context);
     co_await shop.open();

@@ -13,6 +13,10 @@ struct TopicOptions {
     /// Events with the same key stay in order. Without one all of a partition's events share the empty key.
     std::string Event::* key = nullptr;
     std::uint32_t partitions = 1;
+    /// Consumers also hear bare payloads that programs without streams PUBLISH on the pub/sub channel named like the
+    /// topic. Those come at most once, in no order with the stream's, and get their id from the consumer that hears
+    /// them; see docs/guides/events-from-other-languages.md.
+    bool pubsub = false;
 };
 
 /// A named stream of events of one type: `inline constexpr Topic<OrderPlaced> placed{"order.created", {.key =

@@ -175,5 +175,37 @@ TEST(TimeLimit, SlowHandlerDoesNotSpendTheSendersTime) {
                 });
 }
 
+// Goal: a client that stalls its upload until the request's time is over is told that it was late, whoever set that
+// time; it may not go on where the next request is expected.
+TEST(BodyTime, StallPastTheDeadlineIs408) {
+    for (const std::string fields : {"", "flotilla-timeout-ms: 20\r\n"}) {
+        const ServerOptions options{.request_timeout = fields.empty() ? Duration(20ms) : Duration(10s)};
+        with_server(options, count_body, [&](Context& context, Server&, Address address) -> task<void> {
+            auto wire = co_await Wire::connect(context, address);
+            co_await wire->say(post("/", fields + "Content-Length: 5\r\n", "hel"));
+            const auto text = co_await wire->rest();
+            EXPECT_TRUE(text.starts_with("HTTP/1.1 408 ")) << text;
+            EXPECT_NE(text.find("Connection: close\r\n"), std::string::npos) << text;
+            EXPECT_NE(text.find("request_timeout"), std::string::npos) << text;
+        });
+    }
+}
+
+// Goal: a handler that is late itself does not blame the client whose body it asks for only then.
+TEST(BodyTime, HandlerThatReadsTooLateIs504) {
+    Handler handler = [](Context& context, Exchange& exchange) -> task<void> {
+        std::ignore = co_await sleep_for(context, 1h);
+        auto body = co_await exchange.read_all(context);
+        EXPECT_FALSE(body);
+        if (!body) std::ignore = co_await respond_error(context, exchange, body.error());
+    };
+    with_server({.request_timeout = 20ms}, handler, [](Context& context, Server&, Address address) -> task<void> {
+        auto wire = co_await Wire::connect(context, address);
+        co_await wire->say(post("/", "Content-Length: 5\r\n", "hel"));
+        const auto text = co_await wire->rest();
+        EXPECT_TRUE(text.starts_with("HTTP/1.1 504 ")) << text;
+    });
+}
+
 } // namespace
 } // namespace flotilla::http

@@ -41,12 +41,13 @@ struct Client::Impl {
     Pool& pool_of(const Address& address) {
         return pools.try_emplace(address, options.connections_per_address_max).first->second;
     }
-    std::unique_ptr<ClientConnection> take_idle(Pool& pool, Reuse reuse);
+    static std::unique_ptr<ClientConnection> take_idle(Pool& pool);
     void give_back(Pool& pool, std::unique_ptr<ClientConnection> connection);
     static void reap(void* self);
 
     struct PooledExchange;
-    task<Result<std::unique_ptr<PooledExchange>>> open(Context& context, Address address, Reuse reuse);
+    /// fresh: pooled connections have proved stale.
+    task<Result<std::unique_ptr<PooledExchange>>> open(Context& context, Address address, bool fresh);
     task<Result<Response>> attempt(Context& context, PooledExchange& exchange, const Request& request);
     task<Result<Response>> attempt_streamed(Context& context, PooledExchange& exchange, const RequestHead& head,
                                             BodySource& body);
@@ -92,13 +93,13 @@ struct Client::Impl::PooledExchange final : ClientExchange {
     void reset() override { connection->reset(); }
 };
 
-std::unique_ptr<ClientConnection> Client::Impl::take_idle(Pool& pool, Reuse reuse) {
-    if (reuse == Reuse::none) pool.idle.clear();
+std::unique_ptr<ClientConnection> Client::Impl::take_idle(Pool& pool) {
     while (!pool.idle.empty()) {
         auto connection = std::move(pool.idle.back());
         pool.idle.pop_back();
-        const bool quiet = reuse == Reuse::quiet ? connection->is_quiet() : connection->is_quiet_now();
-        if (quiet) return connection; // else the server has closed it, or talks out of turn
+        // Else the server has closed it, or talks out of turn. This is what the loop saw last and costs nothing; the
+        // write looks again when it is due (Stream::guard_next_write).
+        if (connection->is_quiet()) return connection;
     }
     return nullptr;
 }
@@ -126,7 +127,7 @@ void Client::Impl::reap(void* self) {
 }
 
 task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(Context& context, Address address,
-                                                                               Reuse reuse) {
+                                                                               bool fresh) {
     co_await must(context.check());
     const auto entry = pools.try_emplace(std::move(address), options.connections_per_address_max).first;
     Pool& pool = entry->second;
@@ -137,16 +138,19 @@ task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(C
     } use(pool);
     auto exchange =
         std::make_unique<PooledExchange>(*this, pool, entry->first, co_await must(pool.permits.acquire(context)));
-    exchange->connection = take_idle(pool, reuse);
+    if (fresh) pool.idle.clear();
+    exchange->connection = take_idle(pool);
     const bool reused = exchange->connection != nullptr;
     if (!reused) {
         Context connecting(context, options.connect_timeout);
         auto stream = co_await world.connect(connecting, entry->first);
         if (!stream) {
-            const bool slow = connecting.cancelled() && !context.cancelled();
-            if (slow)
-                co_return Error(Kind::unavailable, "connecting to " + entry->first.to_string() + " took too long");
-            co_return std::move(stream.error());
+            if (context.cancelled()) co_return context.reason();
+            if (connecting.cancelled()) {
+                co_return Error(Kind::unavailable, "connect_timeout",
+                                "connecting to " + entry->first.to_string() + " took too long");
+            }
+            co_return Error(Kind::unavailable, "connect_failed", stream.error().message());
         }
         exchange->connection = std::make_unique<ClientConnection>(std::move(*stream), options);
     }
@@ -197,7 +201,9 @@ task<void> send_body(Context& context, BodySource& from, ClientConnection& to, s
     while (true) {
         auto piece = co_await from.read(context);
         if (!piece) {
-            if (context.cancelled()) co_return; // the answer has come, or nobody waits for one
+            // The answer has come, or nobody waits for one; but a source that let the deadline pass says so.
+            const bool late = context.cancelled() && context.reason().kind() == Kind::deadline_exceeded;
+            if (context.cancelled() && (!late || piece.error().code() == context.reason().code())) co_return;
             failed = std::move(piece.error());
             to.reset();
             context.cancel(*failed);
@@ -234,23 +240,21 @@ task<Result<Response>> Client::Impl::attempt_streamed(Context& context, PooledEx
 Client::Client(World& world, ClientOptions options) : impl_(std::make_unique<Impl>(world, options)) {}
 Client::~Client() = default;
 
-task<Result<std::unique_ptr<ClientExchange>>> Client::open(Context& context, Address address, Reuse reuse) {
-    co_return co_await must(impl_->open(context, std::move(address), reuse));
+task<Result<std::unique_ptr<ClientExchange>>> Client::open(Context& context, Address address) {
+    co_return co_await must(impl_->open(context, std::move(address), false));
 }
 
 task<Result<Response>> Client::fetch(Context& context, Address address, Request request) {
     add_context_headers(context, request.head);
-    Error first(Kind::unavailable, "no connection");
     {
-        const auto reuse = is_idempotent(request.head.method) ? Reuse::quiet : Reuse::quiet_now;
-        auto exchange = co_await must(impl_->open(context, address, reuse));
+        auto exchange = co_await must(impl_->open(context, address, false));
         auto response = co_await impl_->attempt(context, *exchange, request);
         if (response || context.cancelled()) co_return response;
         const auto& connection = *exchange->connection;
         const bool safe = is_idempotent(request.head.method) || connection.request_cut();
         if (!connection.may_be_stale() || !safe) co_return response;
     }
-    auto exchange = co_await must(impl_->open(context, std::move(address), Reuse::none));
+    auto exchange = co_await must(impl_->open(context, std::move(address), true));
     co_return co_await impl_->attempt(context, *exchange, request);
 }
 
@@ -258,7 +262,7 @@ task<Result<Response>> Client::fetch(Context& context, Address address, RequestH
     add_context_headers(context, head);
     head.headers.set("content-type", body.content_type());
     for (bool fresh = false;; fresh = true) {
-        auto exchange = co_await must(impl_->open(context, address, fresh ? Reuse::none : Reuse::quiet_now));
+        auto exchange = co_await must(impl_->open(context, address, fresh));
         auto response = co_await impl_->attempt_streamed(context, *exchange, head, body);
         if (response || context.cancelled() || fresh || !exchange->may_be_stale()) co_return response;
         const bool again = !body.taken() || (is_idempotent(head.method) && body.rewind());

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <memory>
+#include <string_view>
 
 #include <flotilla/http/body_source.hpp>
 #include <flotilla/http/exchange.hpp>
@@ -13,9 +15,14 @@ struct ClientOptions {
     Duration idle_timeout = std::chrono::seconds(30); ///< below the servers' 75 s, so that we close first
     Duration connect_timeout = std::chrono::seconds(1);
     std::size_t header_bytes_max = 32 * 1024;
-    std::size_t header_count_max = 100;
+    std::size_t header_count_max = 1000;               ///< of a response: its bytes bound it as well
     std::size_t response_bytes_max = 16 * 1024 * 1024; ///< for fetch(), which holds bodies in memory
 };
+
+/// The codes of the errors in which a server, or the way to it, is at fault: few, so that metrics may carry them.
+inline constexpr std::array<std::string_view, 9> kServerFailures{
+    "connect_failed", "connect_timeout", "connection_stale",        "unsolicited_response", "request_not_taken",
+    "no_response",    "response_cut",    "response_head_too_large", "bad_response"};
 
 /// A pooled HTTP client on one loop. It adds the context's `traceparent`, `tracestate`, `baggage` and remaining
 /// deadline (`flotilla-timeout-ms`) to each request sent with fetch(); proxies that use open() do it themselves.
@@ -27,18 +34,14 @@ public:
     Client& operator=(const Client&) = delete;
     ~Client();
 
-    /// Which connections of the pool may be used.
-    enum class Reuse : unsigned char {
-        quiet,     ///< that were not closed when the loop last looked: for requests that can be sent again
-        quiet_now, ///< that are not closed now, which costs a system call: for those that cannot
-        none,      ///< a new one only, because pooled ones have proved stale
-    };
-
-    /// A connection to the address, from the pool or new. Errors: unavailable, the context's reason.
-    task<Result<std::unique_ptr<ClientExchange>>> open(Context& context, Address address, Reuse reuse = Reuse::quiet);
+    /// A connection to the address, from the pool or new. From the pool, nothing is sent of a request before which the
+    /// server has closed it or said something (ClientExchange::may_be_stale). Errors: unavailable (`connect_failed`,
+    /// `connect_timeout`), the context's reason.
+    task<Result<std::unique_ptr<ClientExchange>>> open(Context& context, Address address);
     /// Sends a whole request and reads the whole response; any status is a value. A request that met a stale pooled
-    /// connection is sent once more on a new one when it is safe. Errors: unavailable, bad_gateway, too_large, the
-    /// context's reason.
+    /// connection is sent once more on a new one when it is safe. Errors: as open(); unavailable `request_not_taken`;
+    /// bad_gateway `no_response`, `response_cut`, `bad_response`, `response_head_too_large`; too_large; the context's
+    /// reason.
     task<Result<Response>> fetch(Context& context, Address address, Request request);
 
     /// As above, with a body that is sent while it is made: at most one piece is in memory. An answer that comes early

@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kBufferBytes = 8 * 1024;
 constexpr std::size_t kBodyBufferBytes = 64 * 1024;
 constexpr int kInterimResponsesMax = 16;
+constexpr std::string_view kClosed = "the server closed it";
 
 task<Result<void>> ready(Result<void> result) { co_return result; }
 
@@ -21,9 +22,14 @@ Error misuse(std::string_view what) { return Error(Kind::internal, std::string(w
 ClientConnection::ClientConnection(std::unique_ptr<Stream> stream, const ClientOptions& options)
     : options_(options), stream_(std::move(stream)), buffer_(kBufferBytes) {}
 
+HeadLimits ClientConnection::head_limits() const {
+    return {options_.header_bytes_max, options_.header_bytes_max, options_.header_count_max};
+}
+
 void ClientConnection::start(bool reused) {
     reused_ = reused;
-    response_started_ = false;
+    if (reused) stream_->guard_next_write();
+    response_started_ = announced_ = unsent_ = false;
     request_ = response_side_ = Side::idle;
     buffer_.consume(std::exchange(held_, 0));
     sender_.buffer().clear();
@@ -34,7 +40,8 @@ void ClientConnection::start(bool reused) {
 
 bool ClientConnection::reusable() const {
     return request_ == Side::done && response_side_ == Side::done && parser_.framing().keep_alive() &&
-           stream_->is_open() && buffer_.view().size() == held_ && body_.framing() != BodyFraming::until_close;
+           stream_->is_open() && buffer_.view().size() == held_ && body_.framing() != BodyFraming::until_close &&
+           !announced_;
 }
 
 void ClientConnection::reset() {
@@ -72,8 +79,9 @@ Result<void> ClientConnection::begin_request(const RequestHead& head, const Addr
 task<Result<void>> ClientConnection::send(Context& context, const RequestHead& head, const Address& address,
                                           BodySize size) {
     if (auto begun = begin_request(head, address, size); !begun) return ready(std::move(begun));
-    // With a body of known size to follow, the head waits for its first piece: one write instead of two.
-    if (unwritten_ > 0) return ready({});
+    // With a body of known size to follow, the head waits for its first piece: one write instead of two. On a kept
+    // connection it leaves by itself: whether the server is still there shows before a piece is taken from anybody.
+    if (unwritten_ > 0 && !reused_) return ready({});
     return transmit(context, {}, {});
 }
 
@@ -118,7 +126,20 @@ task<Result<void>> ClientConnection::transmit(Context& context, std::string_view
     if (written) co_return {};
     // The response may have come before the server stopped reading: the stream stays open for receive().
     request_ = Side::broken;
-    co_return std::move(written.error());
+    // What arrived before the request left is no answer to it, and may be one to somebody else's.
+    unsent_ = written.error().code() == Stream::kNotQuiet;
+    if (unsent_) co_return unsent_error();
+    if (context.cancelled()) co_return std::move(written.error());
+    co_return Error(Kind::unavailable, "request_not_taken",
+                    "the request could not be sent: " + written.error().message());
+}
+
+Error ClientConnection::unsent_error() const {
+    if (stream_->peer_state() == Stream::PeerState::present) {
+        return Error(Kind::unavailable, "unsolicited_response",
+                     "the server sent bytes on an idle connection, before it was asked anything");
+    }
+    return Error(Kind::unavailable, "connection_stale", "the server had closed the kept connection");
 }
 
 /// Reads more bytes; 0 at the connection's orderly end.
@@ -127,39 +148,51 @@ task<Result<std::size_t>> ClientConnection::fill(Context& context, std::size_t w
     if (!bytes) {
         response_side_ = Side::broken;
         if (context.cancelled()) co_return std::move(bytes.error());
-        co_return Error(Kind::bad_gateway, "response_cut", "the response did not arrive: " + bytes.error().message());
+        co_return cut(bytes.error().message());
     }
     response_started_ = response_started_ || *bytes > 0;
     buffer_.commit(*bytes);
     co_return *bytes;
 }
 
-Error ClientConnection::cut() {
+Error ClientConnection::cut(std::string_view why) {
     response_side_ = Side::broken;
+    if (!response_started_) {
+        return Error(Kind::bad_gateway, "no_response",
+                     "the connection ended before a response began: " + std::string(why));
+    }
     return Error(Kind::bad_gateway, "response_cut",
-                 "the server closed the connection before its response was complete");
+                 "the connection ended in the middle of the response: " + std::string(why));
 }
 
-Error ClientConnection::bad_response(const ProtocolError& error) {
+/// at: the place, see HeadParser::failed_at().
+Error ClientConnection::bad_response(const ProtocolError& error, std::string_view at) {
     response_side_ = Side::broken;
-    return Error(Kind::bad_gateway, "bad_response", "the server's response is malformed: " + std::string(error.detail));
+    auto text = error.text();
+    if (!at.empty()) text.append(", at '").append(at).append("'");
+    if (error.status == 431)
+        return Error(Kind::bad_gateway, "response_head_too_large", "the response is refused: " + text);
+    return Error(Kind::bad_gateway, "bad_response", "the response is malformed: " + text);
 }
 
 task<Result<const ResponseHead*>> ClientConnection::receive(Context& context) {
+    if (unsent_) co_return unsent_error();
     if (response_side_ != Side::idle) co_return misuse("an exchange has one response");
     if (sender_.has_unsent()) co_await must(transmit(context, {}, {}));
-    const HeadLimits limits{options_.header_bytes_max, options_.header_bytes_max, options_.header_count_max};
     for (int interim = 0; interim <= kInterimResponsesMax; ++interim) {
-        parser_.start(response_, limits);
+        parser_.start(response_, head_limits());
         while (true) {
             std::size_t consumed = 0;
             const auto progress = parser_.feed(buffer_.view(), consumed);
             buffer_.consume(consumed);
             if (progress == Progress::done) break;
-            if (progress == Progress::failed) co_return bad_response(parser_.error());
-            if (co_await must(fill(context, 1)) == 0) co_return cut();
+            if (progress == Progress::failed) co_return bad_response(parser_.error(), parser_.failed_at());
+            if (co_await must(fill(context, 1)) == 0) co_return cut(kClosed);
         }
         if (response_.status == 101) co_return bad_response({502, {}, "it switches to a protocol nobody asked for"});
+        const auto& framing = parser_.framing();
+        const bool bodiless = framing.response_body(response_.status, false) == BodyFraming::none;
+        announced_ = announced_ || (bodiless && (framing.length() > 0 || framing.has_transfer_encoding()));
         if (response_.status < 200) continue;
         begin_body();
         co_return &response_;
@@ -170,8 +203,8 @@ task<Result<const ResponseHead*>> ClientConnection::receive(Context& context) {
 void ClientConnection::begin_body() {
     const auto& framing = parser_.framing();
     const auto body = framing.response_body(response_.status, to_head_);
-    body_.start(body, framing.length(), std::numeric_limits<std::uint64_t>::max(), trailers_,
-                {options_.header_bytes_max, options_.header_bytes_max, options_.header_count_max});
+    body_.start(body, framing.length(), std::numeric_limits<std::uint64_t>::max(), trailers_, head_limits(),
+                Origin::server);
     if (to_head_ && !framing.has_length()) {
         response_body_size_ = BodySize::unknown(); // a proxy's answer to HEAD says no more than this one
     } else if (to_head_ || body == BodyFraming::known) {
@@ -187,7 +220,7 @@ task<Result<std::string_view>> ClientConnection::read(Context& context) {
     buffer_.consume(std::exchange(held_, 0));
     while (true) {
         if (response_side_ == Side::broken)
-            co_return Error(Kind::bad_gateway, "response_cut", "the response is broken");
+            co_return Error(Kind::bad_gateway, "response_cut", "the exchange was given up");
         const auto step = body_.next(buffer_.content());
         if (step.state == BodyDecoder::State::piece) {
             held_ = step.consumed;
@@ -195,14 +228,14 @@ task<Result<std::string_view>> ClientConnection::read(Context& context) {
             co_return step.piece;
         }
         buffer_.consume(step.consumed);
-        if (step.state == BodyDecoder::State::failed) co_return bad_response(body_.error());
+        if (step.state == BodyDecoder::State::failed) co_return bad_response(body_.error(), body_.failed_at());
         if (step.state == BodyDecoder::State::done) {
             response_side_ = Side::done;
             co_return std::string_view();
         }
         const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(body_.expected(), kBodyBufferBytes));
         if (co_await must(fill(context, wanted)) > 0) continue;
-        if (!body_.end_of_input()) co_return cut();
+        if (!body_.end_of_input()) co_return cut(kClosed);
     }
 }
 

@@ -40,19 +40,20 @@ public:
     /// The exchange is over and the connection fit for another one.
     bool reusable() const;
     bool is_quiet() const { return stream_->is_quiet(); }
-    bool is_quiet_now() const { return stream_->is_quiet_now(); }
 
     Instant idle_since{};
 
 private:
     enum class Side : unsigned char { idle, open, done, broken };
 
+    HeadLimits head_limits() const;
     Result<void> begin_request(const RequestHead& head, const Address& address, BodySize size);
     task<Result<void>> transmit(Context& context, std::string_view body, std::string_view tail);
     task<Result<std::size_t>> fill(Context& context, std::size_t wanted);
-    Error cut();
+    Error unsent_error() const;
+    Error cut(std::string_view why);
     void begin_body();
-    Error bad_response(const ProtocolError& error);
+    Error bad_response(const ProtocolError& error, std::string_view at = {});
 
     const ClientOptions& options_;
     std::unique_ptr<Stream> stream_;
@@ -64,10 +65,12 @@ private:
     bool to_head_ = false;
     bool chunked_ = false;
     std::uint64_t unwritten_ = 0;
+    bool unsent_ = false; // nothing of it has left, nor will: the server spoke or closed before
 
     Side response_side_ = Side::idle;
     bool reused_ = false;
     bool response_started_ = false;
+    bool announced_ = false; // a body, by a response that may have none: what follows may be one
     ResponseParser parser_;
     ResponseHead response_;
     BodyDecoder body_;

@@ -1,6 +1,9 @@
 // The client against servers that misbehave, played by hand.
 #include <flotilla/http/client.hpp>
 
+#include <algorithm>
+#include <random>
+
 #include <flotilla/http/test_wire.hpp>
 
 namespace flotilla::http {
@@ -132,6 +135,105 @@ TEST(HttpClientPool, ConnectionFitForNoOtherRequestIsClosed) {
     }
 }
 
+// Goal: what follows a response that may have no body and announces one may be that body: nobody else gets it.
+TEST(HttpClientPool, BodilessResponseThatAnnouncesABodyEndsItsConnection) {
+    const std::vector<std::pair<std::string, bool>> answers{
+        {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", false},
+        {"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", false},
+        {"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", false},
+        {"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n" + ok(""), false},
+        {"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", true},
+        {"HTTP/1.1 204 No Content\r\n\r\n", true},
+        {"HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n", true},
+    };
+    for (const auto& [answer, kept] : answers) {
+        with_peer({{answer}}, [&](Context& context, Client& client, Address address, Peer&) -> task<void> {
+            EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "");
+            EXPECT_EQ(client.idle_connections(), kept ? 1u : 0u) << answer;
+        });
+    }
+}
+
+/// Answers each request with its target, and can say something else at any time.
+class Babbler {
+public:
+    static constexpr std::string_view kStray = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray";
+
+    task<void> serve(Context& context, Listener& listener) {
+        while (true) {
+            auto accepted = co_await listener.accept(context);
+            if (!accepted) co_return;
+            stream_ = std::move(*accepted);
+            co_await answer_all(context, *stream_);
+            kept_ = false;
+        }
+    }
+    /// Says it on a kept connection if no byte of a request has arrived: then it was said before the request was.
+    void babble() {
+        if (!kept_ || !stream_->is_quiet_now()) return;
+        strays += stream_->write_now(kStray) > 0 ? 1 : 0;
+    }
+    int strays = 0;
+
+private:
+    task<void> answer_all(Context& context, Stream& stream) {
+        std::string received;
+        std::array<char, 4096> block;
+        while (true) {
+            const auto count = co_await stream.read(context, block);
+            if (!count || *count == 0) co_return;
+            kept_ = false;
+            received.append(block.data(), *count);
+            if (!received.contains("\r\n\r\n")) continue;
+            const auto target = received.substr(received.find('/'), received.find(" HTTP/") - received.find('/'));
+            received.clear();
+            const auto answer = ok(target);
+            if (!co_await stream.write(context, answer)) co_return;
+            kept_ = true;
+        }
+    }
+    std::unique_ptr<Stream> stream_;
+    bool kept_ = false; // it has answered and was not asked again
+};
+
+/// 1,000 requests, before most of which the server says something: turns before, right before, or, said in the turn
+/// that takes the connection from the pool, right before the request's first byte leaves.
+task<void> ask_a_babbler(Context& context, Client& client, Address address, Babbler& babbler) {
+    std::mt19937 random(17);
+    for (int i = 0; i < 1000; ++i) {
+        const auto when = random() % 5;
+        if (when == 1) babbler.babble();
+        for (auto turns = random() % 3; turns > 0; --turns)
+            co_await turn(context);
+        if (when == 2) babbler.babble();
+        if (when >= 3) context.world().post([&babbler] { babbler.babble(); });
+        auto asked = request(random() % 2 == 0 ? Method::get : Method::post);
+        asked.head.target = "/" + std::to_string(i);
+        const auto response = co_await client.fetch(context, address, asked);
+        EXPECT_TRUE(response) << response.error().message();
+        if (response) EXPECT_EQ(response->body, asked.head.target);
+    }
+}
+
+// Goal: what a server says before a request leaves is no answer to it, whenever it comes; the request goes over another
+// connection, also one that must not be sent twice.
+TEST(HttpClientPool, NothingSaidBeforeTheRequestReachesItsCaller) {
+    Loop loop;
+    Context root(loop.world());
+    Context context(root, 20s);
+    auto listener = loop.world().listen(Address::tcp("127.0.0.1", 0)).value();
+    Babbler babbler;
+    loop.run_until_done([](Context& within, Listener& at, Babbler& server) -> task<void> {
+        Client client(within.world());
+        Scope scope(within);
+        scope.spawn(server.serve(scope.context(), at));
+        co_await ask_a_babbler(within, client, at.local(), server);
+        scope.cancel(Error(Kind::cancelled, "enough"));
+        co_await scope.join();
+    }(context, *listener, babbler));
+    EXPECT_GE(babbler.strays, 480);
+}
+
 // Goal: interim responses are skipped, also before the final one in the same bytes.
 TEST(HttpClientResponse, InterimResponsesAreSkipped) {
     with_peer({{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok("a")}},
@@ -161,6 +263,56 @@ TEST(HttpClientResponse, BadResponseIsBadGateway) {
         with_peer({{answer}}, [&answer](Context& context, Client& client, Address address, Peer&) -> task<void> {
             EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "bad_gateway") << answer;
             EXPECT_EQ(client.idle_connections(), 0u);
+        });
+    }
+}
+
+// Goal: each fault has its code, and the error says what was wrong and where.
+TEST(HttpClientResponse, FaultIsNamed) {
+    struct Fault {
+        std::string answer, code, words;
+    };
+    std::string many;
+    for (int i = 0; i < 1001; ++i)
+        many += "X-" + std::to_string(i) + ": 1\r\n";
+    const std::vector<Fault> faults{
+        {"220 mail.example ESMTP\r\n", "bad_response", "does not begin with an HTTP/1.1 status line, at '220 mail"},
+        {"HTTP/1.1 200 OK\nA: b\n\n", "bad_response", "a line ends with LF alone"},
+        {"HTTP/1.1 200 OK\r\nX A: 1\r\n\r\n", "bad_response", "no colon follows it, at 'X A'"},
+        {"HTTP/1.1 200 OK\r\n" + many + "\r\n", "response_head_too_large", "too many header fields (more than 1000)"},
+        {"HTTP/1.1 200 OK\r\nX: " + std::string(40'000, 'x') + "\r\n\r\n", "response_head_too_large",
+         "too large (more than 32768 bytes), at 'X'"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", "bad_response", "a chunk is malformed"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX\r\n\r\n", "bad_response", "at 'X'"},
+        {"HTTP/1.1 101 Switching Protocols\r\n\r\n", "bad_response", "switches to a protocol nobody asked for"},
+        {"HTTP/1.1 200 OK\r\nContent-Le", "response_cut", "in the middle of the response"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "response_cut", "in the middle of the response"},
+        {"(silence)", "no_response", "before a response began: the server closed it"},
+    };
+    for (const auto& fault : faults) {
+        with_peer({{fault.answer}}, [&](Context& context, Client& client, Address address, Peer&) -> task<void> {
+            const auto response = co_await client.fetch(context, address, request(Method::get));
+            EXPECT_FALSE(response) << fault.answer;
+            if (response) co_return;
+            EXPECT_EQ(response.error().code(), fault.code) << fault.answer;
+            EXPECT_TRUE(response.error().message().contains(fault.words)) << response.error().message();
+            EXPECT_NE(std::ranges::find(kServerFailures, response.error().code()), kServerFailures.end());
+        });
+    }
+}
+
+// Goal: what RFC 9112 has a proxy put right is no fault, and so many fields as servers send are none either.
+TEST(HttpClientResponse, WhatAProxyPutsRightIsTaken) {
+    std::string many;
+    for (int i = 0; i < 120; ++i)
+        many += "X-" + std::to_string(i) + ": 1\r\n";
+    for (const auto& head : {std::string("HTTP/1.1 200\r\nContent-Length: 1\r\n"),
+                             std::string("HTTP/1.1 200 OK\r\nX-A : 1\r\nContent-Length : 1\r\n"),
+                             std::string("HTTP/1.1 200 OK\r\nX-A: 1\r\n 2\r\nContent-Length: 1\r\n"),
+                             "HTTP/1.1 200 OK\r\n" + many + "Content-Length: 1\r\n"}) {
+        with_peer({{head + "\r\na"}}, [&](Context& context, Client& client, Address address, Peer&) -> task<void> {
+            EXPECT_EQ(co_await outcome(context, client, address, request(Method::get)), "a") << head;
+            EXPECT_EQ(client.idle_connections(), 1u);
         });
     }
 }

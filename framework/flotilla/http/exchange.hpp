@@ -34,7 +34,8 @@ public:
     virtual void limit_time(Duration max) = 0;
 
     /// The next piece of the request body; empty at its end. Valid until the next call. Reading nothing applies
-    /// back-pressure. Errors: invalid (bad framing), too_large, unavailable (peer gone), the context's reason.
+    /// back-pressure. Errors: invalid (bad framing; `request_timeout` when a time, the context's deadline included,
+    /// ends while the client is waited for), too_large, unavailable (peer gone), the context's reason.
     virtual task<Result<std::string_view>> read(Context& context) = 0;
     /// Trailers of the request; complete once read() gave the empty piece.
     virtual const Headers& request_trailers() const = 0;
@@ -42,6 +43,8 @@ public:
     /// Sends the response head. Connection management and framing fields are the codec's: the caller's are ignored.
     /// With a known size the head may leave together with the first piece.
     virtual task<Result<void>> send(Context& context, const ResponseHead& head, BodySize size) = 0;
+    /// Errors, of all that send: unavailable (peer gone; `client_too_slow` when a time, the context's deadline
+    /// included, ends while the client does not take it), the context's reason.
     virtual task<Result<void>> write(Context& context, std::string_view piece) = 0;
     /// Ends the response. Requires: for a known size, exactly that many bytes were written.
     virtual task<Result<void>> finish(Context& context, const Headers& trailers = {}) = 0;
@@ -76,7 +79,8 @@ public:
     /// Head and whole body at once (one gathered write).
     virtual task<Result<void>> send_whole(Context& context, const RequestHead& head, std::string_view body) = 0;
 
-    /// The final response head (1xx are skipped). Valid until this object ends.
+    /// The final response head (1xx are skipped). Valid until this object ends. Errors: bad_gateway (`no_response`,
+    /// `response_cut`, `bad_response`, `response_head_too_large`), each with what was wrong; the context's reason.
     virtual task<Result<const ResponseHead*>> receive(Context& context) = 0;
     /// What the response's framing announced; to HEAD: what a GET would have got, though no body follows.
     virtual BodySize response_body_size() const = 0;
@@ -84,7 +88,9 @@ public:
     virtual task<Result<std::string_view>> read(Context& context) = 0;
     virtual const Headers& response_trailers() const = 0;
     /// True when the connection was reused from the pool and no byte of a response has arrived: the server may have
-    /// closed it before it saw the request, so an idempotent (or never completed) request may be sent again.
+    /// closed it before it saw the request, so an idempotent (or never completed) request may be sent again. When it
+    /// had closed or said something before the request left, sending fails and nothing of the request was sent
+    /// (unavailable `connection_stale`, `unsolicited_response`).
     virtual bool may_be_stale() const = 0;
     virtual void reset() = 0;
 };

@@ -80,6 +80,7 @@ struct RequestHead {
     std::string target = "/";        ///< origin form as sent: path and query, still percent-encoded
     std::string authority;           ///< Host (or :authority)
     Headers headers;                 ///< as received through an Exchange: without Host and the codec's framing fields
+    int minor_version = 1;           ///< of HTTP/1.x, as received; what is sent is HTTP/1.1
     std::string_view path() const;   ///< target up to '?'
     std::string_view query() const;  ///< after '?', or empty
 };
@@ -87,6 +88,7 @@ struct RequestHead {
 struct ResponseHead {
     int status = 200;
     Headers headers;
+    int minor_version = 1; ///< as RequestHead's
 };
 
 /// A whole message in memory.

@@ -4,6 +4,7 @@
 
 #include <flotilla/base/json.hpp>
 #include <flotilla/base/json_value.hpp>
+#include <flotilla/http/http1/characters.hpp>
 
 namespace flotilla::http {
 
@@ -68,9 +69,11 @@ int status_of(const Error& error) {
         if (code == "uri_too_long") return 414;
         if (code == "range_not_satisfiable") return 416;
         if (code == "expectation_failed") return 417;
+        if (code == "misdirected_request") return 421;
         if (code == "header_fields_too_large") return 431;
     }
     if (error.kind() == Kind::unimplemented && code == "http_version_not_supported") return 505;
+    if (error.kind() == Kind::bad_gateway && code == "loop_detected") return 508;
     return http_status(error.kind());
 }
 
@@ -95,9 +98,17 @@ std::string problem_json(const Error& error, std::string_view instance, std::str
     return out;
 }
 
+std::string_view asked_path(const RequestHead& request) {
+    const auto forwarded = request.headers.get("x-forwarded-path");
+    const bool valid = forwarded && forwarded->size() <= kForwardedPathBytesMax && is_origin_target(*forwarded) &&
+                       forwarded->find('?') == std::string_view::npos;
+    return valid ? *forwarded : request.path();
+}
+
 task<Result<void>> respond_options(Context& context, Exchange& exchange, std::string_view allow) {
     ResponseHead head{.status = 204};
-    head.headers.add("allow", std::string(allow) + ", OPTIONS");
+    const bool listed = allow.find("OPTIONS") != std::string_view::npos;
+    head.headers.add("allow", listed ? std::string(allow) : std::string(allow) + ", OPTIONS");
     co_return co_await exchange.respond(context, head, {});
 }
 
@@ -115,7 +126,7 @@ task<Result<void>> respond_error(Context& context, Exchange& exchange, const Err
     ResponseHead head;
     head.status = status_of(error);
     add_problem_headers(head.headers, error, allow);
-    const auto body = problem_json(error, exchange.request().path(), context.trace.trace_id_hex());
+    const auto body = problem_json(error, asked_path(exchange.request()), context.trace.trace_id_hex());
     co_return co_await exchange.respond(context, head, body);
 }
 

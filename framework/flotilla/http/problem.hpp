@@ -10,13 +10,19 @@ namespace flotilla::http {
 
 /// The status an error is answered with: its kind's, or one that only HTTP knows and the code names
 /// (request_timeout 408, precondition_failed 412, uri_too_long 414, range_not_satisfiable 416, expectation_failed 417,
-/// header_fields_too_large 431, http_version_not_supported 505).
+/// misdirected_request 421, header_fields_too_large 431, http_version_not_supported 505, loop_detected 508).
 int status_of(const Error& error);
 
 /// An error as application/problem+json (RFC 9457): type, title, status, detail, code, `error` (the message again, for
 /// clients that read only that), `errors` (path and message of each bad field), and instance and traceId when given.
 /// Errors of Kind::internal tell nothing but the trace id: whoever answers one logs it.
 std::string problem_json(const Error& error, std::string_view instance, std::string_view trace_id = {});
+
+/// The path a client asked for, for `instance`: what a proxy in front that rewrites paths says it was
+/// (X-Forwarded-Path), else the request's own. Whoever calls without a proxy may set the field too, which nothing but
+/// its own answer depends on. A view into the request; at most kForwardedPathBytesMax, and a valid path.
+std::string_view asked_path(const RequestHead& request);
+inline constexpr std::size_t kForwardedPathBytesMax = 8 * 1024; ///< as long as a server's request line may be
 
 /// Answers an exchange with problem_json, with Retry-After on 429 and 503 (1 s unless the error says otherwise) and
 /// `Allow` when `allow` is given (405). One place for servers, services and the gateway.

@@ -49,6 +49,28 @@ TEST(Problem, HeadersSayWhenToRetryAndWhatIsAllowed) {
     EXPECT_EQ(headers.get("allow"), "GET, HEAD");
 }
 
+// Goal: statuses that no kind has.
+TEST(Problem, SomeCodesHaveAStatusOfTheirOwn) {
+    EXPECT_EQ(status_of(Error(Kind::invalid, "misdirected_request", "x")), 421);
+    EXPECT_EQ(status_of(Error(Kind::bad_gateway, "loop_detected", "x")), 508);
+    EXPECT_EQ(reason_phrase(508), "Loop Detected");
+}
+
+// Goal: behind a proxy that rewrites paths, the path is the client's, as long as what the proxy says is one.
+TEST(Problem, AskedPathIsTheClients) {
+    RequestHead request;
+    request.target = "/users/1?a=b";
+    EXPECT_EQ(asked_path(request), "/users/1");
+    const auto with = [&](std::string_view forwarded) {
+        request.headers.set("X-Forwarded-Path", forwarded);
+        return std::string(asked_path(request));
+    };
+    EXPECT_EQ(with("/api/users/1"), "/api/users/1");
+    for (const auto* bad : {"", "users", "http://evil.example/", "/a?b=c", "/a b", "/a\"b", "/\xc3\xa9", "/a#b"})
+        EXPECT_EQ(with(bad), "/users/1") << bad;
+    EXPECT_EQ(with("/" + std::string(kForwardedPathBytesMax, 'a')), "/users/1");
+}
+
 // Goal: an error survives the way over the wire.
 TEST(Problem, ErrorComesBackFromItsDocument) {
     const auto error =

@@ -41,6 +41,10 @@ bool parse_pattern(std::string_view pattern, Segments& segments, std::string& pr
         const auto segment = rest.substr(0, rest.find('/'));
         rest.remove_prefix(segment.size());
         segments.push_back(segment);
+        if (segment == "." || segment == "..") {
+            problem = "has a dot segment, so no path matches it";
+            return false;
+        }
         if (segment.find_first_of("{}") == std::string_view::npos) continue;
         const bool whole = segment.size() > 2 && segment.front() == '{' && segment.back() == '}' &&
                            segment.find_first_of("{}", 1) == segment.size() - 1;

@@ -110,8 +110,8 @@ TEST(Router, AddSameShapeTwiceIsAConflict) {
 // Goal: malformed patterns are refused when they are added, not when they are matched.
 TEST(Router, AddMalformedPatternIsInvalid) {
     Router router;
-    for (const auto* pattern :
-         {"", "a", "/{", "/{}", "/a{b}", "/{a}b", "/{a}{b}", "/{...}", "/{a...}/b", "/{a}/{a}", "/a}"}) {
+    for (const auto* pattern : {"", "a", "/{", "/{}", "/a{b}", "/{a}b", "/{a}{b}", "/{...}", "/{a...}/b", "/{a}/{a}",
+                                "/a}", "/a/../b", "/."}) {
         const auto added = router.add(Method::get, pattern, 0);
         ASSERT_FALSE(added) << pattern;
         EXPECT_EQ(added.error().kind(), Kind::invalid) << pattern;

@@ -124,7 +124,8 @@ void ServerConnection::start_request() {
     ++server_.statistics.requests;
     const auto& framing = parser_.framing();
     const auto body = framing.request_body();
-    body_.start(body, framing.length(), server_.options.body_bytes_max, trailers_, limits_of(server_.options));
+    body_.start(body, framing.length(), server_.options.body_bytes_max, trailers_, limits_of(server_.options),
+                Origin::client);
     request_body_size_ = body == BodyFraming::known     ? BodySize::of(framing.length())
                          : body == BodyFraming::chunked ? BodySize::unknown()
                                                         : BodySize::none();

@@ -18,13 +18,17 @@ task<Result<void>> ready(Result<void> result) { co_return result; }
 /// The handler did what the interface does not allow.
 Error misuse(std::string_view what) { return Error(Kind::internal, std::string(what)); }
 
+bool out_of_time(const Context& context) {
+    return context.cancelled() && context.reason().kind() == Kind::deadline_exceeded;
+}
+
 } // namespace
 
 Error to_error(const ProtocolError& error) {
     Kind kind = Kind::invalid;
     if (error.status == 413) kind = Kind::too_large;
     if (error.status == 501 || error.status == 505) kind = Kind::unimplemented;
-    return Error(kind, std::string(error.code), std::string(error.detail));
+    return Error(kind, std::string(error.code), error.text());
 }
 
 Result<void> ServerConnection::limit_body(std::uint64_t bytes_max) {
@@ -61,6 +65,10 @@ task<Result<std::string_view>> ServerConnection::read(Context& context) {
         // A head that waits for its body goes out before we wait for the peer.
         if (sender_.has_unsent()) co_await must(transmit(context, {}, {}));
         if (continue_pending_) co_await must(send_continue(context));
+        if (context.cancelled()) {
+            close_ = true;
+            co_return context.reason();
+        }
 
         std::optional<Context> bounded;
         const Deadline limit{body_deadline_};
@@ -76,9 +84,9 @@ task<Result<std::string_view>> ServerConnection::read(Context& context) {
         }
         close_ = true;
         if (bytes && !body_.end_of_input()) co_return to_error(body_.error());
-        if (bounded && bounded->cancelled() && !context.cancelled()) {
+        // Whichever time ended while we waited for the client: it was the client that let it pass (RFC 9110 §15.5.9).
+        if (out_of_time(bounded ? *bounded : context))
             co_return Error(Kind::invalid, "request_timeout", "the request body took too long to arrive");
-        }
         co_return bytes.error();
     }
 }
@@ -130,7 +138,8 @@ Result<void> ServerConnection::begin_answer(const ResponseHead& head, BodySize s
         close_ = close_ || until_close_;
         break;
     }
-    close_ = close_ || server_.draining || (whole && body_out_of_reach());
+    // Who took too long to send a request would go on with it where the next one is expected (RFC 9110 §15.5.9).
+    close_ = close_ || server_.draining || head.status == 408 || (whole && body_out_of_reach());
     if (close_) {
         framing.connection = HeadFraming::Connection::close;
     } else if (old_client) {
@@ -145,15 +154,15 @@ Result<void> ServerConnection::begin_answer(const ResponseHead& head, BodySize s
 task<Result<void>> ServerConnection::transmit(Context& context, std::string_view body, std::string_view tail) {
     if (!stream_) co_return misuse("the connection has been handed over");
     server_.world.catch_up(); // the handler may have been busy until now; whoever measures it relies on this
+    const bool began_late = context.cancelled();
     const TimeSpent::Interval waiting(context, TimeSpent::On::answer);
     std::optional<Context> bounded;
     if (context.remaining() > server_.options.write_timeout) bounded.emplace(context, server_.options.write_timeout);
     auto written = co_await sender_.send(bounded ? *bounded : context, *stream_, body, tail);
     if (written) co_return {};
     reset();
-    if (bounded && bounded->cancelled() && !context.cancelled()) {
-        co_return Error(Kind::unavailable, "the peer did not take the response in time");
-    }
+    if (!began_late && out_of_time(bounded ? *bounded : context))
+        co_return Error(Kind::unavailable, "client_too_slow", "the client did not take the answer in time");
     co_return std::move(written.error());
 }
 

@@ -176,6 +176,25 @@ TEST(ServerTimes, ReaderThatDoesNotReadIsDropped) {
                     co_await wire->say(get("/"));
                     co_await turn_until(context, [&] { return failure && server.statistics().connections == 0; });
                     EXPECT_EQ(failure->kind(), Kind::unavailable);
+                    EXPECT_EQ(failure->code(), "client_too_slow");
+                });
+}
+
+// Goal: that the request's time ends while the client does not read is the client's doing as well.
+TEST(ServerTimes, ReaderThatLetsTheDeadlinePassIsTooSlow) {
+    std::optional<Error> failure;
+    Handler handler = [&failure](Context& context, Exchange& exchange) -> task<void> {
+        EXPECT_TRUE(co_await exchange.send(context, {}, BodySize::unknown()));
+        const std::string large(64 << 20, 'x');
+        auto sent = co_await exchange.write(context, large);
+        if (!sent) failure = sent.error();
+    };
+    with_server({.request_timeout = 30ms}, handler,
+                [&failure](Context& context, Server& server, Address address) -> task<void> {
+                    auto wire = co_await Wire::connect(context, address);
+                    co_await wire->say(get("/"));
+                    co_await turn_until(context, [&] { return failure && server.statistics().connections == 0; });
+                    EXPECT_EQ(failure->code(), "client_too_slow") << failure->message();
                 });
 }
 

@@ -168,7 +168,7 @@ task<Result<int>> Answering::answer_unsatisfiable() {
     ResponseHead head{.status = status_of(error)};
     add_problem_headers(head.headers, error);
     head.headers.add("content-range", unsatisfied_range(selected_.entry.size));
-    const auto body = problem_json(error, exchange_.request().path(), context_.trace.trace_id_hex());
+    const auto body = problem_json(error, asked_path(exchange_.request()), context_.trace.trace_id_hex());
     co_await must(exchange_.respond(context_, head, body));
     co_return head.status;
 }
@@ -243,11 +243,14 @@ task<Result<int>> Answering::ended(int status) {
     co_return status;
 }
 
+/// Relative to the address the client used, which is another one behind a gateway that rewrites paths. "./" keeps a
+/// segment with a colon, or an empty one, from being read as another site.
 task<Result<int>> redirect_to_folder(Context& context, Exchange& exchange) {
     const auto& request = exchange.request();
     ResponseHead head{.status = 301};
-    std::string location(request.path());
-    location += '/';
+    const auto path = request.path();
+    std::string location = "./";
+    location.append(path.substr(path.rfind('/') + 1)).append("/");
     if (request.query().data() != nullptr) location.append("?").append(request.query());
     head.headers.add("location", location);
     co_await must(exchange.respond(context, head, {}));

@@ -19,6 +19,7 @@ public:
     bool is_open() const override { return inner_->is_open(); }
     bool is_quiet() const override { return at_ == received_.size() && inner_->is_quiet(); }
     bool is_quiet_now() const override { return at_ == received_.size() && inner_->is_quiet_now(); }
+    void guard_next_write() override { inner_->guard_next_write(); }
     PeerState peer_state() const override { return inner_->peer_state(); }
     const Address& peer() const override { return inner_->peer(); }
 

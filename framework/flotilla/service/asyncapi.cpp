@@ -45,7 +45,15 @@ bj::object channel_of(const TopicUse& use, const std::string& message, JsonSchem
                                {"contentType", "application/json"},
                                {"headers", headers_of(use)},
                                {"payload", schemas.schema_of(*use.event)}};
-    return {{"address", use.topic}, {"messages", bj::object{{message, described}}}, {"x-partitions", use.partitions}};
+    bj::object channel{
+        {"address", use.topic}, {"messages", bj::object{{message, described}}}, {"x-partitions", use.partitions}};
+    if (use.pubsub) {
+        channel["description"] =
+            "Consumers also hear a bare payload, without headers, that is published on the pub/sub "
+            "channel of this name: at most once.";
+        channel["x-pubsub"] = bj::object{{"channel", use.topic}, {"delivery", "at-most-once"}};
+    }
+    return channel;
 }
 
 bj::object operation_of(const TopicUse& use, const std::string& channel, const std::string& message) {

@@ -18,13 +18,8 @@ struct Moved {
     int knots = 0;
 };
 
-template <class Event>
-TopicUse use(TopicUse::Action action, const Topic<Event>& topic) {
-    return {action, topic.name, topic.options.partitions, &descriptor_of<Event>};
-}
-
 constexpr Topic<Launched> launched{"ship.launched"};
-constexpr Topic<Moved> moved{"ship.moved", {.key = &Moved::ship_id, .partitions = 4}};
+constexpr Topic<Moved> moved{"ship.moved", {.key = &Moved::ship_id, .partitions = 4, .pubsub = true}};
 
 std::string normal(std::string_view text) {
     return boost::json::serialize(boost::json::parse({text.data(), text.size()}));
@@ -59,7 +54,9 @@ constexpr auto kExpected = R"({
           "payload": {"$ref": "#/components/schemas/Moved"}
         }
       },
-      "x-partitions": 4
+      "x-partitions": 4,
+      "description": "Consumers also hear a bare payload, without headers, that is published on the pub/sub channel of this name: at most once.",
+      "x-pubsub": {"channel": "ship.moved", "delivery": "at-most-once"}
     }
   },
   "operations": {
@@ -74,7 +71,8 @@ constexpr auto kExpected = R"({
     "schemas": {
       "Launched": {"type": "object", "properties": {"shipId": {"type": "string"}}, "required": ["shipId"]},
       "Moved": {"type": "object",
-                "properties": {"shipId": {"type": "string"}, "knots": {"type": "integer", "format": "int32"}},
+                "properties": {"shipId": {"type": "string"}, "knots": {"type": "integer", "format": "int32",
+                               "minimum": -2147483648, "maximum": 2147483647}},
                 "required": ["shipId", "knots"]},
       "CloudEvent": {
         "type": "object",
@@ -99,8 +97,8 @@ constexpr auto kExpected = R"({
 
 // Goal: what a service publishes and hears becomes channels, operations and messages, always the same.
 TEST(AsyncapiDocument, TopicsBecomeChannelsAndOperations) {
-    const TopicUse topics[] = {use(TopicUse::Action::send, launched), use(TopicUse::Action::receive, moved),
-                               use(TopicUse::Action::receive, launched)};
+    const TopicUse topics[] = {topic_use(TopicUse::Action::send, launched), topic_use(TopicUse::Action::receive, moved),
+                               topic_use(TopicUse::Action::receive, launched)};
     EXPECT_EQ(asyncapi_document("ship-service", "1.2.3", topics), normal(kExpected));
 }
 

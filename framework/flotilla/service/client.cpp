@@ -11,11 +11,20 @@ namespace {
 
 // How long a call waits for the registry's first answer about a service of which nothing is known.
 constexpr Duration kResolveTimeout = std::chrono::seconds(2);
+constexpr Duration kUnreachableLogInterval = std::chrono::seconds(1);
+
+/// Rather than the caller's, or that of the source of its body. These codes are few: metrics carry them.
+bool is_instances_fault(const Error& error) {
+    return error.code() == name(Kind::deadline_exceeded) ||
+           std::ranges::find(http::kServerFailures, error.code()) != http::kServerFailures.end();
+}
 
 } // namespace
 
-Client::Client(Service service, Registry& registry, http::Client& http, std::string this_host)
-    : service_(service), registry_(registry), http_(http), this_host_(std::move(this_host)) {}
+Client::Client(Service service, Registry& registry, http::Client& http, std::string this_host, Metrics& metrics,
+               Logger log)
+    : service_(service), registry_(registry), http_(http), this_host_(std::move(this_host)), metrics_(metrics),
+      log_(std::move(log)) {}
 
 http::Client::Load Client::load() const {
     http::Client::Load sum;
@@ -36,6 +45,25 @@ task<Result<Instances>> Client::known_instances(Context& context) {
     if (instances || context.cancelled()) co_return instances;
     co_return Error(Kind::unavailable, "no_instance", "no instance of " + std::string(service_.name) + " is known")
         .with_retry_after(std::chrono::seconds(1));
+}
+
+void Client::note_failure(const Context& context, const EndpointInfo& endpoint, const Instance& instance,
+                          const Error& error) {
+    metrics_
+        .counter("http_client_failed_requests_total", "Calls of an instance that ended without an answer.",
+                 {{"upstream", std::string(service_.name)}, {"reason", error.code()}})
+        .add();
+    if (error.code() == "connect_failed") { // the same for every call until it is back
+        const auto now = context.world().monotonic();
+        if (unreachable_logged_ != Instant{} && now < unreachable_logged_ + kUnreachableLogInterval) return;
+        unreachable_logged_ = now;
+    }
+    log_.warning(context, "an instance gave no usable answer",
+                 {{"upstream", service_.name},
+                  {"instance", instance.id},
+                  {"call", std::string(name(endpoint.method)) + " " + std::string(endpoint.path)},
+                  {"reason", error.code()},
+                  {"error", error.message()}});
 }
 
 namespace {
@@ -72,6 +100,7 @@ task<Result<std::string>> Client::send(Context& context, const EndpointInfo& end
     // nothing was sent is safe to repeat whatever it is for.
     const std::size_t tries = repeatable || streamed ? std::max<std::size_t>(instances->size(), 2) : 1;
     Error last(Kind::unavailable, "no_instance", "no healthy instance of " + std::string(service_.name) + " is known");
+    std::string before; // what was wrong with those tried before
     for (std::size_t i = 0; i < tries; ++i) {
         const auto& instance = (*instances)[(first + i) % instances->size()];
         auto address = instance.best_address(this_host_);
@@ -79,7 +108,9 @@ task<Result<std::string>> Client::send(Context& context, const EndpointInfo& end
                                  : http_.fetch(context, std::move(address), message);
         auto response = co_await std::move(fetching);
         if (response) co_return answer_of(endpoint, std::move(*response));
-        last = std::move(response.error()).with_context("calling " + instance.id);
+        if (is_instances_fault(response.error())) note_failure(context, endpoint, instance, response.error());
+        last = std::move(response.error()).with_context(before + "calling " + instance.id);
+        before = last.message() + "; ";
         const bool unreachable = last.kind() == Kind::unavailable || last.kind() == Kind::bad_gateway;
         if (!unreachable || context.cancelled()) break;
         if (streamed && streamed->taken() && !(repeatable && streamed->rewind())) break;

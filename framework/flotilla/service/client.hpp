@@ -7,6 +7,8 @@
 #include <flotilla/contract/endpoint.hpp>
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client.hpp>
+#include <flotilla/observe/log.hpp>
+#include <flotilla/observe/metrics.hpp>
 
 namespace flotilla {
 
@@ -14,11 +16,14 @@ namespace flotilla {
 /// instance in turn; when one cannot be reached and the call is safe to repeat, tries the others (the only one: once
 /// more) within the deadline.
 /// Endpoints declared idempotent get an Idempotency-Key of their own. Carries trace and deadline.
-/// Errors: what the service answered, with its code; unavailable, bad_gateway, the context's reason.
+/// Errors: what the service answered, with its code; unavailable, bad_gateway (see http::Client), with what was wrong
+/// with which instance, all that were tried; the context's reason. Each instance that gave no answer is noted in the
+/// log, and counted by the error's code in `http_client_failed_requests_total`.
 /// Thread-safety: none; one per loop.
 class Client {
 public:
-    Client(Service service, Registry& registry, http::Client& http, std::string this_host);
+    Client(Service service, Registry& registry, http::Client& http, std::string this_host, Metrics& metrics,
+           Logger log);
 
     template <class Request, class Response>
     task<Result<Response>> call(Context& context, const Endpoint<Request, Response>& endpoint,
@@ -57,12 +62,17 @@ private:
     }
     Result<std::string> answer_of(const EndpointInfo& endpoint, http::Response response) const;
     Error broken_answer(const EndpointInfo& endpoint, const Error& why) const;
+    void note_failure(const Context& context, const EndpointInfo& endpoint, const Instance& instance,
+                      const Error& error);
 
     Service service_;
     Registry& registry_;
     http::Client& http_;
     std::string this_host_;
+    Metrics& metrics_;
+    Logger log_;
     std::size_t turn_ = 0;
+    Instant unreachable_logged_{}; // when it was said last that an instance cannot be reached
 };
 
 } // namespace flotilla

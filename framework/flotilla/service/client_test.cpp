@@ -75,7 +75,8 @@ protected:
     void know(std::vector<Instance> instances) {
         registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
                                         {.url = "static:", .fixed = {{"thing-service", std::move(instances)}}}));
-        client_ = std::make_unique<Client>(things, *registry_, bench_.client(), "127.0.0.1");
+        client_ = std::make_unique<Client>(things, *registry_, bench_.client(), "127.0.0.1", bench_.process().metrics,
+                                           bench_.process().log);
     }
     template <class Request>
     Result<Thing> call(const Endpoint<Request, Thing>& endpoint, Request request) {
@@ -137,6 +138,33 @@ TEST_F(ClientTest, OtherCallIsSentOnce) {
     EXPECT_EQ(broken.seen.size(), 1U);
     EXPECT_EQ(fine.seen.size(), 0U);
     EXPECT_FALSE(broken.seen[0].headers.has("idempotency-key"));
+}
+
+// Goal: when all fail, the error has what was wrong with each; log and metrics have it also when one succeeds.
+TEST_F(ClientTest, EachFailureIsNamed) {
+    const auto reset = [](http::Exchange& exchange, http::Response& response) { cut(exchange, response); };
+    auto& broken = upstream("broken", reset);
+    know({gone(), broken.instance()});
+    const auto failed = call(get, Id{"1"});
+    ASSERT_FALSE(failed);
+    const auto& message = failed.error().message();
+    EXPECT_TRUE(message.starts_with("calling gone: cannot connect to ")) << message;
+    EXPECT_TRUE(message.contains("; calling broken: the connection ended before a response began")) << message;
+
+    auto& fine = upstream("fine", answer);
+    know({broken.instance(), fine.instance()});
+    EXPECT_EQ(value(call(get, Id{"1"})).id, "fine");
+    EXPECT_EQ(bench_.lines_with("\"instance\":\"gone\"").size(), 1U);
+    const auto lines = bench_.lines_with("\"instance\":\"broken\"");
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_EQ(lines[1].at("level").as_string(), "warning");
+    EXPECT_EQ(lines[1].at("reason").as_string(), "no_response");
+    EXPECT_EQ(lines[1].at("call").as_string(), "GET /things/{id}");
+    const auto metrics = bench_.process().metrics.prometheus_text();
+    EXPECT_TRUE(
+        metrics.contains("http_client_failed_requests_total{upstream=\"thing-service\",reason=\"no_response\"} 2"));
+    EXPECT_TRUE(
+        metrics.contains("http_client_failed_requests_total{upstream=\"thing-service\",reason=\"connect_failed\"} 1"));
 }
 
 // Goal: the only instance gets a second try: it may have closed the kept connection just then.

@@ -8,6 +8,7 @@
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/bus/bus.hpp>
+#include <flotilla/bus/channel_consumer.hpp>
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client_load.hpp>
 #include <flotilla/http/server.hpp>
@@ -32,8 +33,7 @@ Process::~Process() = default;
 
 struct Host::Impl {
     struct Subscribed {
-        std::string topic;
-        std::uint32_t partitions;
+        TopicUse use;
         EventHandler handler;
     };
 
@@ -48,6 +48,7 @@ struct Host::Impl {
     std::unique_ptr<Bus> bus;
     std::unique_ptr<Database> database;
     Migrations migrations;
+    Backfills backfills;
     HealthChecks health;
     RequestPipeline pipeline;
     std::unique_ptr<JobRunner> jobs;
@@ -55,6 +56,7 @@ struct Host::Impl {
     std::vector<Subscribed> subscriptions;
     std::vector<TopicUse> topics;
     std::vector<std::unique_ptr<Consumer>> consumers;
+    std::vector<std::unique_ptr<ChannelConsumer>> channel_consumers;
     std::map<std::string, std::unique_ptr<Client>, std::less<>> clients;
     std::set<std::string, std::less<>> known_settings;
     std::function<void()> ready;
@@ -75,7 +77,9 @@ struct Host::Impl {
     void open_registry_and_bus();
     Result<void> listen();
     void make_background();
+    void make_consumers(const Subscribed& subscribed);
     void make_checks();
+    Result<void> inbox_health() const;
     void publish_figures();
     void start(Scope& background);
     void spawn(Scope& background, std::string_view what, task<void> work);
@@ -110,16 +114,22 @@ void Host::use(std::unique_ptr<Registry> registry, std::unique_ptr<Bus> bus) {
     impl_->bus = std::move(bus);
 }
 
-Database& Host::database(Migrations migrations) {
+Database& Host::database(Migrations migrations, Backfills backfills) {
     if (impl_->database) throw std::logic_error("host.database() was called twice");
     auto& options = impl_->options;
     const auto url =
-        options.database.empty() ? "sqlite:" + options.data + "/" + options.service + ".db" : options.database;
+        options.database.empty() ? sqlite_url(options.data + "/" + options.service + ".db") : options.database;
     auto opened = open_database(impl_->world, url, options.service);
     if (!opened) throw std::runtime_error(opened.error().message());
     impl_->database = std::move(*opened);
     impl_->database->report_to(impl_->process.metrics);
+    if (!impl_->database->fully_checked() && impl_->primary) {
+        log().warning(
+            "the database is too large to be looked through for damage at the start; ./flotilla backup does it",
+            {{"database", url}});
+    }
     impl_->migrations = migrations;
+    impl_->backfills = backfills;
     impl_->pipeline.use_database(*impl_->database);
     add_check("database", [this] { return impl_->database->health(); }, true);
     return *impl_->database;
@@ -130,7 +140,10 @@ Client& Host::client(const Service& service) {
     auto& slot = impl_->clients[std::string(service.name)];
     // Watched from now on: what is known before the first call survives a registry that dies before it.
     if (!slot) (void)impl_->registry->instances(service.name);
-    if (!slot) slot = std::make_unique<Client>(service, *impl_->registry, impl_->http, impl_->options.host);
+    if (!slot) {
+        slot = std::make_unique<Client>(service, *impl_->registry, impl_->http, impl_->options.host,
+                                        impl_->process.metrics, impl_->process.log);
+    }
     return *slot;
 }
 
@@ -142,11 +155,13 @@ void Host::serve_files(std::string_view prefix, const std::string& folder, http:
     impl_->pipeline.add(prefix, std::move(*files));
 }
 
-void Host::subscribe(std::string_view topic, std::uint32_t partitions, EventHandler handler) {
+void Host::subscribe(TopicUse use, EventHandler handler) {
     // Of two consumers in one group only one would ever hear anything.
-    if (std::ranges::find(impl_->subscriptions, topic, &Impl::Subscribed::topic) != impl_->subscriptions.end())
-        throw std::logic_error("host.on() was called twice for " + std::string(topic));
-    impl_->subscriptions.push_back({std::string(topic), partitions, std::move(handler)});
+    const auto same = [&](const Impl::Subscribed& each) { return each.use.topic == use.topic; };
+    if (std::ranges::any_of(impl_->subscriptions, same))
+        throw std::logic_error("host.on() was called twice for " + std::string(use.topic));
+    use_topic(use);
+    impl_->subscriptions.push_back({use, std::move(handler)});
 }
 
 void Host::use_topic(TopicUse use) { impl_->topics.push_back(use); }
@@ -155,7 +170,8 @@ void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
     if (!impl_->database) throw std::logic_error("host.perform() needs host.database() first");
     if (!impl_->jobs) {
         impl_->jobs =
-            std::make_unique<JobRunner>(impl_->world, *impl_->database, impl_->process.log, impl_->process.metrics);
+            std::make_unique<JobRunner>(impl_->world, *impl_->database, impl_->process.log, impl_->process.metrics,
+                                        JobRunner::Options{.lag_max = impl_->options.lag_max});
     }
     impl_->jobs->handle(std::string(kind), std::move(handler));
 }
@@ -191,6 +207,7 @@ task<Result<void>> Host::prepare(Context& context) {
     if (impl_->database && impl_->primary) {
         co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
+        co_await must(run_backfills(context, *impl_->database, "service", impl_->backfills, impl_->process.log));
     }
     impl_->pipeline.write_contracts(impl_->topics);
     co_await must(impl_->listen());
@@ -217,16 +234,25 @@ Result<void> Host::Impl::listen() {
     return {};
 }
 
+void Host::Impl::make_consumers(const Subscribed& subscribed) {
+    const std::string topic(subscribed.use.topic);
+    for (std::uint32_t partition = 0; partition < subscribed.use.partitions; ++partition) {
+        consumers.push_back(std::make_unique<Consumer>(world, *database, *bus, topic, partition, options.service,
+                                                       options.instance, subscribed.handler, process.log,
+                                                       process.metrics, Consumer::Options{.lag_max = options.lag_max}));
+    }
+    if (!subscribed.use.pubsub) return;
+    channel_consumers.push_back(std::make_unique<ChannelConsumer>(world, *database, *bus, topic, options.service,
+                                                                  options.instance, subscribed.handler, process.log,
+                                                                  process.metrics, ChannelConsumer::Options{}));
+}
+
 void Host::Impl::make_background() {
     if (database && primary) {
-        relay = std::make_unique<OutboxRelay>(world, *database, *bus, options.service, process.log, process.metrics);
-        for (const auto& subscribed : subscriptions) {
-            for (std::uint32_t partition = 0; partition < subscribed.partitions; ++partition) {
-                consumers.push_back(std::make_unique<Consumer>(world, *database, *bus, subscribed.topic, partition,
-                                                               options.service, options.instance, subscribed.handler,
-                                                               process.log, process.metrics, Consumer::Options{}));
-            }
-        }
+        relay = std::make_unique<OutboxRelay>(world, *database, *bus, options.service, process.log, process.metrics,
+                                              OutboxRelay::Options{.lag_max = options.lag_max});
+        for (const auto& subscribed : subscriptions)
+            make_consumers(subscribed);
     }
     make_checks();
     publish_figures();
@@ -250,25 +276,19 @@ void Host::Impl::make_checks() {
     health.add("registry", [this] { return registry->health(); }, false);
     if (!relay) return;
     health.add("bus", [this] { return bus->health(); }, false);
-    health.add(
-        "outbox",
-        [this]() -> Result<void> {
-            const auto& now = relay->statistics();
-            if (now.last_error.empty()) return {};
-            return Error(Kind::unavailable, std::to_string(now.waiting) + " events wait: " + now.last_error);
-        },
-        false);
-    if (!jobs) return;
-    health.add(
-        "jobs",
-        [this]() -> Result<void> {
-            const auto& now = jobs->statistics();
-            const bool no_job_fails = now.last_error.empty() && now.parked == 0;
-            if (no_job_fails || !now.database_error.empty()) return jobs->health();
-            return Error(Kind::unavailable, std::to_string(now.queued) + " jobs wait, " + std::to_string(now.parked) +
-                                                " are parked: " + now.last_error);
-        },
-        false);
+    health.add("outbox", [this] { return relay->health(); }, false);
+    if (!consumers.empty()) health.add("inbox", [this] { return inbox_health(); }, false);
+    if (jobs) health.add("jobs", [this] { return jobs->health(); }, false);
+}
+
+Result<void> Host::Impl::inbox_health() const {
+    std::string what;
+    for (const auto& consumer : consumers) {
+        const auto fine = consumer->health();
+        if (!fine) what += (what.empty() ? "" : "; ") + fine.error().message();
+    }
+    if (what.empty()) return {};
+    return Error(Kind::unavailable, std::move(what));
 }
 
 task<void> Host::Impl::prune_idempotency(Context& context) {
@@ -328,6 +348,8 @@ void Host::Impl::start(Scope& background) {
     if (relay && jobs) spawn(background, "the job runner", jobs->run(context));
     for (auto& consumer : consumers)
         spawn(background, "a consumer", consumer->run(context));
+    for (auto& consumer : channel_consumers)
+        spawn(background, "a consumer of a channel", consumer->run(context));
     spawn(background, "the registry client", registry->run(context));
     if (primary && options.loops > 1) spawn(background, "the health report", post_health(context));
     spawn(background, "the HTTP server", server.run(context));

@@ -22,6 +22,7 @@
 #include <flotilla/service/body_stream.hpp>
 #include <flotilla/service/client.hpp>
 #include <flotilla/service/options.hpp>
+#include <flotilla/store/backfill.hpp>
 #include <flotilla/store/database.hpp>
 #include <flotilla/store/jobs.hpp>
 
@@ -127,8 +128,9 @@ public:
     Metrics& metrics() const;
     const HostOptions& options() const;
 
-    /// The service's own database; the migrations are applied before the first request. Once per host.
-    Database& database(Migrations migrations);
+    /// The service's own database; the migrations are applied, and then the backfills run, before the first request.
+    /// Once per host.
+    Database& database(Migrations migrations, Backfills backfills = {});
     /// The typed client of another service.
     Client& client(const Service& service);
 
@@ -194,12 +196,12 @@ public:
     /// prefix. Throws std::runtime_error when there is no such folder, so that start-up fails.
     void serve_files(std::string_view prefix, const std::string& folder, http::StaticOptions options = {});
 
-    /// Handles each event of a topic once: a plain function in the transaction that also moves the consumer's mark.
-    /// It runs on the database's writer thread; of its context it uses trace and event_id. One handler per topic.
+    /// Handles each event of a topic once (of one with `pubsub` also what comes on its channel, at most once): a plain
+    /// function in the transaction that also moves the consumer's mark. It runs on the database's writer thread; of its
+    /// context it uses trace and event_id. One handler per topic.
     template <class Event, class T>
     void on(const Topic<Event>& topic, Result<void> (T::*method)(Context&, Transaction&, const Event&), T& object) {
-        use_topic({TopicUse::Action::receive, topic.name, topic.options.partitions, &descriptor_of<Event>});
-        subscribe(topic.name, topic.options.partitions,
+        subscribe(topic_use(TopicUse::Action::receive, topic),
                   [this, method, &object](Transaction& transaction, const Message& message) -> Result<void> {
                       auto event = json::parse<Event>(message.payload);
                       if (!event) return std::move(event.error());
@@ -212,7 +214,7 @@ public:
     /// Says that the service publishes a topic: its AsyncAPI document shows it.
     template <class Event>
     void publishes(const Topic<Event>& topic) {
-        use_topic({TopicUse::Action::send, topic.name, topic.options.partitions, &descriptor_of<Event>});
+        use_topic(topic_use(TopicUse::Action::send, topic));
     }
 
     /// Executes a durable job: an effect on the outside world, at least once, with retry.
@@ -261,7 +263,7 @@ private:
         co_return co_await (object.*method)(context, std::move(*payload));
     }
     void add(std::unique_ptr<detail::EndpointHandler> handler);
-    void subscribe(std::string_view topic, std::uint32_t partitions, EventHandler handler);
+    void subscribe(TopicUse use, EventHandler handler);
     void use_topic(TopicUse use);
     void add_job(std::string_view kind, JobRunner::Handler handler);
     void read_settings(const TypeDescriptor& type, void* settings);

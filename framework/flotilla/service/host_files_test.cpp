@@ -59,7 +59,7 @@ TEST_F(HostFilesTest, FilesLieUnderThePrefix) {
     EXPECT_EQ(host_->get("/ui/").body, "index");
     const auto redirect = host_->get("/ui?x=1");
     EXPECT_EQ(redirect.status(), 301);
-    EXPECT_EQ(redirect.head.headers.get("location"), "/ui/?x=1");
+    EXPECT_EQ(redirect.head.headers.get("location"), "./ui/?x=1");
     EXPECT_EQ(host_->send("HEAD", "/ui/app.js").status(), 200);
     EXPECT_EQ(host_->get("/ui/version").body, R"({"version":"1.2"})");
     EXPECT_EQ(host_->send("PUT", "/ui/app.js").body, R"({"version":"app.js"})");
@@ -98,6 +98,8 @@ TEST_F(HostFilesTest, RootLeavesTheOwnPagesAlone) {
     EXPECT_EQ(host_->get("/app.js").body, "let a;");
     EXPECT_EQ(host_->get("/livez").status(), 200);
     EXPECT_NE(host_->get("/metrics").body, "a file");
+    EXPECT_NE(host_->get("/%6detrics").body, "a file");
+    EXPECT_EQ(host_->get("/%6Civez").status(), 200);
     EXPECT_EQ(host_->get("/ui/version").body, R"({"version":"1.2"})");
     EXPECT_EQ(host_->get("/none").status(), 404);
 }

@@ -171,6 +171,9 @@ TEST_F(HostTest, DeadlineAnswers504) {
     const auto late = host_->get("/wait/long", {{"flotilla-timeout-ms", "20"}});
     EXPECT_EQ(late.status(), 504);
     EXPECT_EQ(code_of(late), "deadline_exceeded");
+    const auto lines = bench_.lines_with("\"/wait/long\"");
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(lines[0].at("error").as_string(), "the deadline of this call has passed");
     const auto mine = host_->get("/wait/mine", {{"flotilla-timeout-ms", "20"}});
     EXPECT_EQ(mine.status(), 504) << mine.body;
     EXPECT_EQ(bench_.lines_with("secret: the wait went wrong").size(), 1U);

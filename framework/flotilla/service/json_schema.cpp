@@ -13,16 +13,21 @@ namespace bj = boost::json;
 
 bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
-/// The range of the C++ type where no narrower one is declared: numbers are never narrowed silently.
+/// Numbers are never narrowed silently: where no narrower range is declared it is the C++ type's, since a `format` is
+/// only a remark to most validators.
 void add_integer_range(bj::object& schema, const TypeDescriptor& type) {
     const auto& constraint = type.constraint;
+    const auto bits = static_cast<int>(type.size * 8);
     if (constraint.has_range) {
         schema["minimum"] = constraint.minimum;
         schema["maximum"] = constraint.maximum;
-    } else if (type.size < sizeof(std::int32_t) || !type.is_signed) {
-        const auto bits = type.size * 8;
-        schema["minimum"] = type.is_signed ? -(std::int64_t{1} << (bits - 1)) : std::int64_t{0};
-        if (bits < 64) schema["maximum"] = (std::int64_t{1} << (type.is_signed ? bits - 1 : bits)) - 1;
+    } else if (type.is_signed) {
+        const auto maximum = static_cast<std::int64_t>(~std::uint64_t{0} >> (65 - bits));
+        schema["minimum"] = -maximum - 1;
+        schema["maximum"] = maximum;
+    } else {
+        schema["minimum"] = 0;
+        schema["maximum"] = ~std::uint64_t{0} >> (64 - bits);
     }
 }
 
@@ -34,13 +39,19 @@ bj::object integer_schema(const TypeDescriptor& type) {
     return schema;
 }
 
+/// Whole units, which every validator reads exactly; the last cents are left to us.
+bj::object money_schema() {
+    constexpr auto kMaximum = std::numeric_limits<std::int64_t>::max() / 100;
+    return {{"type", "number"}, {"multipleOf", 0.01}, {"minimum", -kMaximum}, {"maximum", kMaximum}};
+}
+
 bj::object real_schema(const TypeDescriptor& type) {
-    bj::object schema{{"type", "number"}, {"format", "double"}};
-    if (type.constraint.has_range) {
-        schema["minimum"] = type.constraint.real_minimum;
-        schema["maximum"] = type.constraint.real_maximum;
-    }
-    return schema;
+    const auto& constraint = type.constraint;
+    constexpr auto kMaximum = std::numeric_limits<double>::max();
+    return {{"type", "number"},
+            {"format", "double"},
+            {"minimum", constraint.has_range ? constraint.real_minimum : -kMaximum},
+            {"maximum", constraint.has_range ? constraint.real_maximum : kMaximum}};
 }
 
 bj::object string_schema(const TypeDescriptor& type) {
@@ -50,6 +61,13 @@ bj::object string_schema(const TypeDescriptor& type) {
     if (constraint.min_length > 0) schema["minLength"] = constraint.min_length;
     if (constraint.max_length != std::numeric_limits<std::size_t>::max()) schema["maxLength"] = constraint.max_length;
     return schema;
+}
+
+/// RFC 3339 allows fractions of any length; we read nine digits.
+bj::object timestamp_schema() {
+    return {{"type", "string"},
+            {"format", "date-time"},
+            {"pattern", "^[0-9-]{10}[Tt][0-9:]{8}(\\.[0-9]{1,9})?([Zz]|[+-][0-9:]{5})$"}};
 }
 
 bj::object enumeration_schema(const TypeDescriptor& type) {
@@ -77,9 +95,9 @@ bj::object JsonSchemas::schema_of(const TypeDescriptor& type) {
     case TypeKind::string:
         return string_schema(type);
     case TypeKind::money:
-        return {{"type", "number"}, {"multipleOf", 0.01}};
+        return money_schema();
     case TypeKind::timestamp:
-        return {{"type", "string"}, {"format", "date-time"}};
+        return timestamp_schema();
     case TypeKind::optional:
     case TypeKind::patch:
         return nullable(type.element());

@@ -107,12 +107,15 @@ bj::object parameter_of(const FieldDescriptor& field, std::string_view place, Js
     return {{"name", field.json_name}, {"in", place}, {"required", required}, {"schema", schemas.schema_of(type)}};
 }
 
+/// A field value as it travels: visible ASCII, blanks within, so that its characters are its bytes.
 bj::object idempotency_parameter() {
+    const bj::object key{
+        {"type", "string"}, {"minLength", 1}, {"maxLength", 255}, {"pattern", "^[!-~]([ -~]*[!-~])?$"}};
     return {{"name", "Idempotency-Key"},
             {"in", "header"},
             {"required", false},
             {"description", "Makes it safe to send the request again: the first answer is repeated for 24 hours."},
-            {"schema", bj::object{{"type", "string"}, {"minLength", 1}, {"maxLength", 255}}}};
+            {"schema", key}};
 }
 
 bj::array parameters_of(const EndpointInfo& endpoint, const Fields& fields, JsonSchemas& schemas) {

@@ -26,6 +26,7 @@ struct HostOptions {
     Duration drain = std::chrono::seconds(10);       ///< how long a shutdown waits for requests in flight
     int access_log_sample = 100; ///< one of this many requests is logged; slow ones and those from 500 on always are
     Duration slow_request = std::chrono::milliseconds(500); ///< slower ones are logged with where the time went; 0: off
+    Duration lag_max = std::chrono::seconds(60); ///< events and jobs that wait longer are a reason in /readyz
     LogLevel log_level = LogLevel::info;
     Logger::Format log_format = Logger::Format::automatic;
     std::map<std::string, std::string, std::less<>> settings = {}; ///< the service's own: `--set smtp=smtp://...`

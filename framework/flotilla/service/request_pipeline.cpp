@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
+#include <limits>
 #include <stdexcept>
 
 #include <flotilla/http/problem.hpp>
@@ -29,13 +31,11 @@ std::string sha256_hex(std::initializer_list<std::string_view> pieces) {
     return text;
 }
 
-constexpr std::string_view kOwnPageMethods = "GET, HEAD";
-
 /// Pages that every service has.
-bool is_own_page(std::string_view path) {
-    return path == "/livez" || path == "/readyz" || path == "/healthz" || path == "/metrics" ||
-           path == "/openapi.json" || path == "/asyncapi.json";
-}
+constexpr std::array<std::string_view, 6> kOwnPages{"/livez",   "/readyz",       "/healthz",
+                                                    "/metrics", "/openapi.json", "/asyncapi.json"};
+constexpr std::string_view kOwnPageMethods = "GET, HEAD";
+constexpr auto kOwnPage = std::numeric_limits<std::size_t>::max(); ///< what the router has for them
 
 /// What of a request's path is below the prefix of "/prefix/{file...}". By segments: the path may be encoded.
 std::string_view below(std::string_view pattern, std::string_view path) {
@@ -77,12 +77,19 @@ RequestPipeline::RequestPipeline(World& world, Process& process, const HostOptio
     : world_(world), process_(process), options_(options), health_(health), primary_(primary),
       unmatched_{.handler = nullptr, .durations = {process.metrics, ""}},
       active_requests_(process.metrics.gauge("http_server_active_requests", "Requests being handled right now.")),
-      slow_(world, process.metrics, process.log, options.slow_request) {}
+      slow_(world, process.metrics, process.log, options.slow_request) {
+    // Routed as everything else is, so that nothing reads their paths in another way.
+    for (const auto page : kOwnPages) {
+        if (auto added = router_.add(std::nullopt, page, kOwnPage); !added)
+            throw std::logic_error(added.error().message());
+    }
+}
 
 void RequestPipeline::add(std::unique_ptr<detail::EndpointHandler> handler) {
     const auto& info = handler->info;
     std::string pattern(info.path);
-    if (is_own_page(pattern)) throw std::logic_error(pattern + " is a page of the framework");
+    if (std::ranges::find(kOwnPages, pattern) != kOwnPages.end())
+        throw std::logic_error(pattern + " is a page of the framework");
     auto added = router_.add(info.method, pattern, routes_.size());
     if (!added) throw std::logic_error(added.error().message());
     routes_.push_back({.handler = std::move(handler), .durations = {process_.metrics, std::move(pattern)}});
@@ -110,9 +117,9 @@ void RequestPipeline::write_contracts(std::span<const TopicUse> topics) {
 
 // The order in which a request passes:
 //  1. server      (http/server.cpp) limits, deadline and trace context: nothing below runs without them
-//  2. own pages   health, /metrics and the contracts answer whatever the state of the rest, and do not count
-//  3. measuring   sees every outcome, also those of the steps that refuse
-//  4. routing     404 and 405 before a body is read
+//  2. routing     404 and 405 before a body is read
+//  3. own pages   health, /metrics and the contracts answer whatever the state of the rest, and do not count
+//  4. measuring   sees every outcome, also those of the steps that refuse
 //  5. limits      the endpoint's own ones of body and time replace the server's; 413 before a body is read
 //  6. idempotency a repeated request is answered from the record, before validation could change its mind
 //  7. binding     names, types and bounds of the request, all errors at once
@@ -120,23 +127,23 @@ void RequestPipeline::write_contracts(std::span<const TopicUse> topics) {
 //  9. errors      every failure becomes problem+json in refuse() and nowhere else
 task<void> RequestPipeline::handle(Context& context, http::Exchange& exchange) {
     const auto begin = world_.monotonic();
-    const auto path = exchange.request().path();
-    if (is_own_page(path)) {
-        co_await answer_own_page(context, exchange, path);
+    auto match = router_.match(exchange.request().method, exchange.request().path());
+    if (match && match->value == kOwnPage) {
+        co_await answer_own_page(context, exchange, match->pattern);
         co_return;
     }
     const ActiveRequest active(active_requests_);
     TimeSpent spent(world_);
     const TimeSpent::Attachment accounted(context, slow_.enabled() ? &spent : nullptr);
-    auto match = router_.match(exchange.request().method, path);
     Route& route = match ? routes_[match->value] : unmatched_;
-    const int status = co_await answer(context, exchange, route, std::move(match));
-    record(context, exchange, route, status, world_.monotonic() - begin, spent);
+    std::optional<Error> failure;
+    const int status = co_await answer(context, exchange, route, std::move(match), failure);
+    record(context, exchange, route, status, world_.monotonic() - begin, spent, failure);
 }
 
-/// Answers, one way or the other; returns the status.
+/// Answers, one way or the other; returns the status. `failure` gets what went wrong.
 task<int> RequestPipeline::answer(Context& context, http::Exchange& exchange, Route& route,
-                                  Result<http::Router::Match> match) {
+                                  Result<http::Router::Match> match, std::optional<Error>& failure) {
     if (!match) {
         std::string allow;
         if (exchange.request().target == "*")
@@ -144,11 +151,11 @@ task<int> RequestPipeline::answer(Context& context, http::Exchange& exchange, Ro
         if (match.error().kind() == Kind::method_not_allowed) allow = router_.allowed(exchange.request().path());
         if (!allow.empty() && exchange.request().method == Method::options)
             co_return co_await answer_options(context, exchange, std::move(allow));
-        co_return co_await refuse(context, exchange, route, std::move(match.error()), std::move(allow));
+        co_return co_await refuse(context, exchange, route, std::move(match.error()), std::move(allow), failure);
     }
     auto served = co_await serve_guarded(context, exchange, *match);
     if (served) co_return *served;
-    co_return co_await refuse(context, exchange, route, std::move(served.error()), {});
+    co_return co_await refuse(context, exchange, route, std::move(served.error()), {}, failure);
 }
 
 /// The one place that catches what a service throws.
@@ -238,7 +245,8 @@ task<Result<RequestPipeline::Answer>> RequestPipeline::call_once(Context& contex
 }
 
 task<int> RequestPipeline::refuse(Context& context, http::Exchange& exchange, const Route& route, Error error,
-                                  std::string allow) {
+                                  std::string allow, std::optional<Error>& failure) {
+    if (error.kind() != Kind::internal) failure = error; // which has a line of its own
     constexpr int kClientClosedRequest = 499;
     if (error.kind() == Kind::internal) {
         process_.log.error(context, "a request failed",
@@ -249,7 +257,8 @@ task<int> RequestPipeline::refuse(Context& context, http::Exchange& exchange, co
         co_return error.kind() == Kind::internal ? http::status_of(error) : kClientClosedRequest;
     }
     // Past its deadline whatever went wrong went wrong because of it; what the request itself has wrong stays true.
-    if (context.cancelled() && http::status_of(error) >= kClientClosedRequest) error = context.reason();
+    const bool outcome_of_lateness = context.cancelled() && http::status_of(error) >= kClientClosedRequest;
+    if (outcome_of_lateness && error.kind() != context.reason().kind()) error = context.reason();
     const int status = http::status_of(error);
     auto answered = co_await http::respond_error(context, exchange, error, allow);
     if (!answered) exchange.reset();
@@ -302,18 +311,21 @@ task<void> RequestPipeline::answer_own_page(Context& context, http::Exchange& ex
 }
 
 void RequestPipeline::record(const Context& context, const http::Exchange& exchange, Route& route, int status,
-                             Duration taken, const TimeSpent& spent) {
+                             Duration taken, const TimeSpent& spent, const std::optional<Error>& failure) {
     const auto& request = exchange.request();
     route.durations.observe(request.method, status, taken);
     const bool sampled = ++served_ % static_cast<std::uint64_t>(std::max(options_.access_log_sample, 1)) == 0;
     const bool slow = slow_.is_slow(taken);
     const auto level = status >= 500 ? LogLevel::warning : LogLevel::info;
     if (!slow && (!process_.log.enabled(level) || (!sampled && status < 500))) return;
-    const std::array<LogField, 5> fields{LogField{"method", request.method_name},
-                                         {"path", request.path()},
-                                         {"route", route.durations.route()},
-                                         {"status", status},
-                                         {"duration_ms", log_ms(taken)}};
+    const std::array<LogField, 6> all{LogField{"method", request.method_name},
+                                      {"path", request.path()},
+                                      {"route", route.durations.route()},
+                                      {"status", status},
+                                      {"duration_ms", log_ms(taken)},
+                                      // Last, and left out when there is none.
+                                      {"error", failure ? std::string_view(failure->message()) : std::string_view()}};
+    const auto fields = std::span(all).first(failure ? all.size() : all.size() - 1);
     if (slow && slow_.note(context, taken, spent, fields)) return;
     if (sampled || status >= 500) process_.log.write(level, &context.trace, "request", fields);
 }

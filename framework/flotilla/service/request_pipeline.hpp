@@ -52,7 +52,8 @@ private:
 
     std::uint64_t body_bytes_max(const EndpointOptions& endpoint) const;
     static Answer answer_of(const EndpointInfo& info, std::string json, bool replayed);
-    task<int> answer(Context& context, http::Exchange& exchange, Route& route, Result<http::Router::Match> match);
+    task<int> answer(Context& context, http::Exchange& exchange, Route& route, Result<http::Router::Match> match,
+                     std::optional<Error>& failure);
     task<Result<int>> serve(Context& context, http::Exchange& exchange, const http::Router::Match& match);
     task<Result<int>> serve_endpoint(Context& context, http::Exchange& exchange, const http::Router::Match& match);
     task<Result<int>> serve_guarded(Context& context, http::Exchange& exchange, const http::Router::Match& match);
@@ -60,12 +61,13 @@ private:
                               std::string body);
     task<Result<Answer>> call_once(Context& context, http::Exchange& exchange, const http::Router::Match& match,
                                    std::string body, std::string key);
-    task<int> refuse(Context& context, http::Exchange& exchange, const Route& route, Error error, std::string allow);
+    task<int> refuse(Context& context, http::Exchange& exchange, const Route& route, Error error, std::string allow,
+                     std::optional<Error>& failure);
     task<int> answer_options(Context& context, http::Exchange& exchange, std::string allow);
     task<void> answer_own_page(Context& context, http::Exchange& exchange, std::string_view path);
     HealthReport health() const;
     void record(const Context& context, const http::Exchange& exchange, Route& route, int status, Duration taken,
-                const TimeSpent& spent);
+                const TimeSpent& spent, const std::optional<Error>& failure);
 
     World& world_;
     Process& process_;

@@ -45,6 +45,7 @@ struct Given {
     std::vector<std::string> settings;
     double drain_seconds;
     double slow_request_ms;
+    double lag_max_seconds;
 };
 
 void add_flags(CLI::App& app, HostOptions& options, Given& given) {
@@ -73,6 +74,8 @@ void add_flags(CLI::App& app, HostOptions& options, Given& given) {
     flag("--slow-request", given.slow_request_ms,
          "Milliseconds from which on a request is logged with where its time went; 0: none is")
         ->check(CLI::Range(0.0, 3'600'000.0));
+    flag("--lag-max", given.lag_max_seconds, "Seconds that events and jobs may wait before /readyz says that they do")
+        ->check(CLI::Range(0.001, 1e9));
     app.add_option("--log-level", options.log_level, "debug, info, warning or error")
         ->envname("FLOTILLA_LOG_LEVEL")
         ->transform(CLI::CheckedTransformer(std::map<std::string, LogLevel>{{"debug", LogLevel::debug},
@@ -160,7 +163,8 @@ int run(const Service& service, Install install, int argc, char** argv) {
     HostOptions options{.service = std::string(service.name)};
     Given given{.settings = {},
                 .drain_seconds = std::chrono::duration<double>(options.drain).count(),
-                .slow_request_ms = std::chrono::duration<double, std::milli>(options.slow_request).count()};
+                .slow_request_ms = std::chrono::duration<double, std::milli>(options.slow_request).count(),
+                .lag_max_seconds = std::chrono::duration<double>(options.lag_max).count()};
     CLI::App app(std::string(service.name) + ", a Flotilla service. Every flag can also be set as FLOTILLA_<NAME>.");
     add_flags(app, options, given);
     try {
@@ -171,6 +175,7 @@ int run(const Service& service, Install install, int argc, char** argv) {
     options.drain = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(given.drain_seconds));
     options.slow_request =
         std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(given.slow_request_ms));
+    options.lag_max = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(given.lag_max_seconds));
     if (auto taken = take_settings(given.settings, options); !taken) {
         std::fprintf(stderr, "%s\n", taken.error().message().c_str());
         return 2;

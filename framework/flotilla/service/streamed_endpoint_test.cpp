@@ -118,7 +118,8 @@ protected:
     Client& client(std::vector<Instance> instances) {
         registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
                                         {.url = "static:", .fixed = {{"file-service", std::move(instances)}}}));
-        client_ = std::make_unique<Client>(files, *registry_, bench_.client(), "127.0.0.1");
+        client_ = std::make_unique<Client>(files, *registry_, bench_.client(), "127.0.0.1", bench_.process().metrics,
+                                           bench_.process().log);
         return *client_;
     }
     Client& client() { return client({{.id = "one", .address = host_->address()}}); }
@@ -296,6 +297,38 @@ TEST_F(StreamedEndpointTest, FailingSourceBreaksTheRequest) {
         ASSERT_FALSE(failed);
         EXPECT_EQ(failed.error().kind(), Kind::internal) << failed.error().message();
         EXPECT_TRUE(bench_.eventually([&] { return files_->failure.has_value(); }));
+    }
+}
+
+// Goal: a client that stalls until the request's time is over is told that it was late, by endpoints of either sort.
+TEST_F(StreamedEndpointTest, StalledBodyIs408) {
+    start();
+    Context bounded(bench_.root(), Duration(20s));
+    const std::string fields = "flotilla-timeout-ms: 30\r\nContent-Length: 10\r\n";
+    for (const auto& request : {head("/files/a", fields), "POST /notes HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n"}) {
+        const auto answer = bench_.wait(say(bounded, host_->address(), request + "aaa"));
+        EXPECT_TRUE(answer.starts_with("HTTP/1.1 408 ")) << answer;
+        EXPECT_NE(answer.find("Connection: close\r\n"), std::string::npos) << answer;
+        EXPECT_NE(answer.find("request_timeout"), std::string::npos) << answer;
+    }
+}
+
+/// As one that passes on a body which its own client stalls.
+task<Result<std::string_view>> stall(Context& context) {
+    std::ignore = co_await sleep_for(context, 1h);
+    co_return Error(Kind::invalid, "request_timeout", "the request body took too long to arrive");
+}
+
+// Goal: whose source lets the deadline pass hears of the source, and the instance is not blamed.
+TEST_F(StreamedEndpointTest, SourceThatStallsIsNotTheServicesFault) {
+    start();
+    for (const auto size : {http::BodySize::of(10), http::BodySize::unknown()}) {
+        http::BodySource body([](Context& context) { return stall(context); }, size);
+        Context bounded(bench_.root(), Duration(30ms));
+        const auto failed = bench_.wait(client().call(bounded, put_file, Upload{.name = "a"}, body));
+        ASSERT_FALSE(failed);
+        EXPECT_EQ(failed.error().code(), "request_timeout") << failed.error().message();
+        EXPECT_TRUE(bench_.lines_with("an instance gave no usable answer").empty());
     }
 }
 

@@ -68,8 +68,12 @@ public:
     /// it.
     virtual std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) = 0;
 
-    /// ok, or why the database cannot serve now. For /readyz.
+    /// ok, or why the database cannot serve now: unavailable while its disk takes nothing; database_damaged for good.
+    /// For /readyz.
     virtual Result<void> health() const = 0;
+    /// Whether all of it was looked through for damage when it was opened: a large one is not, so that it need not
+    /// wait.
+    virtual bool fully_checked() const = 0;
     /// Transactions waiting for the writer.
     virtual std::size_t queued() const = 0;
     /// From now on counts in these, which must live longer: flotilla_database_queued, _bodies_per_commit,
@@ -86,10 +90,14 @@ protected:
                                            std::vector<SqlValue> arguments, RowCallback row) = 0;
 };
 
-/// Opens by URL: "sqlite:/path/to/file.db" (created when missing; parent folders too), "sqlite::memory:" for tests.
-/// Two processes (or two services of one process) on one file are refused: unavailable, naming the file and its owner.
+/// Opens by URL: "sqlite:/path/to/file.db" (created when missing; parent folders too; see sqlite_url()),
+/// "sqlite::memory:" for tests. Two processes (or two services of one process) on one file are refused: unavailable,
+/// naming the file and its owner. Other errors: invalid (no such URL), unavailable, database_damaged.
 /// `owner`: the service's name. Objects opened with the same URL and owner in one process share the writer.
 Result<std::unique_ptr<Database>> open_database(World& world, std::string_view url, std::string_view owner);
+
+/// The URL of a database file: the path, with what a URL cannot hold as it is percent-encoded.
+std::string sqlite_url(std::string_view path);
 
 namespace detail {
 /// Called after the body succeeded, as its last statements: it fails when this does; see IdempotentRequest.

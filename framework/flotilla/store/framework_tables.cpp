@@ -134,10 +134,40 @@ CREATE INDEX flotilla_outbox_unsequenced ON flotilla_outbox (position) WHERE seq
 CREATE UNIQUE INDEX flotilla_outbox_sequence ON flotilla_outbox (topic, partition, sequence) WHERE sequence IS NOT NULL;
 )sql";
 
+// What waits is found by its own index, whatever else the table keeps: without statistics (nobody runs ANALYZE) SQLite
+// took the index of UNIQUE (kind, key) for a kind's due jobs, which holds every job of that kind there ever was.
+// flotilla_job_counts holds one row per kind, kept by the statements that change a job's state: counting would read
+// whatever waits.
+constexpr std::string_view kJobQueue = R"sql(
+DROP INDEX flotilla_jobs_due_at;
+CREATE INDEX flotilla_jobs_waiting ON flotilla_jobs (kind, due_at) WHERE state = 'queued';
+CREATE INDEX flotilla_jobs_retried ON flotilla_jobs (enqueued_at) WHERE state = 'queued' AND attempts > 0;
+DROP INDEX flotilla_jobs_parked;
+CREATE INDEX flotilla_jobs_parked ON flotilla_jobs (kind, finished_at) WHERE state = 'parked';
+CREATE TABLE flotilla_job_counts (
+    kind TEXT NOT NULL PRIMARY KEY,
+    queued BIGINT NOT NULL,
+    parked BIGINT NOT NULL
+);
+INSERT INTO flotilla_job_counts (kind, queued, parked)
+    SELECT kind, count(*), 0 FROM flotilla_jobs WHERE state = 'queued' GROUP BY kind;
+INSERT INTO flotilla_job_counts (kind, queued, parked)
+    SELECT kind, 0, count(*) FROM flotilla_jobs WHERE state = 'parked' GROUP BY kind
+    ON CONFLICT (kind) DO UPDATE SET parked = excluded.parked;
+)sql";
+
+// Parked events are read back in the order of their place, and the longest parked one is looked up.
+constexpr std::string_view kParkedOrder = R"sql(
+DROP INDEX flotilla_parked_place;
+CREATE UNIQUE INDEX flotilla_parked_place ON flotilla_parked (consumer, topic, partition, producer, sequence);
+CREATE INDEX flotilla_parked_since ON flotilla_parked (consumer, topic, partition, parked_at);
+)sql";
+
 constexpr std::array kMigrations{
     Migration{1, "0001_idempotency", kIdempotency}, Migration{2, "0002_jobs", kJobs},
     Migration{3, "0003_outbox", kOutbox},           Migration{4, "0004_inbox", kInbox},
     Migration{5, "0005_parked", kParked},           Migration{6, "0006_lean_outbox", kLeanOutbox},
+    Migration{7, "0007_job_queue", kJobQueue},      Migration{8, "0008_parked_order", kParkedOrder},
 };
 
 } // namespace

@@ -1,5 +1,6 @@
 #include <flotilla/store/framework_tables.hpp>
 
+#include <flotilla/store/job_table.hpp>
 #include <flotilla/store/test_database.hpp>
 
 namespace flotilla {
@@ -77,6 +78,50 @@ TEST(FrameworkTables, OutboxIsReadByIndex) {
                         "sequence>? AND sequence<?)\n");
     EXPECT_EQ(plan_of("UPDATE flotilla_outbox SET sequence = $1 WHERE position = $2", 2),
               "SEARCH flotilla_outbox USING INTEGER PRIMARY KEY (rowid=?)\n");
+}
+
+struct JobRow {
+    std::string id, state;
+    std::int64_t due_at = 0;
+    std::optional<std::int64_t> finished_at;
+    bool operator==(const JobRow&) const = default;
+};
+
+// Goal: jobs and parked events of an older program's database stay as they are, are counted, and are found.
+TEST(FrameworkTables, JobsSurviveTheirNewIndexes) {
+    TestDatabase store("sqlite::memory:");
+    value(store.migrate("flotilla", framework_migrations().first(6)));
+    value(store.execute("INSERT INTO flotilla_jobs VALUES "
+                        "('q1', 'mail', '1', '{}', '', 'queued', 0, 0, 10, 1, NULL, NULL),"
+                        "('q2', 'mail', '2', '{}', '', 'queued', 2, 0, 20, 2, NULL, 'no server'),"
+                        "('r1', 'mail', '3', '{}', '', 'running', 1, 1, 5, 3, NULL, NULL),"
+                        "('d1', 'mail', '4', '{}', '', 'done', 1, 1, 5, 4, 100, NULL),"
+                        "('p1', 'mail', '5', '{}', '', 'parked', 9, 9, 5, 5, 100, 'x'),"
+                        "('p2', 'bill', '6', '{}', '', 'parked', 9, 9, 5, 6, 100, 'x')"));
+    value(store.execute("INSERT INTO flotilla_parked VALUES "
+                        "('e1', 'mail', 'order.created', 0, 'shop', 7, 'k', '{}', 'x', 1, 50),"
+                        "('e2', 'mail', 'order.created', 0, 'shop', 8, 'k', '{}', 'x', 1, 40)"));
+    const auto jobs = [&] {
+        return value(store.select<JobRow>("SELECT id, state, due_at, finished_at FROM flotilla_jobs ORDER BY id"));
+    };
+    const auto before = jobs();
+    store.create_framework_tables();
+    EXPECT_EQ(jobs(), before);
+    EXPECT_EQ(value(store.select<std::string>("SELECT kind || ' ' || queued || ' ' || parked FROM flotilla_job_counts "
+                                              "ORDER BY kind")),
+              (std::vector<std::string>{"bill 0 1", "mail 2 1"}));
+    EXPECT_EQ(value(store.select<std::string>("SELECT id FROM flotilla_parked ORDER BY parked_at")),
+              (std::vector<std::string>{"e2", "e1"}));
+    EXPECT_EQ(store
+                  .execute("INSERT INTO flotilla_parked VALUES ('e3', 'mail', 'order.created', 0, 'shop', 8, 'k', "
+                           "'{}', 'x', 1, 40)")
+                  .error()
+                  .code(),
+              "unique_violation");
+    EXPECT_EQ(value(store.transact(jobs::Recover{9})), 1);
+    const auto taken = value(store.transact(jobs::TakeDue{{"mail"}, 10}));
+    ASSERT_EQ(taken.jobs.size(), 3U);
+    EXPECT_EQ(taken.jobs[0].id, "r1");
 }
 
 } // namespace

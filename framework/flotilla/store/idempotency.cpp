@@ -47,14 +47,14 @@ Result<void> detail::record_response(Transaction& transaction, const IdempotentR
 }
 
 task<Result<std::int64_t>> forget_recorded_responses(Context& context, Database& database, Duration age) {
-    // A thousand at a time, so that no other transaction waits long.
+    // A few at a time, so that no other transaction waits long.
     const Timestamp before = context.world().now() - age;
     std::int64_t total = 0;
     while (true) {
         const auto removed = co_await must(database.transact(context, [before](Transaction& transaction) {
             return transaction.execute(
                 "DELETE FROM flotilla_idempotency WHERE (endpoint, caller, key) IN (SELECT endpoint, caller, key "
-                "FROM flotilla_idempotency WHERE recorded_at < $1 ORDER BY recorded_at LIMIT 1000)",
+                "FROM flotilla_idempotency WHERE recorded_at < $1 ORDER BY recorded_at LIMIT 200)",
                 before);
         }));
         if (removed == 0) co_return total;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -7,13 +8,14 @@
 #include <flotilla/store/database.hpp>
 
 /// The statements on flotilla_jobs, as transaction bodies and plain functions; when they run is the JobRunner's
-/// business.
+/// business. What they cost depends on how many jobs they touch, never on how many are kept.
 namespace flotilla::jobs {
 
 /// A job that has been taken for a try; both counters include it.
 struct TakenJob {
     std::string id, kind, payload, traceparent;
     std::int64_t attempts, failures;
+    Timestamp due_at;
 };
 
 struct Taken {
@@ -21,7 +23,7 @@ struct Taken {
     std::optional<Timestamp> next_due; ///< of the jobs that still wait
 };
 
-/// Takes up to `count` due jobs of these kinds.
+/// Takes up to `count` due jobs of these kinds, those first that are due first.
 struct TakeDue {
     std::vector<std::string> kinds;
     std::int64_t count;
@@ -29,7 +31,7 @@ struct TakeDue {
 };
 
 /// What was running when the process ended: back to the queue, or parked when that happened `failures_max` times.
-/// Returns how many were running.
+/// Counts what waits and what is parked anew. Returns how many were running. For the start: it reads all that waits.
 struct Recover {
     std::int64_t failures_max;
     Result<std::int64_t> operator()(Transaction& transaction) const;
@@ -37,27 +39,34 @@ struct Recover {
 
 /// The outcome of a try.
 struct Finish {
-    std::string id;
+    std::string id, kind;
     std::string state; ///< queued, done, parked
     Timestamp due_at;
     std::int64_t attempts, failures;
     std::optional<Timestamp> finished_at;
     std::optional<std::string> last_error;
-    Result<std::int64_t> operator()(Transaction& transaction) const;
 };
 
-/// Forgets finished jobs, at most kForgottenAtOnce. Returns how many.
-inline constexpr std::int64_t kForgottenAtOnce = 1000;
+/// Notes outcomes.
+Result<void> finish(Transaction& transaction, const std::vector<Finish>& outcomes);
+
+/// Forgets finished jobs, the oldest first, at most `count`. Returns how many.
 struct Forget {
     Timestamp finished_before;
+    std::int64_t count;
     Result<std::int64_t> operator()(Transaction& transaction) const;
 };
 
-struct StateCount {
-    std::string state, kind;
-    std::int64_t jobs;
+/// The jobs of one kind that are not done.
+struct Backlog {
+    std::string kind;
+    std::int64_t queued, parked;
+    std::optional<Timestamp> first_due;    ///< of those queued, past or to come
+    std::optional<Timestamp> parked_since; ///< the one that was parked first
 };
-/// Queued and parked jobs by kind.
-task<Result<std::vector<StateCount>>> count(Context& context, Database& database);
+/// By kind; a kind stays once it was used.
+task<Result<std::vector<Backlog>>> load_backlog(Context& context, Database& database);
+/// When the oldest job was enqueued that has failed and waits for another try.
+task<Result<std::optional<Timestamp>>> oldest_retried(Context& context, Database& database);
 
 } // namespace flotilla::jobs

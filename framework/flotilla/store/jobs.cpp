@@ -5,6 +5,7 @@
 
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/scope.hpp>
+#include <flotilla/observe/age_gauge.hpp>
 #include <flotilla/store/job_table.hpp>
 
 namespace flotilla {
@@ -15,12 +16,20 @@ using namespace std::chrono_literals;
 constexpr Duration kRetryMin = 1s;
 constexpr Duration kRetryMax = 60s;
 constexpr Duration kKeepFinished = 24h;
-constexpr Duration kForgetEvery = 1h;
+/// Finished jobs leave a few at a time: no other transaction waits long for that, and more go than can come.
+constexpr Duration kForgetEvery = 10s;
+constexpr std::int64_t kForgottenAtOnce = 200;
 constexpr Duration kCountEvery = 1s;
 /// The wall clock decides what is due and may jump: look again at least that often.
 constexpr Duration kLookEvery = 60s;
-/// How long the database may take to note an outcome before the note is tried again.
+/// How long the database may take to note outcomes while the runner stops.
 constexpr Duration kRecordTimeout = 10s;
+
+/// What a round yields.
+struct Round {
+    jobs::Taken taken;
+    std::int64_t forgotten = 0;
+};
 
 } // namespace
 
@@ -33,7 +42,14 @@ struct JobRunner::Impl {
     std::map<std::string, Handler, std::less<>> handlers;
     Statistics statistics;
     std::string unhandled; ///< kinds of waiting jobs without a handler
+    /// Of the runner that runs: a process has others, which only know the handlers.
+    struct Ages {
+        AgeGauge lag, retried, parked;
+        Ages(World& world, Metrics& metrics);
+    };
+    std::optional<Ages> ages;
     std::size_t in_flight = 0;
+    std::vector<jobs::Finish> ended; ///< outcomes to be noted
     Instant next_forget{};
     Instant next_count{};
     Event wake;
@@ -50,15 +66,24 @@ struct JobRunner::Impl {
     void report(const Context& context, const jobs::TakenJob& job, const Result<void>& outcome,
                 const jobs::Finish& finish);
 
+    task<void> run(Context& context);
     task<void> look_for_work(Scope& scope);
     task<void> recover(Context& context);
-    task<Duration> start_due(Scope& scope);
-    task<void> count(Context& context, bool idle);
-    task<void> forget(Context& context);
+    task<Duration> next_round(Scope& scope);
+    task<Result<Round>> commit_round(Context& context, std::int64_t room, bool forget);
+    void note_failure(const Context& context, const Error& error);
+    task<void> count(Context& context);
+    void take_counts(const std::vector<jobs::Backlog>& backlog);
     task<void> work_on(Context& parent, jobs::TakenJob job);
     task<Result<void>> attempt(Context& parent, const jobs::TakenJob& job);
-    task<void> record(Context& parent, const jobs::TakenJob& job, jobs::Finish finish);
 };
+
+JobRunner::Impl::Ages::Ages(World& world, Metrics& metrics)
+    : lag(world, metrics, "flotilla_jobs_lag_seconds", "How long the job that is due first has waited for its try"),
+      retried(world, metrics, "flotilla_jobs_oldest_retried_seconds",
+              "Age of the oldest job that has failed and waits for another try"),
+      parked(world, metrics, "flotilla_jobs_oldest_parked_seconds",
+             "How long the job that was parked first is parked") {}
 
 JobRunner::JobRunner(World& world, Database& database, Logger log, Metrics& metrics, Options options)
     : impl_(std::make_unique<Impl>(world, database, std::move(log), metrics, options)) {}
@@ -72,12 +97,30 @@ const JobRunner::Statistics& JobRunner::statistics() const { return impl_->stati
 Result<void> JobRunner::health() const {
     if (const auto& why = impl_->statistics.database_error; !why.empty())
         return Error(Kind::unavailable, "the database does not serve the jobs: " + why);
-    if (impl_->unhandled.empty()) return {};
-    return Error(Kind::unavailable, "jobs wait for which there is no handler: " + impl_->unhandled);
+    if (!impl_->unhandled.empty())
+        return Error(Kind::unavailable, "jobs wait for which there is no handler: " + impl_->unhandled);
+    const auto& now = impl_->statistics;
+    const auto age = impl_->ages ? impl_->ages->lag.age() : Duration::zero();
+    const bool late = age > impl_->options.lag_max;
+    if (now.last_error.empty() && now.parked == 0 && !late) return {};
+    auto what = std::to_string(now.queued) + " jobs wait";
+    if (late) what += ", one has been due for " + in_seconds(age);
+    what += ", " + std::to_string(now.parked) + " are parked";
+    if (!now.last_error.empty()) what += ": " + now.last_error;
+    return Error(Kind::unavailable, std::move(what));
 }
 
-task<void> JobRunner::run(Context& context) {
-    return scoped(context, [impl = impl_.get()](Scope& scope) { return impl->look_for_work(scope); });
+task<void> JobRunner::run(Context& context) { return impl_->run(context); }
+
+task<void> JobRunner::Impl::run(Context& context) {
+    ages.emplace(world, metrics);
+    co_await scoped(context, [this](Scope& scope) { return look_for_work(scope); });
+    if (ended.empty()) co_return;
+    // Not under the context, which has ended: what has been done must be noted. Left as running, the next start takes
+    // it up.
+    Context root(world);
+    Context bounded(root, kRecordTimeout);
+    if (const auto noted = co_await commit_round(bounded, 0, false); !noted) note_failure(root, noted.error());
 }
 
 std::vector<std::string> JobRunner::Impl::kinds() const {
@@ -92,7 +135,7 @@ task<void> JobRunner::Impl::look_for_work(Scope& scope) {
     co_await recover(context);
     const auto subscription = database.on_signal("jobs", [this] { wake.notify(); });
     while (!context.cancelled()) {
-        const Duration wait = co_await start_due(scope);
+        const Duration wait = co_await next_round(scope);
         timer.arm(world.monotonic() + wait);
         if (!co_await wake.wait(context)) break;
     }
@@ -113,65 +156,111 @@ task<void> JobRunner::Impl::recover(Context& context) {
     }
 }
 
-/// Starts what is due and there is room for. Returns when to look again at the latest.
-task<Duration> JobRunner::Impl::start_due(Scope& scope) {
+/// Notes what has ended, starts what is due and there is room for. Returns when to look again at the latest.
+/// What ends while a round is being committed waits for the next one: the busier it is, the more share a commit.
+task<Duration> JobRunner::Impl::next_round(Scope& scope) {
     Context& context = scope.context();
-    if (in_flight >= options.concurrency) co_return kLookEvery; // whichever ends first wakes us
-    const auto room = static_cast<std::int64_t>(options.concurrency - in_flight);
-    auto taken = co_await database.transact(context, jobs::TakeDue{kinds(), room});
-    if (!taken) {
-        if (context.cancelled()) co_return kLookEvery;
-        statistics.database_error = taken.error().message();
-        log.warning(context, "cannot take jobs", {{"error", taken.error().message()}});
-        co_return kRetryMin;
+    Duration wait = kLookEvery;
+    const auto room = static_cast<std::int64_t>(options.concurrency - std::min(in_flight, options.concurrency));
+    if (room > 0 || !ended.empty()) { // else whichever ends first wakes us
+        const bool forget = world.monotonic() >= next_forget;
+        auto round = co_await commit_round(context, room, forget);
+        if (!round) {
+            note_failure(context, round.error());
+            co_return kRetryMin;
+        }
+        for (auto& job : round->taken.jobs) {
+            ++in_flight;
+            scope.spawn(work_on(context, std::move(job)));
+        }
+        // A full step means that there is more.
+        const bool more = round->forgotten == kForgottenAtOnce;
+        if (forget && !more) next_forget = world.monotonic() + kForgetEvery;
+        if (more) wake.notify();
+        if (round->taken.next_due) wait = std::clamp<Duration>(*round->taken.next_due - world.now(), 0ns, kLookEvery);
+        if (in_flight >= options.concurrency) wait = kLookEvery;
     }
-    statistics.database_error.clear();
-    for (auto& job : taken->jobs) {
-        ++in_flight;
-        scope.spawn(work_on(context, std::move(job)));
-    }
-    co_await forget(context);
-    co_await count(context, in_flight == 0);
-    if (!taken->next_due) co_return kLookEvery;
-    co_return std::clamp<Duration>(*taken->next_due - world.now(), 0ns, kLookEvery);
+    const bool idle = in_flight == 0 && ended.empty();
+    if (idle || world.monotonic() >= next_count) co_await count(context);
+    co_return statistics.queued > 0 || !idle ? std::min(wait, kCountEvery) : wait;
 }
 
-task<void> JobRunner::Impl::count(Context& context, bool idle) {
-    if (!idle && world.monotonic() < next_count) co_return;
+task<Result<Round>> JobRunner::Impl::commit_round(Context& context, std::int64_t room, bool forget) {
+    const auto noting = std::make_shared<const std::vector<jobs::Finish>>(ended);
+    const jobs::Forget forgetting{world.now() - kKeepFinished, forget ? kForgottenAtOnce : 0};
+    auto round = co_await database.transact(
+        context, [noting, forgetting, take = jobs::TakeDue{kinds(), room}](Transaction& transaction) -> Result<Round> {
+            if (auto noted = jobs::finish(transaction, *noting); !noted) return std::move(noted.error());
+            Round done;
+            if (forgetting.count > 0) {
+                auto forgotten = forgetting(transaction);
+                if (!forgotten) return std::move(forgotten.error());
+                done.forgotten = *forgotten;
+            }
+            auto taken = take(transaction);
+            if (!taken) return std::move(taken.error());
+            done.taken = std::move(*taken);
+            return done;
+        });
+    if (!round) co_return round;
+    statistics.database_error.clear();
+    // Others may have ended meanwhile, behind these.
+    ended.erase(ended.begin(), ended.begin() + static_cast<std::ptrdiff_t>(noting->size()));
+    co_return round;
+}
+
+void JobRunner::Impl::note_failure(const Context& context, const Error& error) {
+    if (context.cancelled()) return; // what has ended is noted at the end
+    statistics.database_error = error.message();
+    if (ended.empty())
+        log.warning(context, "cannot take jobs", {{"error", error.message()}});
+    else
+        log.error(context, "cannot note the outcome of jobs", {{"jobs", ended.size()}, {"error", error.message()}});
+}
+
+task<void> JobRunner::Impl::count(Context& context) {
     next_count = world.monotonic() + kCountEvery;
-    const auto counts = co_await jobs::count(context, database);
-    if (!counts) {
-        if (!context.cancelled()) log.warning(context, "cannot count the jobs", {{"error", counts.error().message()}});
+    const auto backlog = co_await jobs::load_backlog(context, database);
+    if (!backlog) {
+        if (!context.cancelled()) log.warning(context, "cannot count the jobs", {{"error", backlog.error().message()}});
         co_return;
     }
+    const auto oldest = co_await jobs::oldest_retried(context, database);
+    if (!oldest) {
+        if (!context.cancelled()) log.warning(context, "cannot count the jobs", {{"error", oldest.error().message()}});
+        co_return;
+    }
+    ages->retried.set(*oldest);
+    take_counts(*backlog);
+}
+
+void JobRunner::Impl::take_counts(const std::vector<jobs::Backlog>& backlog) {
     statistics.queued = statistics.parked = 0;
     unhandled.clear();
-    for (const auto& row : *counts) {
-        (row.state == "queued" ? statistics.queued : statistics.parked) += row.jobs;
-        if (row.state != "queued" || handlers.contains(row.kind)) continue;
-        unhandled += (unhandled.empty() ? "" : ", ") + row.kind;
+    std::optional<Timestamp> first_due;
+    std::optional<Timestamp> first_parked;
+    const auto earlier = [](std::optional<Timestamp> a, std::optional<Timestamp> b) {
+        return a && b ? std::min(a, b) : a ? a : b;
+    };
+    for (const auto& kind : backlog) {
+        statistics.queued += kind.queued;
+        statistics.parked += kind.parked;
+        first_due = earlier(first_due, kind.first_due);
+        first_parked = earlier(first_parked, kind.parked_since);
+        if (kind.queued == 0 || handlers.contains(kind.kind)) continue;
+        unhandled += (unhandled.empty() ? "" : ", ") + kind.kind;
     }
+    ages->lag.set(first_due);
+    ages->parked.set(first_parked);
     metrics.gauge("flotilla_jobs_queued", "Durable jobs waiting for a try").set(statistics.queued);
     metrics.gauge("flotilla_jobs_parked", "Durable jobs given up, waiting for a person").set(statistics.parked);
 }
 
-task<void> JobRunner::Impl::forget(Context& context) {
-    if (world.monotonic() < next_forget) co_return;
-    const auto forgotten = co_await database.transact(context, jobs::Forget{world.now() - kKeepFinished});
-    // A full batch means there is more: go on with the next look.
-    const bool more = forgotten && *forgotten == jobs::kForgottenAtOnce;
-    if (!more) next_forget = world.monotonic() + kForgetEvery;
-    if (more) wake.notify();
-    if (!forgotten && !context.cancelled())
-        log.warning(context, "cannot forget finished jobs", {{"error", forgotten.error().message()}});
-}
-
 task<void> JobRunner::Impl::work_on(Context& parent, jobs::TakenJob job) {
     const auto outcome = co_await attempt(parent, job);
-    const bool stopping = parent.cancelled();
-    auto finish = verdict(job, outcome, stopping);
+    auto finish = verdict(job, outcome, parent.cancelled());
     report(parent, job, outcome, finish);
-    co_await record(parent, job, std::move(finish));
+    ended.push_back(std::move(finish));
     --in_flight;
     wake.notify();
 }
@@ -196,8 +285,12 @@ Duration JobRunner::Impl::jittered_delay(std::int64_t attempts) {
 
 jobs::Finish JobRunner::Impl::verdict(const jobs::TakenJob& job, const Result<void>& outcome, bool stopping) {
     const Timestamp now = world.now();
-    jobs::Finish finish{
-        .id = job.id, .state = "queued", .due_at = now, .attempts = job.attempts, .failures = job.failures};
+    jobs::Finish finish{.id = job.id,
+                        .kind = job.kind,
+                        .state = "queued",
+                        .due_at = now,
+                        .attempts = job.attempts,
+                        .failures = job.failures};
     if (outcome) {
         finish.state = "done";
         finish.finished_at = now;
@@ -239,23 +332,6 @@ void JobRunner::Impl::report(const Context& context, const jobs::TakenJob& job, 
     log.write(level, trace.valid() ? &trace : &context.trace,
               finish.state == "parked" ? "a job is parked" : "a job will be tried again",
               {{"kind", job.kind}, {"job", job.id}, {"attempts", job.attempts}, {"error", outcome.error().message()}});
-}
-
-task<void> JobRunner::Impl::record(Context& parent, const jobs::TakenJob& job, jobs::Finish finish) {
-    while (true) {
-        // Not under the parent: what has been done must be noted while the runner stops.
-        Context root(world, TraceContext::parse(job.traceparent));
-        Context bounded(root, kRecordTimeout);
-        const auto recorded = co_await database.transact(bounded, finish);
-        if (recorded) {
-            statistics.database_error.clear();
-            co_return;
-        }
-        statistics.database_error = recorded.error().message();
-        log.error(root, "cannot note a job's outcome", {{"job", job.id}, {"error", recorded.error().message()}});
-        // Left as running, the next start takes it up.
-        if (!co_await sleep_for(parent, kRetryMin)) co_return;
-    }
 }
 
 } // namespace flotilla

@@ -29,13 +29,16 @@ Result<void> enqueue_job(Transaction& transaction, std::string_view kind, std::s
 /// Runs due jobs of one database with bounded concurrency. A job that fails is tried again with doubling delay
 /// (1 s .. 60 s, full jitter). unavailable and deadline_exceeded are retried for ever: the outside world is down;
 /// anything else is parked after `attempts_max` tries, visible with its reason. Finished jobs are kept for a day so
-/// that their keys still deduplicate. One runner per database. Thread-safety: none; lives on one loop.
+/// that their keys still deduplicate; parked ones for ever, since somebody has to decide. What a job costs does not
+/// depend on how many are kept: outcomes are noted and due jobs taken together, one commit for what has ended since the
+/// last. One runner per database. Thread-safety: none; lives on one loop.
 class JobRunner {
 public:
     struct Options {
-        std::size_t concurrency = 8;
+        std::size_t concurrency = 64;
         int attempts_max = 10;
         Duration job_timeout = std::chrono::seconds(30);
+        Duration lag_max = std::chrono::seconds(60); ///< health() tells of a longer one
     };
     using Handler = std::function<task<Result<void>>(Context&, std::string_view payload_json)>;
 
@@ -55,7 +58,8 @@ public:
     };
     /// Counted at most once a second, and whenever there is nothing to do.
     const Statistics& statistics() const;
-    /// ok, or why the database cannot be read, or the kinds of waiting jobs that have no handler. For /readyz.
+    /// ok, or what is wrong: the database cannot be read, waiting jobs have no handler, the latest try failed, jobs are
+    /// parked, or a job has been due for longer than lag_max. One in the delay after a failure is not due. For /readyz.
     Result<void> health() const;
 
 private:

@@ -329,9 +329,153 @@ TEST_F(JobsTest, ForgetRemovesOnlyOldFinishedJobs) {
                         "VALUES ('old', 'k', '1', '', '', 'done', 1, 1, 0, 0, 1000), ('young', 'k', '2', '', '', "
                         "'done', 1, 1, 0, 0, 3000), "
                         "('parked', 'k', '3', '', '', 'parked', 1, 1, 0, 0, 1000)"));
-    EXPECT_EQ(value(store.transact(jobs::Forget{Timestamp(2000)})), 1);
+    EXPECT_EQ(value(store.transact(jobs::Forget{Timestamp(2000), 10})), 1);
     EXPECT_EQ(value(store.select<std::string>("SELECT id FROM flotilla_jobs ORDER BY id")),
               (std::vector<std::string>{"parked", "young"}));
+}
+
+// Goal: a few of many old jobs leave at a time, the oldest first.
+TEST_F(JobsTest, ForgetTakesTheOldestFirst) {
+    value(store.execute(
+        "INSERT INTO flotilla_jobs (id, kind, key, payload, traceparent, state, attempts, failures, "
+        "due_at, enqueued_at, finished_at) VALUES ('b', 'k', '2', '', '', 'done', 1, 1, 0, 0, 20), "
+        "('a', 'k', '3', '', '', 'done', 1, 1, 0, 0, 30), ('c', 'k', '1', '', '', 'done', 1, 1, 0, 0, 10)"));
+    EXPECT_EQ(value(store.transact(jobs::Forget{Timestamp(2000), 2})), 2);
+    EXPECT_EQ(value(store.select<std::string>("SELECT id FROM flotilla_jobs")), (std::vector<std::string>{"a"}));
+}
+
+/// "queued/parked" of a kind, as counted.
+std::string counts_of(TestDatabase& store, std::string_view kind) {
+    struct Counts {
+        std::int64_t queued, parked;
+    };
+    const auto found =
+        value(store.find<Counts>("SELECT queued, parked FROM flotilla_job_counts WHERE kind = $1", kind));
+    return found ? std::to_string(found->queued) + "/" + std::to_string(found->parked) : "none";
+}
+
+// Goal: the counts follow each change of a job's state in its own commit, and a start mends what was changed by hand.
+TEST_F(JobsTest, CountsFollowTheJobs) {
+    for (const char* to : {"a", "b", "c"})
+        enqueue(to, {.key = to});
+    enqueue("again", {.key = "a"});
+    EXPECT_EQ(counts_of(store, "send_mail"), "3/0");
+    EXPECT_FALSE(store.transact([](Transaction& tx) -> Result<int> {
+        if (auto added = enqueue_job(tx, "send_mail", "{}", {}); !added) return added.error();
+        return Error(Kind::conflict, "no");
+    }));
+    EXPECT_EQ(counts_of(store, "send_mail"), "3/0");
+    const auto taken = value(store.transact(jobs::TakeDue{{"send_mail"}, 3})).jobs;
+    ASSERT_EQ(taken.size(), 3U);
+    EXPECT_EQ(counts_of(store, "send_mail"), "0/0");
+    std::vector<jobs::Finish> outcomes;
+    for (const char* state : {"done", "queued", "parked"}) {
+        const auto& job = taken[outcomes.size()];
+        outcomes.push_back(
+            {.id = job.id, .kind = job.kind, .state = state, .due_at = job.due_at, .attempts = 1, .failures = 1});
+        if (outcomes.back().state != "queued") outcomes.back().finished_at = Timestamp(1);
+    }
+    value(store.transact([outcomes](Transaction& tx) { return jobs::finish(tx, outcomes); }));
+    EXPECT_EQ(counts_of(store, "send_mail"), "1/1");
+    value(store.execute("DELETE FROM flotilla_jobs WHERE state = 'parked'"));
+    value(store.transact(jobs::Recover{3}));
+    EXPECT_EQ(counts_of(store, "send_mail"), "1/0");
+}
+
+// Goal: of several kinds those jobs come first that are due first, no more than asked for, and the next one is told.
+TEST_F(JobsTest, TakeDueGoesByTimeAcrossKinds) {
+    value(store.execute(
+        "INSERT INTO flotilla_jobs (id, kind, key, payload, traceparent, state, attempts, failures, "
+        "due_at, enqueued_at) VALUES ('x3', 'x', '3', '', '', 'queued', 0, 0, 30, 0), "
+        "('y1', 'y', '1', '', '', 'queued', 0, 0, 10, 0), ('x2', 'x', '2', '', '', 'queued', 0, 0, 20, 0), "
+        "('y9', 'y', '9', '', '', 'queued', 0, 0, 9000000000000000, 0), "
+        "('z0', 'z', '0', '', '', 'queued', 0, 0, 0, 0)"));
+    const auto ids = [](const jobs::Taken& taken) {
+        std::vector<std::string> found;
+        for (const auto& job : taken.jobs)
+            found.push_back(job.id);
+        return found;
+    };
+    const auto first = value(store.transact(jobs::TakeDue{{"x", "y"}, 2}));
+    EXPECT_EQ(ids(first), (std::vector<std::string>{"y1", "x2"}));
+    EXPECT_EQ(first.next_due, Timestamp(30));
+    const auto second = value(store.transact(jobs::TakeDue{{"x", "y"}, 2}));
+    EXPECT_EQ(ids(second), (std::vector<std::string>{"x3"}));
+    EXPECT_EQ(second.next_due, Timestamp(9000000000000000));
+}
+
+/// The value of a metric without labels.
+double shown(const Metrics& metrics, const std::string& name) {
+    const auto text = metrics.prometheus_text();
+    const auto at = text.find("\n" + name + " ");
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
+}
+
+// Goal: jobs that are due and get no try are told with their age; those that wait out a failure are another matter.
+TEST_F(JobsTest, LagIsOfDueJobsOnly) {
+    value(store.execute("INSERT INTO flotilla_jobs (id, kind, key, payload, traceparent, state, attempts, failures, "
+                        "due_at, enqueued_at, finished_at) VALUES "
+                        "('late', 'nobody', '1', '', '', 'queued', 0, 0, 1000000, 1000000, NULL), "
+                        "('tried', 'send_mail', '2', '', '', 'queued', 3, 0, 9000000000000000, 2000000, NULL), "
+                        "('parked', 'send_mail', '3', '', '', 'parked', 3, 3, 0, 0, 3000000)"));
+    enqueue("a");
+    Event done;
+    run_until(done, [&](Context& context, std::string_view) -> task<Result<void>> {
+        const JobRunner of_another_loop(store.world(), store.database(), log, metrics);
+        // Until it was counted.
+        while (shown(metrics, "flotilla_jobs_lag_seconds") <= 0)
+            if (const auto slept = co_await sleep_for(context, std::chrono::milliseconds(1)); !slept) co_return slept;
+        done.notify();
+        co_return Result<void>();
+    });
+    const auto now = static_cast<double>(store.world().now().microseconds()) / 1e6;
+    EXPECT_NEAR(shown(metrics, "flotilla_jobs_lag_seconds"), now - 1, 60);
+    EXPECT_NEAR(shown(metrics, "flotilla_jobs_oldest_retried_seconds"), now - 2, 60);
+    EXPECT_NEAR(shown(metrics, "flotilla_jobs_oldest_parked_seconds"), now - 3, 60);
+    EXPECT_LT(shown(metrics, "flotilla_jobs_lag_seconds"), now - 0.5);
+}
+
+// Goal: a runner that does not get to its jobs says so, though no try fails.
+TEST_F(JobsTest, HealthTellsOfJobsThatAreDueForLong) {
+    Event stop;
+    enqueue("first");
+    enqueue("second");
+    bool told = false;
+    run_until(stop,
+              [&](Context& context, std::string_view) -> task<Result<void>> {
+                  while (!told && co_await sleep_for(context, std::chrono::milliseconds(5)))
+                      told = !runner->health();
+                  if (told)
+                      EXPECT_TRUE(runner->health().error().message().starts_with("1 jobs wait, one has been due for "))
+                          << runner->health().error().message();
+                  stop.notify();
+                  co_return Result<void>();
+              },
+              {.concurrency = 1, .lag_max = std::chrono::milliseconds(1)});
+    EXPECT_TRUE(told);
+}
+
+// Goal: what ends together is noted together: one trip to the disk, not one each.
+TEST_F(JobsTest, OutcomesShareACommit) {
+    constexpr int kJobs = 40;
+    for (int i = 0; i < kJobs; ++i)
+        enqueue(std::to_string(i));
+    Event done;
+    int started = 0;
+    int ended = 0;
+    std::uint64_t bodies_before = 0;
+    run_until(done,
+              [&](Context& context, std::string_view) -> task<Result<void>> {
+                  if (++started == kJobs) bodies_before = store.statistics().bodies;
+                  while (started < kJobs)
+                      if (const auto slept = co_await sleep_for(context, std::chrono::milliseconds(1)); !slept)
+                          co_return slept;
+                  if (++ended == kJobs) done.notify();
+                  co_return Result<void>();
+              },
+              {.concurrency = kJobs});
+    EXPECT_EQ(value(store.find<std::int64_t>("SELECT count(*) FROM flotilla_jobs WHERE state = 'done'")), kJobs);
+    EXPECT_LT(store.statistics().bodies - bodies_before, kJobs / 2);
 }
 
 } // namespace

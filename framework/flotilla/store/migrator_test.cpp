@@ -1,5 +1,6 @@
 #include <flotilla/store/migrator.hpp>
 
+#include <flotilla/store/backfill.hpp>
 #include <flotilla/store/test_database.hpp>
 
 namespace flotilla {
@@ -84,6 +85,80 @@ TEST(Migrate, CommitInMigrationIsRefused) {
     TestDatabase store;
     EXPECT_FALSE(apply(store, {{1, "0001_commit", "CREATE TABLE a (id TEXT);\nCOMMIT;"}}));
     EXPECT_FALSE(store.select<std::string>("SELECT id FROM a"));
+}
+
+/// Sets note to the row's own id, two rows at a time; a row "odd" is left.
+Result<BackfillStep> fill_notes(Transaction& transaction, const std::string& after) {
+    const auto ids = transaction.select<std::string>("SELECT id FROM things WHERE id > $1 ORDER BY id LIMIT 2", after);
+    if (!ids) return ids.error();
+    BackfillStep step;
+    if (ids->size() == 2) step.next = ids->back();
+    for (const auto& id : *ids) {
+        if (id == "odd") {
+            step.left.push_back("thing odd is odd");
+            continue;
+        }
+        auto set = transaction.execute("UPDATE things SET note = $1 WHERE id = $1", id);
+        if (!set) return std::move(set.error());
+        step.changed += *set;
+    }
+    if (after == "c") return Error(Kind::internal, "nobody may come behind c");
+    return step;
+}
+constexpr Backfill kFill{1, "fill_notes", fill_notes};
+
+struct Filling {
+    TestDatabase store;
+    std::string logged;
+
+    Filling() {
+        value(apply(store, {kOne, kTwo}));
+        value(store.execute("DELETE FROM things"));
+    }
+    Result<void> run(std::vector<Backfill> backfills) {
+        const Logger log("test", LogLevel::info, Logger::Format::json,
+                         [this](std::string_view line) { logged.append(line); });
+        Context context(store.world());
+        return store.loop().run_until_done(run_backfills(context, store.database(), "service", backfills, log));
+    }
+};
+
+// Goal: a backfill sees every row once, in bounded transactions, says what it left, and is done for good.
+TEST(Backfill, EveryRowIsFilledOnce) {
+    Filling filling;
+    value(filling.store.execute("INSERT INTO things (id) VALUES ('a'), ('b'), ('e'), ('odd'), ('z')"));
+    value(filling.run({kFill}));
+    EXPECT_EQ(value(filling.store.select<std::string>("SELECT note FROM things WHERE note IS NOT NULL ORDER BY id")),
+              (std::vector<std::string>{"a", "b", "e", "z"}));
+    EXPECT_TRUE(filling.logged.contains("thing odd is odd")) << filling.logged;
+    EXPECT_TRUE(filling.logged.contains(R"("changed":4,"left":1)")) << filling.logged;
+    value(filling.store.execute("UPDATE things SET note = 'kept'"));
+    value(filling.run({kFill}));
+    EXPECT_EQ(value(filling.store.select<std::string>("SELECT DISTINCT note FROM things")),
+              (std::vector<std::string>{"kept"}));
+}
+
+// Goal: one that fails is named, keeps what its earlier steps did, and begins anew the next time.
+TEST(Backfill, FailureIsNamedAndRunAgain) {
+    Filling filling;
+    value(filling.store.execute("INSERT INTO things (id) VALUES ('a'), ('c'), ('d')"));
+    const auto failed = filling.run({kFill});
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().message(), "backfill fill_notes: nobody may come behind c");
+    EXPECT_EQ(value(filling.store.select<std::string>("SELECT note FROM things WHERE note IS NOT NULL ORDER BY id")),
+              (std::vector<std::string>{"a", "c"}));
+    value(filling.store.execute("DELETE FROM things WHERE id = 'c'"));
+    value(filling.run({kFill}));
+    EXPECT_EQ(value(filling.store.select<std::string>("SELECT note FROM things ORDER BY id")),
+              (std::vector<std::string>{"a", "d"}));
+}
+
+// Goal: a program that is older than its database does not run on it.
+TEST(Backfill, UnknownOneIsRefused) {
+    Filling filling;
+    value(filling.run({kFill}));
+    EXPECT_EQ(filling.run({}).error().message(),
+              "backfill 1 of service was run, but this program does not have it; it is older than its database");
 }
 
 } // namespace

@@ -75,6 +75,44 @@ TEST(OpenDatabase, OpenAgainFindsTheData) {
     EXPECT_EQ(value(store.select<std::string>("SELECT id FROM things")), (std::vector<std::string>{"kept"}));
 }
 
+// Goal: the last one out leaves everything in the file itself, scans and other loops or not: a copy of it is the
+// database.
+TEST(OpenDatabase, CloseLeavesAllInTheFile) {
+    const test::TemporaryFolder folder;
+    {
+        TestDatabase store(folder.url("shop.db"));
+        const auto other_loop = store.open_another(folder.url("shop.db"));
+        value(store.execute("CREATE TABLE things (id TEXT)"));
+        value(store.execute("INSERT INTO things VALUES ('kept')"));
+        value(store.select<std::string>("SELECT id FROM things"));
+        EXPECT_GT(std::filesystem::file_size(folder.path() / "shop.db-wal"), 0);
+    }
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / "shop.db-wal"));
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / "shop.db-shm"));
+    std::filesystem::copy_file(folder.path() / "shop.db", folder.path() / "copy.db");
+    TestDatabase copy(folder.url("copy.db"));
+    EXPECT_EQ(value(copy.select<std::string>("SELECT id FROM things")), (std::vector<std::string>{"kept"}));
+}
+
+// Goal: a path is a path, whatever characters it holds; what a URL cannot hold as it is, is refused rather than
+// guessed.
+TEST(OpenDatabase, OpenOddPathsUsesTheFileOfThatName) {
+    const test::TemporaryFolder folder;
+    for (const std::string name : {"odd?x.db", "a#b.db", "100%.db", "%41.db", "it's \"so\".db", "\xC3\xA9 \n.db"}) {
+        const auto path = folder.path() / name;
+        {
+            TestDatabase store(sqlite_url(path.string()) + "?bodies=twice");
+            value(store.execute("CREATE TABLE things (id TEXT)"));
+        }
+        EXPECT_TRUE(std::filesystem::exists(path)) << path;
+    }
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 6);
+    Loop loop;
+    EXPECT_EQ(refusal(loop, "sqlite:/tmp/a#b.db", "a").kind(), Kind::invalid);
+    EXPECT_EQ(refusal(loop, "sqlite:/tmp/100%.db", "a").kind(), Kind::invalid);
+    EXPECT_EQ(refusal(loop, "sqlite:/tmp/%00.db", "a").kind(), Kind::invalid);
+}
+
 // Goal: databases in memory are apart by owner and by name, and end with their last object.
 TEST(OpenDatabase, OpenInMemoryIsApartAndTemporary) {
     TestDatabase a("sqlite::memory:", "a-service");

@@ -18,7 +18,8 @@ using RowCallback = std::function<Result<void>(const SqlRow&)>;
 /// Something that runs statements of the shared dialect (`$1`, `$2`, ...), each prepared once per connection: a
 /// Transaction, or a driver's connection.
 /// Errors of every statement: conflict `unique_violation` | `foreign_key_violation` | `check_violation`;
-/// unavailable (disk full, busy, connection lost); internal (bad SQL: a bug).
+/// unavailable (disk full, busy, connection lost: may pass); internal `database_damaged` (does not pass: somebody has
+/// to put a backup in its place); internal (bad SQL: a bug).
 class Statements {
 public:
     virtual ~Statements() = default;

@@ -1,45 +1,27 @@
 #include "services/notification/mail/smtp_mailer.hpp"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <atomic>
-#include <cstring>
+#include <chrono>
 #include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
 
-#include <flotilla/aio/offload.hpp>
+#include <flotilla/aio/event.hpp>
+
+#include "services/notification/mail/smtp_connection.hpp"
 
 using namespace flotilla;
 
 namespace notification {
 namespace {
 
-struct Upload {
-    std::string_view rest;
+using Clock = std::chrono::steady_clock;
 
-    static std::size_t read(char* buffer, std::size_t size, std::size_t count, void* self) {
-        auto& upload = *static_cast<Upload*>(self);
-        const auto bytes = std::min(size * count, upload.rest.size());
-        std::memcpy(buffer, upload.rest.data(), bytes);
-        upload.rest.remove_prefix(bytes);
-        return bytes;
-    }
-};
-
-/// Shared with the thread that sends: nobody waits for the mail any more, so libcurl gives up within a second.
-struct Abandoned {
-    std::atomic<bool> yes = false;
-
-    static int look(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-        return static_cast<Abandoned*>(self)->yes ? 1 : 0;
-    }
-};
-
-/// Says so when the waiting coroutine ends, however it ends.
-struct OnLeaving {
-    std::shared_ptr<Abandoned> abandoned;
-    ~OnLeaving() { abandoned->yes = true; }
-};
+constexpr Duration kTimeoutMax = std::chrono::seconds(30);
+/// Far more than jobs run at once.
+constexpr std::size_t kWaitingMax = 4096;
 
 /// It becomes part of an SMTP command: nothing in it may end that command.
 bool is_safe_address(std::string_view address) {
@@ -48,59 +30,109 @@ bool is_safe_address(std::string_view address) {
     });
 }
 
-// libcurl's global state is made once per process and never torn down.
-void initialise_curl() {
-    static std::once_flag once;
-    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-}
+/// Shared by the waiting coroutine and the thread that sends.
+struct Sending {
+    std::string to, message;
+    Clock::time_point deadline;
+    std::atomic<bool> abandoned = false; ///< nobody waits any more
+    // Only on the loop.
+    std::optional<Result<void>> outcome;
+    Event arrived;
+};
 
-Result<void> send_blocking(const std::string& url, const std::string& from, const std::string& to,
-                           const std::string& message, long timeout_ms, Abandoned& abandoned) {
-    initialise_curl();
-    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), &curl_easy_cleanup);
-    if (!curl) return Error(Kind::unavailable, "libcurl could not be initialised");
-    std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> recipients(
-        curl_slist_append(nullptr, ("<" + to + ">").c_str()), &curl_slist_free_all);
-    Upload upload{message};
-    curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
-    curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-    curl_easy_setopt(curl.get(), CURLOPT_PROXY, "");
-    curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, timeout_ms);
-    // Also bounds the farewell (QUIT), to which the timeout above does not apply.
-    curl_easy_setopt(curl.get(), CURLOPT_SERVER_RESPONSE_TIMEOUT, std::clamp(timeout_ms / 2000, 1L, 10L));
-    curl_easy_setopt(curl.get(), CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, &Abandoned::look);
-    curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, &abandoned);
-    curl_easy_setopt(curl.get(), CURLOPT_MAIL_FROM, ("<" + from + ">").c_str());
-    curl_easy_setopt(curl.get(), CURLOPT_MAIL_RCPT, recipients.get());
-    curl_easy_setopt(curl.get(), CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(curl.get(), CURLOPT_READFUNCTION, &Upload::read);
-    curl_easy_setopt(curl.get(), CURLOPT_READDATA, &upload);
-    const auto outcome = curl_easy_perform(curl.get());
-    if (outcome == CURLE_OK) return {};
-    long reply = 0;
-    curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &reply);
-    const std::string why = "mail server " + url + ": " + curl_easy_strerror(outcome) +
-                            (reply ? " (reply " + std::to_string(reply) + ")" : "");
-    return Error(reply >= 500 && reply < 600 ? Kind::invalid : Kind::unavailable, why);
-}
+/// Says so when the waiting coroutine ends, however it ends.
+struct OnLeaving {
+    std::shared_ptr<Sending> sending;
+    ~OnLeaving() { sending->abandoned = true; }
+};
 
 } // namespace
 
-SmtpMailer::SmtpMailer(std::string url, std::string from_address)
-    : url_(std::move(url)), from_address_(std::move(from_address)) {}
+/// The idle connections. Thread-safe.
+struct SmtpMailer::Connections {
+    Connections(std::string its_url, std::string its_from)
+        : url(std::move(its_url)), from_address(std::move(its_from)) {}
+
+    std::unique_ptr<SmtpConnection> take() {
+        const std::lock_guard lock(mutex);
+        if (idle.empty()) return nullptr;
+        auto latest = std::move(idle.back().connection);
+        idle.pop_back();
+        return latest;
+    }
+    void give_back(std::unique_ptr<SmtpConnection> connection) {
+        const std::lock_guard lock(mutex);
+        idle.push_back({std::move(connection), Clock::now()});
+    }
+    void close_idle() {
+        std::vector<Idle> closing; // outside the lock
+        const std::lock_guard lock(mutex);
+        const auto still =
+            std::ranges::find_if(idle, [limit = Clock::now() - kIdle](const Idle& each) { return each.since > limit; });
+        std::move(idle.begin(), still, std::back_inserter(closing));
+        idle.erase(idle.begin(), still);
+    }
+    bool has_idle() {
+        const std::lock_guard lock(mutex);
+        return !idle.empty();
+    }
+
+    Result<void> send(const Sending& sending) {
+        const auto left = sending.deadline - Clock::now();
+        if (left <= Duration::zero()) return Error(Kind::deadline_exceeded, "no time left to send a mail");
+        auto connection = take();
+        if (!connection) connection = std::make_unique<SmtpConnection>(url, from_address);
+        auto sent = connection->send(sending.to, sending.message, left, sending.abandoned);
+        if (sent) give_back(std::move(connection));
+        return sent;
+    }
+
+private:
+    struct Idle {
+        std::unique_ptr<SmtpConnection> connection;
+        Clock::time_point since;
+    };
+    const std::string url, from_address;
+    std::mutex mutex;
+    std::vector<Idle> idle; ///< the latest at the end
+};
+
+SmtpMailer::SmtpMailer(World& world, std::string url, std::string from_address)
+    : world_(world), connections_(std::make_shared<Connections>(std::move(url), std::move(from_address))),
+      idle_timer_(
+          world, [](void* self) { static_cast<SmtpMailer*>(self)->close_idle_later(); }, this),
+      threads_(kConnectionsMax, kWaitingMax) {}
+
+SmtpMailer::~SmtpMailer() = default;
+
+void SmtpMailer::close_idle_later() {
+    if (!connections_->has_idle()) return;
+    // Full: then mails are being sent, and the next look finds what is idle.
+    std::ignore = threads_.submit([connections = connections_] { connections->close_idle(); });
+    idle_timer_.arm(world_.monotonic() + kIdle);
+}
 
 task<Result<void>> SmtpMailer::send(Context& context, std::string to_address, std::string message) {
-    const auto left = std::min<Duration>(context.remaining(), std::chrono::seconds(30));
-    const auto timeout_ms = static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count());
-    if (timeout_ms <= 0) co_return Error(Kind::deadline_exceeded, "no time left to send a mail");
+    const auto timeout = std::min<Duration>(context.remaining(), kTimeoutMax);
+    if (timeout <= Duration::zero()) co_return Error(Kind::deadline_exceeded, "no time left to send a mail");
     if (!is_safe_address(to_address)) co_return Error(Kind::invalid, "invalid_address", "not a mail address");
-    auto abandoned = std::make_shared<Abandoned>();
-    const OnLeaving on_leaving{abandoned};
-    co_return co_await offload(
-        context, [url = url_, from = from_address_, to = std::move(to_address), message = std::move(message),
-                  timeout_ms, abandoned] { return send_blocking(url, from, to, message, timeout_ms, *abandoned); });
+    auto sending = std::make_shared<Sending>();
+    sending->to = std::move(to_address);
+    sending->message = std::move(message);
+    sending->deadline = Clock::now() + timeout;
+    const OnLeaving on_leaving{sending};
+    co_await must(threads_.submit([sending, connections = connections_, &world = world_] {
+        if (sending->abandoned) return;
+        auto outcome = connections->send(*sending);
+        world.post([sending, outcome = std::move(outcome)]() mutable {
+            sending->outcome = std::move(outcome);
+            sending->arrived.notify();
+        });
+    }));
+    while (!sending->outcome)
+        co_await must(sending->arrived.wait(context));
+    if (!idle_timer_.armed()) idle_timer_.arm(world_.monotonic() + kIdle);
+    co_return std::move(*sending->outcome);
 }
 
 } // namespace notification

@@ -4,8 +4,9 @@ namespace notification::storage {
 
 flotilla::Result<void> insert(flotilla::Transaction& tx, const Notification& notification) {
     auto inserted = tx.execute(
-        "INSERT INTO notifications (id, user_id, kind, state, created_at) VALUES ($1, $2, $3, $4, $5)", notification.id,
-        notification.user_id, notification.kind, notification.state, notification.created_at);
+        "INSERT INTO notifications (id, user_id, kind, state, created_at) VALUES ($1, $2, $3, $4, $5)"
+        " ON CONFLICT (id) DO NOTHING",
+        notification.id, notification.user_id, notification.kind, notification.state, notification.created_at);
     if (!inserted) return std::move(inserted.error());
     return {};
 }

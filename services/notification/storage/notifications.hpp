@@ -6,6 +6,7 @@
 
 namespace notification::storage {
 
+/// Nothing when there is one of that id: an event of a program that numbers none may come twice.
 flotilla::Result<void> insert(flotilla::Transaction& tx, const Notification& notification);
 flotilla::Result<void> mark_sent(flotilla::Transaction& tx, const std::string& id, flotilla::Timestamp when);
 /// What concerns a user, oldest first; at most the newest 1,000.

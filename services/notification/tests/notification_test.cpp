@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include <flotilla/base/json_value.hpp>
+#include <flotilla/bus/memory/memory_bus.hpp>
 #include <flotilla/testing/test_service.hpp>
 
 #include "services/notification/api/notification.hpp"
@@ -94,6 +96,43 @@ TEST(NotificationSend, RepeatedEventIsNotedOnce) {
     notifications.deliver(order::confirmed, {.order_id = "o-2", .user_id = "u-2"}, "event-2", "orders-a");
     ASSERT_TRUE(eventually([&] { return state_of(notifications, "u-2") == "QUEUED"; }));
     EXPECT_EQ(notifications.get("/notifications?userId=u-1").json().as_array().size(), 1U);
+}
+
+// Goal: a program that only publishes on the channel, as the requirements' services do, is heard: one mail for each.
+TEST(NotificationSend, PubSubEventBecomesAMail) {
+    SmtpServer server;
+    TestService notifications{
+        install, {.fakes = users(), .settings = {{"smtp", server.url()}}, .bus = "memory:notification-pubsub"}};
+    const auto publish = [](std::string_view topic, std::string_view payload) {
+        return publish_on_memory_channel("notification-pubsub", std::string(topic), payload) == 1;
+    };
+    ASSERT_TRUE(eventually(
+        [&] { return publish(user::created.name, R"({"userId":"u-7","email":"grace@example.com","name":"Grace"})"); }));
+    ASSERT_TRUE(eventually([&] { return publish(order::confirmed.name, R"({"orderId":"o-7","userId":"u-1"})"); }));
+    ASSERT_TRUE(eventually([&] { return server.received().size() == 2; }));
+    ASSERT_TRUE(publish(user::created.name, R"({"userId":"u-8"})")); // no contract: nobody is written to
+    ASSERT_TRUE(eventually([&] {
+        return notifications.get("/metrics")
+            .body.contains(R"(flotilla_pubsub_parked_total{consumer="service-under-test",topic="user.created"} 1)");
+    }));
+    ASSERT_TRUE(eventually([&] { return state_of(notifications, "u-7") == "SENT"; }));
+    const auto mails = server.received();
+    EXPECT_EQ(mails.size(), 2U);
+    EXPECT_TRUE(std::ranges::any_of(mails, [](const auto& mail) { return mail.to == "<grace@example.com>"; }));
+    EXPECT_NE(mails[0].message_id(), mails[1].message_id());
+}
+
+// Goal: an event of a program that numbers none may come twice and is noted once.
+TEST(NotificationSend, RepeatedForeignEventIsNotedOnce) {
+    TestService notifications{install, {.fakes = users(), .settings = {{"smtp", "smtp://127.0.0.1:1"}}}};
+    for (const auto* producer : {"a", "b"}) // two producers, each with its first sequence: no inbox can tell
+        notifications.deliver(order::confirmed, {.order_id = "o-1", .user_id = "u-1"}, "event-1", producer);
+    notifications.deliver(order::confirmed, {.order_id = "o-2", .user_id = "u-2"}, "event-2", "b");
+    ASSERT_TRUE(eventually([&] { return state_of(notifications, "u-2") == "QUEUED"; }));
+    EXPECT_EQ(notifications.get("/notifications?userId=u-1").json().as_array().size(), 1U);
+    EXPECT_FALSE(
+        notifications.get("/metrics")
+            .body.contains(R"(flotilla_inbox_parked_total{consumer="service-under-test",topic="order.confirmed"} 1)"));
 }
 
 // Goal: a wrong setting stops the start and says which.

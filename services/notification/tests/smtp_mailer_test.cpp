@@ -17,7 +17,7 @@ Result<void> send(const std::string& url, Duration timeout = 10s, const std::str
     Loop loop;
     Context root(loop.world());
     Context bounded(root, timeout);
-    SmtpMailer mailer(url, "shop@example.com");
+    SmtpMailer mailer(loop.world(), url, "shop@example.com");
     return loop.run_until_done(mailer.send(bounded, to, kMessage));
 }
 
@@ -68,11 +68,11 @@ TEST(SmtpMailer, CancelledSendEndsSoon) {
     SmtpServer server({.silent_at = "greeting"});
     const auto begin = std::chrono::steady_clock::now();
     {
-        Loop loop; // its destructor waits for the sending thread
+        Loop loop;
         Context root(loop.world());
         Context bounded(root, Duration(100ms));
         Context sending(root, Duration(30s));
-        SmtpMailer mailer(server.url(), "shop@example.com");
+        SmtpMailer mailer(loop.world(), server.url(), "shop@example.com");
         const auto cancel_soon = [](Context& soon, Context& target) -> task<void> {
             std::ignore = co_await sleep_for(soon, 10s); // ends with its deadline
             target.cancel(Error(Kind::unavailable, "shutting down"));
@@ -97,6 +97,60 @@ TEST(SmtpMailer, HostileAddressIsRefused) {
     SmtpServer server;
     for (const char* address : {"", "a@b.c>\r\nRCPT TO:<all@b.c", "a b@c.d", "<a@b.c>", "a@b.c\n"})
         EXPECT_EQ(kind_of(send(server.url(), 10s, address)), Kind::invalid) << address;
+    EXPECT_TRUE(server.received().empty());
+}
+
+/// That many mails through one mailer, `at_once` under way at a time; how many were taken.
+int send_many(const std::string& url, int mails, int at_once) {
+    Loop loop;
+    Context root(loop.world());
+    SmtpMailer mailer(loop.world(), url, "shop@example.com");
+    int taken = 0;
+    const auto send_some = [](Context& context, SmtpMailer& by, int count, int& sent) -> task<void> {
+        for (int i = 0; i < count; ++i) {
+            const auto outcome = co_await by.send(context, "ada@example.com", kMessage);
+            EXPECT_TRUE(outcome) << outcome.error().message();
+            sent += outcome ? 1 : 0;
+        }
+    };
+    Scope scope(root);
+    for (int i = 0; i < at_once; ++i)
+        scope.spawn(send_some(scope.context(), mailer, mails / at_once, taken));
+    loop.run_until_done(scope.join());
+    return taken;
+}
+
+// Goal: a connection serves one mail after the other.
+TEST(SmtpMailer, MailsShareAConnection) {
+    SmtpServer server;
+    EXPECT_EQ(send_many(server.url(), 10, 1), 10);
+    EXPECT_EQ(server.received().size(), 10U);
+    EXPECT_EQ(server.sessions(), 1);
+}
+
+// Goal: many mails at once take no more connections than a mail server grants.
+TEST(SmtpMailer, ManyMailsKeepTheNumberOfConnections) {
+    SmtpServer server;
+    EXPECT_EQ(send_many(server.url(), 200, 50), 200);
+    EXPECT_EQ(server.received().size(), 200U);
+    EXPECT_LE(server.sessions_at_once(), static_cast<int>(SmtpMailer::kConnectionsMax));
+}
+
+// Goal: a server that hangs up between two mails costs none of them a try.
+TEST(SmtpMailer, ServerThatHangsUpIsConnectedAgain) {
+    SmtpServer server({.hangs_up = true});
+    EXPECT_EQ(send_many(server.url(), 20, 2), 20);
+    EXPECT_EQ(server.received().size(), 20U);
+}
+
+// Goal: a mail that is refused does not touch the ones beside it.
+TEST(SmtpMailer, RefusedMailLeavesTheOthers) {
+    SmtpServer server({.recipient_reply = "550 no such mailbox"});
+    Loop loop;
+    Context root(loop.world());
+    SmtpMailer mailer(loop.world(), server.url(), "shop@example.com");
+    for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(kind_of(loop.run_until_done(mailer.send(root, "ada@example.com", kMessage))), Kind::invalid);
     EXPECT_TRUE(server.received().empty());
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -16,6 +18,7 @@ struct SmtpScript {
     std::string recipient_reply = "250 fine";
     std::string message_reply = "250 taken";
     std::string silent_at = {}; ///< "greeting", "message" or "QUIT": what it never answers
+    bool hangs_up = false;      ///< closes the connection, without a word, once it has taken a message
 };
 
 /// A small SMTP server in a thread of its own. A message counts as received before it is answered.
@@ -44,6 +47,11 @@ public:
         const std::lock_guard lock(mutex_);
         return received_;
     }
+
+    /// Connections there have been.
+    int sessions() const { return sessions_; }
+    /// The most at a time.
+    int sessions_at_once() const { return most_; }
 
 private:
     std::unique_ptr<flotilla::Listener> open() {
@@ -82,6 +90,13 @@ private:
     }
 
     flotilla::task<void> talk(std::unique_ptr<flotilla::Stream> stream) {
+        ++sessions_;
+        most_ = std::max<int>(most_, ++open_);
+        co_await converse(std::move(stream));
+        --open_;
+    }
+
+    flotilla::task<void> converse(std::unique_ptr<flotilla::Stream> stream) {
         std::string buffer;
         Received mail;
         co_await say(*stream, "greeting", "220 test");
@@ -101,6 +116,7 @@ private:
                     received_.push_back(std::exchange(mail, {}));
                 }
                 co_await say(*stream, "message", script_.message_reply);
+                if (script_.hangs_up) co_return;
             } else if (*command == "QUIT") {
                 co_await say(*stream, "QUIT", "221 bye");
                 if (script_.silent_at != "QUIT") co_return;
@@ -117,6 +133,7 @@ private:
     std::unique_ptr<flotilla::Listener> listener_;
     std::mutex mutex_;
     std::vector<Received> received_;
+    std::atomic<int> sessions_ = 0, open_ = 0, most_ = 0;
     std::thread thread_;
 };
 

@@ -82,6 +82,6 @@ inline constexpr Endpoint<OrderId, Order> confirm{
     {.idempotent = true, .errors = {unknown_order, order_cancelled}, .summary = "Confirm an order"}};
 
 inline constexpr Topic<OrderPlaced> placed{"order.created", {.key = &OrderPlaced::order_id}};
-inline constexpr Topic<OrderConfirmed> confirmed{"order.confirmed", {.key = &OrderConfirmed::order_id}};
+inline constexpr Topic<OrderConfirmed> confirmed{"order.confirmed", {.key = &OrderConfirmed::order_id, .pubsub = true}};
 
 } // namespace order

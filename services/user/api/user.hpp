@@ -35,7 +35,8 @@ inline constexpr ErrorCode invalid_email{"invalid_email", Kind::invalid,
 
 inline constexpr Service service{"user-service"};
 
-/// Creates a user; the e-mail address is unique without regard to case. Publishes user.created.
+/// Creates a user. The e-mail address is unique, without regard to case and spelling in any script: as
+/// flotilla::mail_address_key() tells addresses apart. It is kept and shown as it was given. Publishes user.created.
 inline constexpr Endpoint<CreateUser, User> create{
     Method::post,
     "/users",
@@ -43,6 +44,6 @@ inline constexpr Endpoint<CreateUser, User> create{
 inline constexpr Endpoint<UserId, User> get{
     Method::get, "/users/{id}", {.errors = {user_not_found}, .summary = "Get a user"}};
 
-inline constexpr Topic<UserCreated> created{"user.created", {.key = &UserCreated::user_id}};
+inline constexpr Topic<UserCreated> created{"user.created", {.key = &UserCreated::user_id, .pubsub = true}};
 
 } // namespace user

@@ -47,12 +47,4 @@ flotilla::Result<std::string> parse_email(std::string_view text) {
     return std::string(text);
 }
 
-std::string email_identity(std::string_view email) {
-    std::string identity(email);
-    for (char& c : identity) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return identity;
-}
-
 } // namespace user

@@ -11,7 +11,4 @@ namespace user {
 /// Accepts what mail systems in practice accept: one '@', a local part of RFC 5322 atom characters, a domain of labels.
 flotilla::Result<std::string> parse_email(std::string_view text);
 
-/// What makes two addresses the same user: the address in lower case.
-std::string email_identity(std::string_view email);
-
 } // namespace user

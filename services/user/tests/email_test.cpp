@@ -25,10 +25,5 @@ TEST(UserEmail, BrokenAddressesAreRefused) {
     }
 }
 
-// Goal: two spellings of one address are one user.
-TEST(UserEmail, IdentityIgnoresCase) {
-    EXPECT_EQ(email_identity("Ada@Example.COM"), email_identity("ada@example.com"));
-}
-
 } // namespace
 } // namespace user

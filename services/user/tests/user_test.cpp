@@ -46,6 +46,57 @@ TEST(UserCreate, SameEmailIsRefused) {
     EXPECT_EQ(again.json().at("code"), "user_exists");
 }
 
+// Goal: case and spelling of any script do not make a second user; the address is shown as it was given.
+TEST(UserCreate, SameEmailInOtherLettersIsRefused) {
+    TestService users{install};
+    const auto made = users.post("/users", {{"email", "ÉLISE@Bücher.example"}, {"name", "Élise"}});
+    ASSERT_EQ(made.status, 201) << made.body;
+    EXPECT_EQ(made.json().at("email"), "ÉLISE@Bücher.example");
+    for (const auto* email : {"élise@bücher.example", "e\u0301lise@BÜCHER.example", "élise@xn--bcher-kva.example"}) {
+        const auto again = users.post("/users", {{"email", email}, {"name", "Other"}});
+        EXPECT_EQ(again.status, 400) << email;
+        EXPECT_EQ(again.json().at("code"), "user_exists") << email;
+    }
+    EXPECT_EQ(users.post("/users", {{"email", "elise@bücher.example"}, {"name", "Elise"}}).status, 201);
+}
+
+/// As a release left it that knew ASCII's case only.
+Result<void> age(Transaction& tx) {
+    if (auto anew = tx.execute("DELETE FROM flotilla_migrations WHERE component = 'service.backfill'"); !anew)
+        return std::move(anew.error());
+    struct Row {
+        const char *id, *email, *identity;
+    };
+    for (const auto& row :
+         {Row{"u-1", "ZOË@Example.com", "zoË@example.com"}, Row{"u-2", "zoë@example.com", "zoë@example.com"},
+          Row{"u-3", "ÉLISE@example.com", "ÉLISE@example.com"}, Row{"u-4", "Ada@example.com", "ada@example.com"}}) {
+        auto inserted =
+            tx.execute("INSERT INTO users (id, email, email_identity, name, created_at) VALUES ($1, $2, $3, 'N', 1)",
+                       row.id, row.email, row.identity);
+        if (!inserted) return std::move(inserted.error());
+    }
+    return {};
+}
+
+// Goal: users from before are found under the new rule; two who share an address under it stay, and nothing fails.
+TEST(UserCreate, UsersFromBeforeAreFolded) {
+    const auto folder = std::filesystem::temp_directory_path() / ("flotilla-user-old-" + std::to_string(::getpid()));
+    {
+        TestService users{install, {.seed = age, .data = folder.string()}};
+    }
+    {
+        TestService users{install, {.data = folder.string()}};
+        for (const auto* email : {"élise@example.com", "Zoë@example.com", "ADA@example.com"}) {
+            const auto again = users.post("/users", {{"email", email}, {"name", "Other"}});
+            EXPECT_EQ(again.json().at("code"), "user_exists") << email;
+        }
+        EXPECT_EQ(users.get("/users/u-1").json().at("email"), "ZOË@Example.com");
+        EXPECT_EQ(users.get("/users/u-2").json().at("email"), "zoë@example.com");
+        EXPECT_EQ(users.get("/users/u-3").json().at("email"), "ÉLISE@example.com");
+    }
+    std::filesystem::remove_all(folder);
+}
+
 // Goal: every bad field is named at once.
 TEST(UserCreate, BadRequestNamesEveryField) {
     TestService users{install};

@@ -94,9 +94,36 @@ async function locks() {
   await consul.session.destroy(ada);
 }
 
+/** An external node, found by filters and changed by transactions. */
+async function catalogue() {
+  const node = "database", service = { service: "pg", id: "pg-1", port: 5432, tags: ["primary"], meta: { v: "15" } };
+  await consul.catalog.register({ node, address: "10.0.0.9", service, check: { node, name: "alive", status: "passing" } });
+  const filtered = (filter) => consul.health.service({ service: "pg", filter });
+  const [found] = await filtered('Service.Meta.v matches "^1[0-9]$" and primary in Service.Tags and Checks.Status != critical');
+  assert.deepEqual([found.Node.Address, found.Service.Port], ["10.0.0.9", 5432]);
+  assert.deepEqual(await filtered("Service.Port != 5432 or not Node.Node == database"), []);
+  await assert.rejects(filtered("Service.Prot == 5432"), (error) => /"Service.Prot" is not valid/.test(error.response.body));
+  assert.deepEqual((await consul.catalog.node.list()).map((each) => each.Node).sort(), [node, "flotilla"]);
+
+  const set = (key, value) => ({ KV: { Verb: "set", Key: key, Value: Buffer.from(value).toString("base64") } });
+  const moved = { Service: { Verb: "set", Node: node, Service: { ID: "pg-1", Service: "pg", Port: 5433 } } };
+  const woken = await watch("a transaction moves it", consul.health.service, { service: "pg", filter: "Node.Node == database" },
+    () => consul.transaction.create([set("db/port", "5433"), set("db/host", "10.0.0.9"), moved]),
+    (found) => found[0]?.Service.Port === 5433);
+  assert.equal(woken.length, 1);
+  const { ModifyIndex } = await consul.kv.get("db/port");
+  assert.equal((await consul.kv.get("db/host")).ModifyIndex, ModifyIndex);
+  const stale = { KV: { Verb: "check-index", Key: "db/port", Index: 1 } };
+  await assert.rejects(consul.transaction.create([set("db/port", "1"), stale]), (error) => error.response.statusCode === 409);
+  assert.equal((await consul.kv.get("db/port")).Value, "5433");
+  await consul.catalog.deregister({ node });
+  assert.deepEqual(await filtered("Service.Port == 5433"), []);
+}
+
 await services();
 await keys();
 await locks();
+await catalogue();
 const self = await consul.agent.self();
 assert.equal(typeof self.Config.NodeName, "string");
 assert.match(await consul.status.leader(), /^127\.0\.0\.1:\d+$/);

@@ -10,8 +10,8 @@
 #include <flotilla/bus/bus.hpp>
 #include <flotilla/bus/conformance/test_support.hpp>
 
-/// The suite that every driver of the bus must pass. Include it in one test file and instantiate BusConformance with
-/// the drivers' cases. For tests only.
+/// The suite that every driver of the bus must pass, with channel_conformance.hpp. Include both in one test file and
+/// instantiate BusConformance with the drivers' cases. For tests only.
 namespace flotilla::bus_testing {
 
 /// What stands behind a driver while a test runs.
@@ -23,6 +23,8 @@ public:
     virtual void restart() {}
     /// Loses everything. Only where BusCase::wipes.
     virtual void wipe() {}
+    /// A bare payload on a pub/sub channel, as another program publishes it; how many heard it.
+    virtual task<std::size_t> publish_on_channel(Context& context, std::string channel, std::string payload) = 0;
 };
 
 struct BusCase {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <flotilla/bus/channel_consumer.hpp>
 #include <flotilla/bus/conformance/faulty_bus.hpp>
 #include <flotilla/bus/conformance/test_support.hpp>
 #include <flotilla/bus/inbox.hpp>
@@ -66,14 +67,21 @@ public:
     /// The handler writes an Effect, unless `refuse` has an error for the message.
     std::unique_ptr<Consumer> make_consumer(std::function<Result<void>(const Message&)> refuse = {},
                                             Consumer::Options options = fast()) {
-        return std::make_unique<Consumer>(
-            world_, *consumer, *bus, "order.created", 0, "mail", "mail-1",
-            [refuse](Transaction& transaction, const Message& message) -> Result<void> {
-                auto written = write_effect(transaction, message);
-                if (!written) return written;
-                return refuse ? refuse(message) : Result<void>();
-            },
-            log, metrics, options);
+        return std::make_unique<Consumer>(world_, *consumer, *bus, "order.created", 0, "mail", "mail-1",
+                                          handler(std::move(refuse)), log, metrics, options);
+    }
+    std::unique_ptr<ChannelConsumer> make_channel_consumer(std::function<Result<void>(const Message&)> refuse = {},
+                                                           ChannelConsumer::Options options = {}) {
+        options.attempts_max = 3;
+        options.retry_min = std::chrono::milliseconds(1);
+        options.retry_max = std::chrono::milliseconds(4);
+        return std::make_unique<ChannelConsumer>(world_, *consumer, *bus, "order.created", "mail", "mail-1",
+                                                 handler(std::move(refuse)), log, metrics, options);
+    }
+    /// As a program that knows no streams would; waits until somebody listens.
+    task<void> publish_on_channel(std::string payload) {
+        while (publish_on_memory_channel(bus_name_, "order.created", payload) == 0)
+            want(co_await sleep_for(context_, std::chrono::milliseconds(1)));
     }
     static Consumer::Options fast() {
         return {
@@ -123,6 +131,13 @@ public:
                }};
 
 private:
+    static EventHandler handler(std::function<Result<void>(const Message&)> refuse) {
+        return [refuse](Transaction& transaction, const Message& message) -> Result<void> {
+            auto written = write_effect(transaction, message);
+            if (!written) return written;
+            return refuse ? refuse(message) : Result<void>();
+        };
+    }
     static Result<void> write_effect(Transaction& transaction, const Message& message) {
         auto written =
             transaction.execute("INSERT INTO effects (position, event_id, key, sequence, traceparent)"

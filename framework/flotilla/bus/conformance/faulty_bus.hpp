@@ -55,6 +55,9 @@ public:
             inner_->subscribe(context, std::move(topic), partition, std::move(group), std::move(consumer)));
         co_return std::make_unique<FaultySubscription>(*this, std::move(inner));
     }
+    std::unique_ptr<ChannelSubscription> listen(std::string channel, std::string group, std::string consumer) override {
+        return inner_->listen(std::move(channel), std::move(group), std::move(consumer));
+    }
     task<Result<std::uint64_t>> last_sequence(Context& context, std::string topic, std::uint32_t partition,
                                               std::string producer) override {
         auto outcome = check()

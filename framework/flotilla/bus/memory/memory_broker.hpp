@@ -12,6 +12,7 @@
 
 #include <flotilla/aio/event.hpp>
 #include <flotilla/bus/bus.hpp>
+#include <flotilla/bus/memory/memory_channels.hpp>
 
 namespace flotilla::memory {
 
@@ -52,6 +53,8 @@ public:
     void acknowledge(const StreamName& stream, const std::string& group, std::span<const std::string> tokens);
     void give_back(const StreamName& stream, const std::string& group, std::string_view token);
 
+    Channels& channels() { return channels_; }
+
 private:
     struct Pending {
         const Member* owner = nullptr; // null: released, to be delivered again
@@ -77,6 +80,7 @@ private:
 
     std::mutex mutex_;
     std::map<StreamName, Stream> streams_;
+    Channels channels_;
 };
 
 } // namespace flotilla::memory

@@ -43,6 +43,33 @@ private:
     std::shared_ptr<Member> member_;
 };
 
+class MemoryChannel final : public ChannelSubscription {
+public:
+    MemoryChannel(World& world, std::shared_ptr<Broker> broker, std::string channel, std::string group)
+        : broker_(std::move(broker)), channel_(std::move(channel)), group_(std::move(group)),
+          listener_(std::make_shared<memory::Listener>(world)) {}
+    ~MemoryChannel() override {
+        if (joined_) broker_->channels().leave(channel_, group_, listener_.get());
+    }
+
+    task<Result<Heard>> receive(Context& context) override {
+        if (!std::exchange(joined_, true)) broker_->channels().join(channel_, group_, listener_);
+        for (;;) {
+            co_await must(context.check());
+            auto heard = broker_->channels().take(*listener_);
+            if (!heard.payloads.empty() || heard.missed > 0) co_return heard;
+            co_await must(listener_->ready.wait(context));
+        }
+    }
+
+private:
+    std::shared_ptr<Broker> broker_;
+    std::string channel_;
+    std::string group_;
+    std::shared_ptr<memory::Listener> listener_;
+    bool joined_ = false;
+};
+
 class MemoryBus final : public Bus {
 public:
     MemoryBus(World& world, std::shared_ptr<Broker> broker) : world_(world), broker_(std::move(broker)) {}
@@ -57,6 +84,9 @@ public:
         co_await must(context.check());
         co_return std::make_unique<MemorySubscription>(world_, broker_, Broker::StreamName(std::move(topic), partition),
                                                        std::move(group));
+    }
+    std::unique_ptr<ChannelSubscription> listen(std::string channel, std::string group, std::string) override {
+        return std::make_unique<MemoryChannel>(world_, broker_, std::move(channel), std::move(group));
     }
     task<Result<std::uint64_t>> last_sequence(Context& context, std::string topic, std::uint32_t partition,
                                               std::string producer) override {
@@ -78,6 +108,10 @@ Result<std::unique_ptr<Bus>> open_memory_bus(World& world, std::string_view url)
     const auto name = url.substr(kScheme.size());
     if (name.empty()) return Error(Kind::invalid, "invalid_bus_url", "a memory bus has a name: memory:NAME");
     return std::make_unique<MemoryBus>(world, Broker::open(name));
+}
+
+std::size_t publish_on_memory_channel(std::string_view name, const std::string& channel, std::string_view payload) {
+    return Broker::open(name)->channels().publish(channel, payload);
 }
 
 void wipe_memory_bus(std::string_view name) { Broker::open(name)->wipe(); }

@@ -12,6 +12,10 @@ namespace flotilla {
 /// unavailable `bus_full`. Errors: invalid (no name).
 Result<std::unique_ptr<Bus>> open_memory_bus(World& world, std::string_view url);
 
+/// Publishes a bare payload on a pub/sub channel of the bus, as a program that knows no streams would; how many groups
+/// heard it. For tests: in a process there is no such program.
+std::size_t publish_on_memory_channel(std::string_view name, const std::string& channel, std::string_view payload);
+
 /// Drops every message and every group's place, as a broker does that comes back with an empty disk: for tests and
 /// fault injection. Subscriptions stay and start over.
 void wipe_memory_bus(std::string_view name);

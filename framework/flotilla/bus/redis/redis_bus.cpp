@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 
+#include <flotilla/bus/redis/redis_channel.hpp>
 #include <flotilla/bus/redis/redis_connection.hpp>
 #include <flotilla/bus/redis/redis_subscription.hpp>
 #include <flotilla/bus/redis/stream_entry.hpp>
@@ -26,6 +27,11 @@ public:
     task<Result<void>> publish(Context& context, std::span<const Message> messages) override;
     task<Result<std::unique_ptr<Subscription>>> subscribe(Context& context, std::string topic, std::uint32_t partition,
                                                           std::string group, std::string consumer) override;
+    std::unique_ptr<ChannelSubscription> listen(std::string channel, std::string group, std::string consumer) override {
+        return std::make_unique<RedisChannel>(
+            world_, target_, connection_,
+            RedisChannel::Place{std::move(channel), std::move(group), std::move(consumer)});
+    }
     task<Result<std::uint64_t>> last_sequence(Context& context, std::string topic, std::uint32_t partition,
                                               std::string producer) override;
     Result<void> health() const override { return connection_.health(); }
@@ -67,7 +73,7 @@ task<Result<void>> RedisBus::publish_some(Context& context, std::span<const Mess
         std::vector<std::string> arguments{"XADD", stream, "*"};
         std::ranges::move(entry_fields(message), std::back_inserter(arguments));
         commands.add(arguments);
-        commands.add({"PUBLISH", message.topic, message.payload});
+        commands.add({"PUBLISH", message.topic, message.payload + std::string(kCopyMark)});
         ++added[std::move(stream)];
     }
     const auto replies = co_await must(connection_.call(context, std::move(commands)));

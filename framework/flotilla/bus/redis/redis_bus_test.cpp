@@ -37,12 +37,43 @@ task<void> plain_subscriber(Context& context, const RedisServer& server) {
     }
     EXPECT_EQ(heard[1].items.at(0).text, "message");
     EXPECT_EQ(heard[1].items.at(1).text, "user.created");
-    EXPECT_EQ(heard[1].items.at(2).text, R"({"id":"u-1"})");
+    EXPECT_EQ(heard[1].items.at(2).text, R"({"id":"u-1"})" + std::string("\t\r\n\t"));
 }
-// Goal: a plain Redis subscriber hears the bare payload on the channel named like the topic.
+// Goal: a plain Redis subscriber hears the bare payload on the channel named like the topic; white space behind it says
+// that it is a copy of the stream's.
 TEST_F(RedisBusTest, PublishIsHeardByPlainSubscriber) {
     const RedisServer server;
     run_bounded(plain_subscriber, server);
+}
+
+task<void> listen_until_cancelled(Context& context, ChannelSubscription& channel) {
+    while (!context.cancelled())
+        (void)co_await channel.receive(context);
+}
+
+task<void> lease_lost(Context& context, const RedisServer& server) {
+    auto bus = want(open_bus(context.world(), server.url()));
+    RedisConnection connection(context.world(), {.address = Address::unix_socket(server.socket())});
+    auto channel = bus->listen("t", "g", "one");
+    Scope scope(context);
+    scope.spawn(listen_until_cancelled(scope.context(), *channel));
+    const auto listeners = [&] { return connection.call_one(context, RedisCommands{"PUBLISH", "t", "1"}); };
+    while (want(co_await listeners()).integer != 1)
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    want(co_await connection.call_one(context, RedisCommands{"SET", "flotilla:lease:g:channel:t", "two"}));
+    while (want(co_await listeners()).integer != 0)
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    want(co_await connection.call_one(context, RedisCommands{"DEL", "flotilla:lease:g:channel:t"}));
+    while (want(co_await listeners()).integer != 1)
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    scope.cancel(Error(Kind::cancelled, "the test ends"));
+    co_await scope.join();
+}
+// Goal: a listener whose lease went to another is no longer subscribed, so that nothing piles up for it, until it is
+// its turn again.
+TEST_F(RedisBusTest, LoseLeaseUnsubscribes) {
+    const RedisServer server;
+    run_bounded(lease_lost, server);
 }
 
 task<void> full(Context& context, const RedisServer& server) {
@@ -66,14 +97,17 @@ task<void> strangers(Context& context, const RedisServer& server) {
     auto bus = want(open_bus(context.world(), server.url()));
     RedisConnection connection(context.world(), {.address = Address::unix_socket(server.socket())});
     want(co_await connection.call_one(
-        context, RedisCommands{"XADD", "flotilla:{t}:0", "*", "data", "{\"a\":1}", "odd", "field"}));
+        context, RedisCommands{"XADD", "flotilla:{t}:0", "1700000000123-4", "data", "{\"a\":1}", "odd", "field"}));
     auto subscription = want(co_await bus->subscribe(context, "t", 0, "g", "c"));
     const auto received = co_await receive_all(context, *subscription, 1);
     EXPECT_EQ(received[0].message.payload, "{\"a\":1}");
     EXPECT_EQ(received[0].message.topic, "t");
     EXPECT_EQ(received[0].message.sequence, 0u);
+    EXPECT_EQ(received[0].message.id, "t-0-1700000000123-4");
+    EXPECT_EQ(received[0].message.time.to_string(), "2023-11-14T22:13:20.123Z");
 }
-// Goal: an entry that another program added reaches the consumer instead of blocking the stream.
+// Goal: an entry that another program added reaches the consumer instead of blocking the stream; it has an id, the same
+// whenever it comes, and a time.
 TEST_F(RedisBusTest, ReceiveForeignEntryDeliversItsData) {
     const RedisServer server;
     run_bounded(strangers, server);

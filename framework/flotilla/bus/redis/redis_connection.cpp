@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include <flotilla/bus/redis/redis_sign_in.hpp>
+
 namespace flotilla {
 namespace {
 
@@ -10,7 +12,6 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr std::size_t kWriteBytes = 1024 * 1024;
-constexpr Duration kConnectTimeout = 3s;
 // Servers are trusted not to send more than was asked for: a batch of the largest messages must fit.
 constexpr resp::Limits kLimits{.message_bytes_max = 1024ull * 1024 * 1024};
 
@@ -125,19 +126,11 @@ task<Result<void>> RedisConnection::send_all(Context& context) {
 
 task<Result<void>> RedisConnection::connect(Context& caller) {
     if (const auto now = world_.monotonic(); retry_at_ > now) co_await must(sleep_for(caller, retry_at_ - now));
-    Context context(caller, kConnectTimeout);
     resp::Parser parser(kLimits);
-    auto connected = co_await world_.connect(context, target_.address);
-    std::optional<Error> failure;
-    if (!connected) {
-        failure = std::move(connected.error());
-    } else if (auto signed_in = co_await sign_in(context, **connected, parser); !signed_in) {
-        failure = std::move(signed_in.error());
-    }
+    auto connected = co_await connect_redis(caller, target_, parser);
     if (caller.cancelled()) co_return caller.reason();
-    if (failure) {
-        last_error_ =
-            Error(Kind::unavailable, "redis_unreachable", target_.address.to_string() + ": " + failure->message());
+    if (!connected) {
+        last_error_ = std::move(connected.error());
         retry_at_ = world_.monotonic() + backoff_.next();
         co_return *last_error_;
     }
@@ -146,33 +139,6 @@ task<Result<void>> RedisConnection::connect(Context& caller) {
     backoff_.reset();
     retry_at_ = {};
     last_error_.reset();
-    co_return Result<void>();
-}
-
-task<Result<void>> RedisConnection::sign_in(Context& context, Stream& stream, resp::Parser& parser) {
-    RedisCommands commands;
-    if (!target_.password.empty() && !target_.user.empty()) {
-        commands.add({"AUTH", target_.user, target_.password});
-    } else if (!target_.password.empty()) {
-        commands.add({"AUTH", target_.password});
-    }
-    if (target_.database != 0) commands.add({"SELECT", std::to_string(target_.database)});
-    if (commands.count() == 0) co_return Result<void>();
-    const auto written = co_await stream.write(context, commands.bytes());
-    if (!written) co_return written.error();
-    std::array<char, 4096> buffer;
-    for (std::size_t missing = commands.count(); missing > 0;) {
-        auto reply = co_await must(parser.next());
-        if (reply) {
-            if (reply->is_error()) co_return redis_error(reply->text);
-            --missing;
-            continue;
-        }
-        const auto bytes = co_await stream.read(context, buffer);
-        if (!bytes) co_return bytes.error();
-        if (*bytes == 0) co_return Error(Kind::unavailable, "the server closed the connection while signing in");
-        parser.feed({buffer.data(), *bytes});
-    }
     co_return Result<void>();
 }
 

@@ -68,7 +68,6 @@ private:
     using Calls = std::deque<std::shared_ptr<Call>>;
 
     task<Result<void>> connect(Context& context);
-    task<Result<void>> sign_in(Context& context, Stream& stream, resp::Parser& parser);
     task<void> send(Context& context);
     task<Result<void>> send_all(Context& context);
     task<void> receive(Context& context);

@@ -8,10 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kLease = 6s;
-constexpr Duration kRenewAfter = 2s;
-constexpr Duration kBlock = 2s;
-constexpr Duration kAskAgain = 500ms; // while another consumer is active, half to once as long
+constexpr Duration kBlock = 2s; // the lease wants to be renewed as often
 constexpr std::string_view kStart = "0-0";
 
 std::string milliseconds(Duration duration) {
@@ -26,8 +23,9 @@ Error bad_reply(std::string_view command) {
 } // namespace
 
 RedisSubscription::RedisSubscription(World& world, RedisTarget target, RedisConnection& commands, Place place)
-    : world_(world), commands_(commands), reader_(world, std::move(target)), place_(std::move(place)),
-      stream_(stream_name(place_.topic, place_.partition)), lease_("flotilla:lease:" + place_.group + ":" + stream_) {}
+    : commands_(commands), reader_(world, std::move(target)), place_(std::move(place)),
+      stream_(stream_name(place_.topic, place_.partition)),
+      lease_(world, commands, "flotilla:lease:" + place_.group + ":" + stream_, place_.consumer) {}
 
 task<Result<void>> RedisSubscription::create_group(Context& context) {
     const auto created =
@@ -40,7 +38,7 @@ task<Result<void>> RedisSubscription::create_group(Context& context) {
 task<Result<std::vector<Delivery>>> RedisSubscription::receive(Context& context, std::size_t count) {
     for (;;) {
         if (!group_created_) co_await must(create_group(context));
-        co_await must(hold_lease(context));
+        if (co_await must(lease_.hold(context))) claim_from_ = kStart;
         auto deliveries = co_await receive_some(context, count);
         if (!deliveries && is_group_lost(deliveries.error())) {
             group_created_ = false;
@@ -58,37 +56,6 @@ task<Result<std::vector<Delivery>>> RedisSubscription::receive_some(Context& con
     if (claim_from_) co_return co_await claim_pending(context, count);
     if (!given_back_.empty()) co_return co_await claim_given_back(context, count);
     co_return co_await read_new(context, count);
-}
-
-/// Waits until this consumer is the active one.
-task<Result<void>> RedisSubscription::hold_lease(Context& context) {
-    for (;;) {
-        co_await must(context.check());
-        co_await must(renew_lease(context));
-        if (active_) co_return Result<void>();
-        const auto jitter =
-            Duration(static_cast<Duration::rep>(world_.random() % static_cast<std::uint64_t>(kAskAgain.count() / 2)));
-        co_await must(sleep_for(context, kAskAgain / 2 + jitter));
-    }
-}
-
-/// Takes or renews the lease when it is time to; active_ tells whether this consumer has it.
-task<Result<void>> RedisSubscription::renew_lease(Context& context) {
-    const auto now = world_.monotonic();
-    if (active_ && now < renew_at_) co_return Result<void>();
-    const auto holder = co_await must(commands_.call_one(context, RedisCommands{"GET", lease_}));
-    bool held = holder.is_null() || holder.text == place_.consumer;
-    if (held) {
-        const auto set = co_await must(
-            commands_.call_one(context, RedisCommands{"SET", lease_, place_.consumer, holder.is_null() ? "NX" : "XX",
-                                                      "PX", milliseconds(kLease)}));
-        held = !set.is_null();
-    }
-    // Also when it expired while we thought we held it: somebody else may have been active in between.
-    if (held && (!active_ || holder.is_null())) claim_from_ = kStart;
-    active_ = held;
-    renew_at_ = now + kRenewAfter;
-    co_return Result<void>();
 }
 
 RedisCommands RedisSubscription::claim_command(std::string_view from, std::size_t count) const {
@@ -193,7 +160,7 @@ task<Result<void>> RedisSubscription::acknowledge(Context& context, std::span<co
         given_back_.erase(token);
     }
     // A consumer that handles a long batch keeps its lease.
-    if (active_) co_await must(renew_lease(context));
+    if (lease_.active() && co_await must(lease_.renew(context))) claim_from_ = kStart;
     co_return Result<void>();
 }
 

@@ -7,17 +7,16 @@
 
 #include <flotilla/bus/bus.hpp>
 #include <flotilla/bus/redis/redis_connection.hpp>
+#include <flotilla/bus/redis/redis_lease.hpp>
 #include <flotilla/bus/redis/stream_entry.hpp>
 
 namespace flotilla {
 
 /// One consumer of a group on one stream.
 ///
-/// Single active consumer: whoever holds the key `flotilla:lease:GROUP:STREAM` (its own name, with an expiry) reads;
-/// the others ask now and then. It is renewed while receiving and acknowledging. Renewal is GET, then SET: between the
-/// two the lease may expire and go to another, and a consumer that is busy for longer than the lease loses it without
-/// noticing at once. For moments two may then be active. That is tolerated: the inbox drops what was handled, in the
-/// commit that handles it. A consumer that restarts under its old name has its lease back at once.
+/// Single active consumer: whoever holds the lease `flotilla:lease:GROUP:STREAM` reads. It is renewed while receiving
+/// and acknowledging. That two may be active for moments is tolerated: the inbox drops what was handled, in the commit
+/// that handles it.
 ///
 /// Becoming active, it takes over everything pending, in order, before it asks for new entries. Blocking reads have a
 /// connection of their own; one that broke or was cut off may have been given entries that never arrived, so pending
@@ -42,8 +41,6 @@ private:
     using EntryIds = std::set<std::string, EntryIdLess>;
 
     task<Result<std::vector<Delivery>>> receive_some(Context& context, std::size_t count);
-    task<Result<void>> hold_lease(Context& context);
-    task<Result<void>> renew_lease(Context& context);
     task<Result<std::vector<Delivery>>> claim_pending(Context& context, std::size_t count);
     task<Result<std::vector<Delivery>>> claim_given_back(Context& context, std::size_t count);
     task<Result<std::vector<Delivery>>> read_new(Context& context, std::size_t count);
@@ -51,15 +48,12 @@ private:
     RedisCommands claim_command(std::string_view from, std::size_t count) const;
     Result<std::vector<Delivery>> hand_out(std::vector<Delivery> deliveries);
 
-    World& world_;
     RedisConnection& commands_;
     RedisConnection reader_;
     Place place_;
     std::string stream_;
-    std::string lease_;
+    RedisLease lease_;
     bool group_created_ = false;
-    bool active_ = false;
-    Instant renew_at_{};
     std::optional<std::string> claim_from_; // where to look on for pending entries
     EntryIds handed_out_;                   // neither acknowledged nor given back
     EntryIds given_back_;

@@ -11,13 +11,18 @@ std::uint64_t number_of(std::string_view text) {
     return number;
 }
 
+std::pair<std::uint64_t, std::uint64_t> numbers_of(std::string_view id) {
+    const auto dash = id.find('-');
+    return {number_of(id.substr(0, dash)), dash == std::string_view::npos ? 0 : number_of(id.substr(dash + 1))};
+}
+
 void set_field(Message& message, std::string_view field, const std::string& value) {
     if (field == "id") {
         message.id = value;
     } else if (field == "source") {
         message.producer = value;
     } else if (field == "time") {
-        if (auto time = Timestamp::parse(value)) message.time = *time;
+        if (auto time = Timestamp::parse(value)) message.time = *time; // else the entry's own
     } else if (field == "traceparent") {
         message.traceparent = value;
     } else if (field == "key") {
@@ -31,13 +36,17 @@ void set_field(Message& message, std::string_view field, const std::string& valu
     }
 }
 
-Error not_an_entry() {
-    return Error(Kind::bad_gateway, "redis_protocol", "redis: the reply is not a list of stream entries");
+/// What every event has and an entry of another program may lack, from the name the bus gave the entry: the same each
+/// time it is delivered.
+void complete(StreamEntry& entry) {
+    auto& message = entry.message;
+    if (message.id.empty()) message.id = message.topic + "-" + std::to_string(message.partition) + "-" + entry.id;
+    if (message.time == Timestamp())
+        message.time = Timestamp(static_cast<std::int64_t>(numbers_of(entry.id).first) * 1000);
 }
 
-std::pair<std::uint64_t, std::uint64_t> numbers_of(std::string_view id) {
-    const auto dash = id.find('-');
-    return {number_of(id.substr(0, dash)), dash == std::string_view::npos ? 0 : number_of(id.substr(dash + 1))};
+Error not_an_entry() {
+    return Error(Kind::bad_gateway, "redis_protocol", "redis: the reply is not a list of stream entries");
 }
 
 } // namespace
@@ -87,6 +96,7 @@ Result<std::optional<StreamEntry>> parse_entry(const resp::Value& value, std::st
     for (std::size_t i = 0; i < fields.items.size(); i += 2) {
         set_field(entry.message, fields.items[i].text, fields.items[i + 1].text);
     }
+    complete(entry);
     return std::optional(std::move(entry));
 }
 

@@ -24,7 +24,8 @@ struct StreamEntry {
 };
 
 /// Reads `[id, [field, value, ...]]`. Unknown fields are ignored and missing ones stay empty, so that an entry that
-/// somebody else added reaches a consumer, which decides. nullopt for an entry that is no longer in the stream.
+/// somebody else added reaches a consumer, which decides; without `id` and `time` it has those of the entry's own id.
+/// nullopt for an entry that is no longer in the stream.
 /// Errors: bad_gateway (not an entry).
 Result<std::optional<StreamEntry>> parse_entry(const resp::Value& entry, std::string_view topic,
                                                std::uint32_t partition);

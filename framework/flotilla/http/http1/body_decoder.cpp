@@ -63,7 +63,7 @@ bool valid_extensions(std::string_view text) {
 } // namespace
 
 void BodyDecoder::start(BodyFraming framing, std::uint64_t length, std::uint64_t bytes_max, Headers& trailers,
-                        const HeadLimits& limits) {
+                        const HeadLimits& limits, Origin origin) {
     framing_ = framing;
     remaining_ = framing == BodyFraming::known         ? length
                  : framing == BodyFraming::until_close ? std::numeric_limits<std::uint64_t>::max()
@@ -77,6 +77,7 @@ void BodyDecoder::start(BodyFraming framing, std::uint64_t length, std::uint64_t
     trailers_ = &trailers;
     if (trailers.size() > 0) trailers.clear();
     limits_ = limits;
+    origin_ = origin;
     error_ = {};
 }
 
@@ -188,7 +189,7 @@ bool BodyDecoder::chunk_line(std::string_view line) {
     error_ = {};
     remaining_ = size;
     state_ = size > 0 ? At::chunk_data : At::trailers;
-    if (size == 0) trailer_parser_.start_trailers(*trailers_, limits_);
+    if (size == 0) trailer_parser_.start_trailers(*trailers_, limits_, origin_);
     return true;
 }
 

@@ -22,9 +22,9 @@ public:
     };
 
     /// `length` counts for BodyFraming::known. A body beyond `bytes_max` fails with 413: at the first next() when its
-    /// length says so, else where it grows beyond.
+    /// length says so, else where it grows beyond. The origin counts for trailers.
     void start(BodyFraming framing, std::uint64_t length, std::uint64_t bytes_max, Headers& trailers,
-               const HeadLimits& limits);
+               const HeadLimits& limits, Origin origin);
 
     /// Replaces bytes_max; false, and failed, when the length announced is above it. Requires: before the first next().
     bool set_limit(std::uint64_t bytes_max);
@@ -38,6 +38,8 @@ public:
     /// False when a body of known length is above the limit.
     bool fits() const { return framing_ != BodyFraming::known || remaining_ <= bytes_max_ - total_; }
     const ProtocolError& error() const { return error_; }
+    /// See HeadParser; for trailers.
+    const std::string& failed_at() const { return trailer_parser_.failed_at(); }
     /// Bytes still to come, as far as known: of a known length, or of the chunk at hand.
     std::uint64_t expected() const { return remaining_; }
     BodyFraming framing() const { return framing_; }
@@ -59,6 +61,7 @@ private:
     std::size_t extension_bytes_ = 0;
     Headers* trailers_ = nullptr;
     HeadLimits limits_;
+    Origin origin_ = Origin::client;
     HeadParser trailer_parser_;
     ProtocolError error_;
 };

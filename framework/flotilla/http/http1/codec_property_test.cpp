@@ -19,7 +19,7 @@ std::string summary(std::string_view bytes, std::size_t step) {
     Headers trailers;
     parser.start(head, kLimits);
     const auto result = decode(parser, decoder, bytes, step, [&](BodyDecoder& body) {
-        body.start(parser.framing().request_body(), parser.framing().length(), 100, trailers, kLimits);
+        body.start(parser.framing().request_body(), parser.framing().length(), 100, trailers, kLimits, Origin::client);
     });
     if (result.status != 0) return std::to_string(result.status);
     std::string text =
@@ -92,7 +92,7 @@ TEST(Codec, ChunksThatCameTogetherAreOnePiece) {
         BodyDecoder decoder;
         Headers trailers;
         std::string received = sent + end;
-        decoder.start(BodyFraming::chunked, 0, body.size(), trailers, kLimits);
+        decoder.start(BodyFraming::chunked, 0, body.size(), trailers, kLimits, Origin::client);
         const auto first = decoder.next(received);
         ASSERT_EQ(first.state, BodyDecoder::State::piece);
         EXPECT_EQ(first.piece, body);

@@ -36,14 +36,16 @@ bool is_callers(KnownField field, bool upgrading) {
     }
 }
 
-/// The caller's fields, lines that stand side by side in one copy; true when a Date was among them.
-bool append_fields(std::string& out, const Headers& headers, bool upgrading) {
-    bool dated = false;
+constexpr std::uint32_t bit(KnownField field) { return 1u << static_cast<unsigned>(field); }
+
+/// The caller's fields, lines that stand side by side in one copy; returns the bits of those it sent.
+std::uint32_t append_fields(std::string& out, const Headers& headers, bool upgrading) {
+    std::uint32_t sent = 0;
     std::string_view run;
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const auto known = headers.known(i);
         if (!is_callers(known, upgrading)) continue;
-        dated = dated || known == KnownField::date;
+        sent |= bit(known);
         const auto line = headers.line(i);
         if (run.data() + run.size() == line.data()) {
             run = {run.data(), run.size() + line.size()};
@@ -53,10 +55,24 @@ bool append_fields(std::string& out, const Headers& headers, bool upgrading) {
         }
     }
     out.append(run);
-    return dated;
+    return sent;
 }
 
-void append_framing(std::string& out, const HeadFraming& framing) {
+std::string_view option_of(HeadFraming::Connection connection) {
+    switch (connection) {
+    case HeadFraming::Connection::unsaid:
+        return {};
+    case HeadFraming::Connection::close:
+        return "close";
+    case HeadFraming::Connection::keep_alive:
+        return "keep-alive";
+    case HeadFraming::Connection::upgrade:
+        return "Upgrade";
+    }
+    return {};
+}
+
+void append_framing(std::string& out, const HeadFraming& framing, bool with_te = false) {
     switch (framing.length) {
     case HeadFraming::Length::absent:
         break;
@@ -69,18 +85,12 @@ void append_framing(std::string& out, const HeadFraming& framing) {
         out.append("Transfer-Encoding: chunked\r\n");
         break;
     }
-    switch (framing.connection) {
-    case HeadFraming::Connection::unsaid:
-        break;
-    case HeadFraming::Connection::close:
-        out.append("Connection: close\r\n");
-        break;
-    case HeadFraming::Connection::keep_alive:
-        out.append("Connection: keep-alive\r\n");
-        break;
-    case HeadFraming::Connection::upgrade:
-        out.append("Connection: Upgrade\r\n");
-        break;
+    const auto option = option_of(framing.connection);
+    // TE is for the next recipient alone, which has to be told (RFC 9110 §10.1.4).
+    if (!option.empty() || with_te) {
+        out.append("Connection: ").append(option);
+        if (with_te) out.append(option.empty() ? "TE" : ", TE");
+        out.append("\r\n");
     }
     out.append("\r\n");
 }
@@ -101,8 +111,8 @@ void encode_response_head(std::string& out, const ResponseHead& head, const Head
         append_number(out, static_cast<std::uint64_t>(head.status), 10);
         out.append(" ").append(reason_phrase(head.status)).append("\r\n");
     }
-    const bool dated = append_fields(out, head.headers, framing.connection == HeadFraming::Connection::upgrade);
-    if (!dated && head.status >= 200) append_field(out, "Date", date);
+    const auto sent = append_fields(out, head.headers, framing.connection == HeadFraming::Connection::upgrade);
+    if ((sent & bit(KnownField::date)) == 0 && head.status >= 200) append_field(out, "Date", date);
     append_framing(out, framing);
 }
 
@@ -111,8 +121,8 @@ bool encode_request_head(std::string& out, const RequestHead& head, std::string_
     if (!is_token(head.method_name) || !is_visible(head.target) || !is_visible(authority)) return false;
     out.append(head.method_name).append(" ").append(head.target).append(" HTTP/1.1\r\n");
     append_field(out, "Host", authority);
-    append_fields(out, head.headers, framing.connection == HeadFraming::Connection::upgrade);
-    append_framing(out, framing);
+    const auto sent = append_fields(out, head.headers, framing.connection == HeadFraming::Connection::upgrade);
+    append_framing(out, framing, (sent & bit(KnownField::te)) != 0);
     return true;
 }
 

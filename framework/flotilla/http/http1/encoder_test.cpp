@@ -27,6 +27,13 @@ TEST(Encoder, ResponseHeadWithDateAddsNone) {
     EXPECT_EQ(out, "HTTP/1.1 200 OK\r\ndate: then\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
+// Goal: a status without a phrase of ours keeps the space before it (RFC 9112 §4).
+TEST(Encoder, ResponseHeadWithoutAPhraseKeepsTheSpace) {
+    std::string out;
+    encode_response_head(out, {.status = 299, .headers = {}}, {}, "now");
+    EXPECT_EQ(out, "HTTP/1.1 299 \r\nDate: now\r\n\r\n");
+}
+
 // Goal: an upgrade keeps the Upgrade field and names it in Connection.
 TEST(Encoder, ResponseHeadOfUpgradeKeepsUpgrade) {
     ResponseHead head{.status = 101, .headers = {}};
@@ -45,6 +52,18 @@ TEST(Encoder, RequestHeadHostIsTheAuthority) {
     ASSERT_TRUE(
         encode_request_head(out, head, "a.example", {HeadFraming::Length::bytes, 2, HeadFraming::Connection::unsaid}));
     EXPECT_EQ(out, "POST /a?b HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\nContent-Length: 2\r\n\r\n");
+}
+
+// Goal: TE is for the next recipient alone, and Connection says so.
+TEST(Encoder, RequestHeadWithTeNamesItInConnection) {
+    RequestHead head;
+    head.headers.add("TE", "trailers");
+    std::string out;
+    ASSERT_TRUE(encode_request_head(out, head, "a", {}));
+    EXPECT_EQ(out, "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n");
+    out.clear();
+    ASSERT_TRUE(encode_request_head(out, head, "a", {.connection = HeadFraming::Connection::close}));
+    EXPECT_TRUE(out.ends_with("\r\nConnection: close, TE\r\n\r\n")) << out;
 }
 
 // Goal: text that would start another line or another word is never sent.

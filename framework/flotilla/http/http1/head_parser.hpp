@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <flotilla/http/http1/framing.hpp>
@@ -24,14 +25,24 @@ struct ProtocolError {
     int status = 0; ///< 0: none
     std::string_view code;
     std::string_view detail;
+    std::size_t limit = 0;      ///< that was exceeded; 0: none
+    std::string_view unit = {}; ///< of the limit
     explicit operator bool() const { return status != 0; }
+    /// "there are too many header fields (more than 100)"
+    std::string text() const;
 };
+
+/// Who sent a message. A client's is taken strictly; in a server's some faults are put right, as RFC 9112 asks of
+/// proxies: no reason phrase (§4), white space before a colon (§5.1), folded lines (§5.2).
+enum class Origin : unsigned char { client, server };
 
 enum class Progress : unsigned char { more, done, failed };
 
-/// Parses a field section line by line, strictly (RFC 9110 §5, RFC 9112 §5): CRLF only, no folding, no space before a
-/// colon, tokens for names, no control characters in values. What was fed may be cut anywhere: complete lines are
-/// consumed and copied out, the rest is to be fed again with what follows it.
+/// Parses a field section line by line, strictly (RFC 9110 §5, RFC 9112 §5): CRLF only, tokens for names, no control
+/// characters in values; from clients no folding and no space before a colon either. A bare LF ends no line, from
+/// whomever: an origin that lets text of others into a field and takes only CRLF for its end would let them write
+/// fields and whole answers. What was fed may be cut anywhere: complete lines are consumed and copied out (of a server
+/// once the byte behind them shows that they are not continued), the rest is to be fed again with what follows it.
 /// RequestParser and ResponseParser put their start line before it; by itself it parses trailers.
 class HeadParser {
 public:
@@ -40,18 +51,25 @@ public:
     /// Parses from the front of `data`; `consumed` bytes are done with. Not to be called again after done or failed.
     Progress feed(std::string_view data, std::size_t& consumed);
     const ProtocolError& error() const { return error_; }
+    /// Where it failed, for logs: the begin of a start line, or the name of a field but never its value; empty when
+    /// the line is not known.
+    const std::string& failed_at() const { return failed_at_; }
     /// True once any byte of this head has been looked at (an ignored empty line before a request is none).
     bool started() const { return started_; }
 
-    /// Starts a trailer section: fields that frame or route the message are refused.
-    void start_trailers(Headers& into, const HeadLimits& limits) { start(into, limits, Stage::fields); }
+    /// Starts a trailer section. Fields that may be none (RFC 9110 §6.5.1) are discarded; a client that frames or
+    /// routes its message once more is refused.
+    void start_trailers(Headers& into, const HeadLimits& limits, Origin origin) {
+        start(into, limits, Stage::fields, origin);
+    }
 
 protected:
     enum class Stage : unsigned char { start_line, fields };
 
-    void start(Headers& into, const HeadLimits& limits, Stage stage);
-    bool fail(int status, std::string_view code, std::string_view detail) {
-        error_ = {status, code, detail};
+    void start(Headers& into, const HeadLimits& limits, Stage stage, Origin origin);
+    bool fail(int status, std::string_view code, std::string_view detail, std::size_t limit = 0,
+              std::string_view unit = {}) {
+        error_ = {status, code, detail, limit, unit};
         return false;
     }
     bool bad(std::string_view detail) { return fail(400, "bad_message", detail); }
@@ -70,17 +88,23 @@ protected:
 
 private:
     bool line(std::string_view text, bool& finished);
+    bool continued_line(std::string_view text);
+    bool count(std::string_view text);
     bool field_line(std::string_view text);
     bool partial(std::size_t bytes);
+    Progress fail_at(std::string_view line);
 
     Headers* headers_ = nullptr;
     HeadLimits limits_;
+    Origin origin_ = Origin::client;
     Stage stage_ = Stage::fields;
     bool started_ = false;
     std::size_t searched_ = 0; // of the incomplete line: no LF in there
     std::size_t field_bytes_ = 0;
     std::size_t field_count_ = 0;
+    std::string folded_; // a field whose lines are continued, so far
     ProtocolError error_;
+    std::string failed_at_;
 };
 
 /// Parses request heads. Framing fields, Host and a satisfied Expect do not reach the head's headers.

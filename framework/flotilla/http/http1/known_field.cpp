@@ -14,6 +14,8 @@ KnownField one_of(std::string_view name, std::string_view candidate, KnownField 
 
 KnownField known_field(std::string_view name) {
     switch (name.size()) {
+    case 2:
+        return one_of(name, "te", KnownField::te);
     case 4:
         if ((name.front() | 0x20) == 'h') return one_of(name, "host", KnownField::host);
         return one_of(name, "date", KnownField::date);

@@ -16,6 +16,7 @@ enum class KnownField : std::uint8_t {
     proxy_connection,
     upgrade,
     expect,
+    te,
     date,
     traceparent,
     tracestate,
@@ -23,7 +24,7 @@ enum class KnownField : std::uint8_t {
     flotilla_timeout,
     grpc_timeout,
 };
-inline constexpr std::size_t kKnownFields = 15;
+inline constexpr std::size_t kKnownFields = 16;
 
 KnownField known_field(std::string_view name);
 

@@ -19,7 +19,7 @@ CorpusVerdict read_message(std::string_view& bytes, std::size_t step) {
     const auto result = decode(parser, decoder, bytes, step, [&](BodyDecoder& body) {
         const auto framing = parser.framing().request_body();
         too_large = framing == BodyFraming::known && parser.framing().length() > kCorpusBodyMax; // as the server does
-        body.start(framing, parser.framing().length(), kCorpusBodyMax, trailers, HeadLimits{});
+        body.start(framing, parser.framing().length(), kCorpusBodyMax, trailers, HeadLimits{}, Origin::client);
     });
     bytes.remove_prefix(result.consumed);
     if (too_large) return {.status = 413};

@@ -15,7 +15,7 @@ bool has_port(std::string_view text) {
 } // namespace
 
 void RequestParser::start(RequestHead& into, const HeadLimits& limits) {
-    HeadParser::start(into.headers, limits, Stage::start_line);
+    HeadParser::start(into.headers, limits, Stage::start_line, Origin::client);
     head_ = &into;
     into.authority.clear();
     framing_ = {};
@@ -36,7 +36,9 @@ bool RequestParser::skip_empty_line() {
     return !std::exchange(skipped_line_, true);
 }
 
-bool RequestParser::start_line_too_long() { return fail(414, "uri_too_long", "the request line is too long"); }
+bool RequestParser::start_line_too_long() {
+    return fail(414, "uri_too_long", "the request line is too long", limits().start_line_bytes, " bytes");
+}
 
 bool RequestParser::start_line(std::string_view line) {
     const auto method_size = token_prefix(line);
@@ -55,7 +57,7 @@ bool RequestParser::start_line(std::string_view line) {
         return bad("the HTTP version is malformed");
     }
     if (version[5] != '1') return fail(505, "http_version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken here");
-    framing_.minor_version = version[7] == '0' ? 0 : 1;
+    framing_.minor_version = head_->minor_version = version[7] == '0' ? 0 : 1;
     return target(rest.substr(0, space));
 }
 
@@ -79,6 +81,9 @@ bool RequestParser::target(std::string_view text) {
     if (scheme_end == std::string_view::npos || (!same_text(scheme, "http") && !same_text(scheme, "https"))) {
         return bad("the request target is malformed");
     }
+    // RFC 9110 §7.4: what was asked for under https must come over a secured connection, and none is here.
+    if (same_text(scheme, "https"))
+        return fail(421, "misdirected_request", "an https resource is not served over a connection without TLS");
     auto rest = text.substr(scheme_end + 3);
     const auto authority = rest.substr(0, rest.find_first_of("/?"));
     if (!is_authority(authority)) return bad("the request target's authority is malformed");

@@ -14,6 +14,7 @@ struct Case {
     bool refused;
     std::string expected;
     bool to_head = false;
+    std::string fields = {}; ///< those that are kept, trailers behind a '|'; not looked at when empty
 };
 
 const HeadLimits kLimits{.start_line_bytes = 200, .field_bytes = 400, .field_count = 10};
@@ -44,7 +45,10 @@ const std::vector<Case>& corpus() {
         {"cut before the last chunk", ok("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n"), false, "..."},
         {"cut head", "HTTP/1.1 200 OK\r\nContent-Le", false, "..."},
         {"empty line first", "\r\n" + ok("Content-Length: 0\r\n", ""), true, ""},
-        {"no space after the status", "HTTP/1.1 200\r\n\r\n", true, ""},
+        {"no reason and no space", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", false, "200 []"},
+        {"tab after the status", "HTTP/1.1 200\tOK\r\n\r\n", true, ""},
+        {"nothing after the version", "HTTP/1.1\r\n\r\n", true, ""},
+        {"no status", "HTTP/1.1 \r\n\r\n", true, ""},
         {"two spaces before the status", "HTTP/1.1  200 OK\r\n\r\n", true, ""},
         {"status of two digits", "HTTP/1.1 20 OK\r\n\r\n", true, ""},
         {"status of four digits", "HTTP/1.1 2000 OK\r\n\r\n", true, ""},
@@ -59,8 +63,28 @@ const std::vector<Case>& corpus() {
         {"reason with a bare CR", "HTTP/1.1 200 O\rK\r\n\r\n", true, ""},
         {"bare LF", "HTTP/1.1 200 OK\nContent-Length: 0\n\n", true, ""},
         {"bare LF after a field", "HTTP/1.1 200 OK\r\nX: y\n\r\n", true, ""},
-        {"obs-fold", ok("X: y\r\n z\r\n", ""), true, ""},
-        {"space before the colon", ok("Content-Length : 2\r\n", "hi"), true, ""},
+        {"obs-fold", ok("X: y\r\n z\r\n \t\r\n\tw \r\nContent-Length: 2\r\n", "hi"), false, "200 [hi]", false,
+         "X: y z  w"},
+        {"obs-fold of a framing field", ok("Transfer-Encoding:\r\n chunked\r\n", "2\r\nhi\r\n0\r\n\r\n"), false,
+         "200 [hi]"},
+        {"obs-fold makes two lengths of one", ok("Content-Length: 2\r\n 3\r\n", "hi"), true, ""},
+        {"obs-fold hides a control character", ok("X: y\r\n \x01\r\nContent-Length: 2\r\n", "hi"), true, ""},
+        {"obs-fold with a bare LF", ok("X: y\n z\r\nContent-Length: 2\r\n", "hi"), true, ""},
+        {"obs-fold before the first field", "HTTP/1.1 200 OK\r\n X: y\r\nContent-Length: 2\r\n\r\nhi", true, ""},
+        {"obs-fold too large", ok("X:\r\n " + std::string(300, 'y') + "\r\n " + std::string(300, 'y') + "\r\n", ""),
+         true, ""},
+        {"a body that begins with a space is no fold", ok("Content-Length: 2\r\n", " x"), false, "200 [ x]"},
+        {"space before the colon", ok("X-A \t: 1\r\nContent-Length : 2\r\n", "hi"), false, "200 [hi]", false, "X-A: 1"},
+        {"space in a name", ok("X A: 1\r\n", ""), true, ""},
+        {"space and no colon", ok("X \r\n", ""), true, ""},
+        {"trailer that may be none",
+         ok("Transfer-Encoding: chunked\r\n", "2\r\nhi\r\n0\r\nExpires: 0\r\nX-Sum : 1\r\n 2\r\n\r\n"), false,
+         "200 [hi]", false, "|X-Sum: 1 2"},
+        {"trailers that frame",
+         ok("Transfer-Encoding: chunked\r\n",
+            "2\r\nhi\r\n0\r\nContent-Length: 9\r\nTransfer-Encoding: x\r\nHost: y\r\nX-Sum: 1\r\n\r\n"),
+         false, "200 [hi]", false, "|X-Sum: 1"},
+        {"trailer without a colon", ok("Transfer-Encoding: chunked\r\n", "0\r\nX\r\n\r\n"), true, ""},
         {"bad name", ok("X[]: y\r\n", ""), true, ""},
         {"bad value", ok("X: \x02\r\n", ""), true, ""},
         {"no colon", ok("X\r\n", ""), true, ""},
@@ -81,7 +105,15 @@ const std::vector<Case>& corpus() {
     return cases;
 }
 
-// Goal: responses are parsed as strictly as requests, however the bytes arrive.
+std::string described(const Headers& fields) {
+    std::string text;
+    for (std::size_t i = 0; i < fields.size(); ++i)
+        text.append(text.empty() ? "" : ", ").append(fields[i].name).append(": ").append(fields[i].value);
+    return text;
+}
+
+// Goal: responses are parsed as strictly as requests but where RFC 9112 has a proxy put them right, however the bytes
+// arrive.
 TEST(ResponseParser, CorpusGetsTheVerdicts) {
     for (const auto& each : corpus()) {
         for (const std::size_t step : {std::size_t{1}, std::size_t{3}, std::string::npos / 2}) {
@@ -92,14 +124,43 @@ TEST(ResponseParser, CorpusGetsTheVerdicts) {
             parser.start(head, kLimits);
             const auto result = decode(parser, decoder, each.bytes, step, [&](BodyDecoder& body) {
                 body.start(parser.framing().response_body(head.status, each.to_head), parser.framing().length(),
-                           1'000'000, trailers, kLimits);
+                           1'000'000, trailers, kLimits, Origin::server);
             });
             EXPECT_EQ(result.status != 0, each.refused) << each.name << ", in pieces of " << step;
             if (each.refused) continue;
             const auto text =
                 result.complete ? std::to_string(head.status) + " [" + result.body + "]" : std::string("...");
             EXPECT_EQ(text, each.expected) << each.name << ", in pieces of " << step;
+            if (each.fields.empty()) continue;
+            const auto fields = described(head.headers) + (trailers.size() > 0 ? "|" + described(trailers) : "");
+            EXPECT_EQ(fields, each.fields) << each.name << ", in pieces of " << step;
         }
+    }
+}
+
+// Goal: a refusal says what was wrong and where, without telling values.
+TEST(ResponseParser, RefusalNamesTheFault) {
+    struct Refused {
+        std::string bytes, text, at;
+    };
+    const std::vector<Refused> refusals{
+        {"SSH-2.0-OpenSSH_9.2\r\n", "the answer does not begin with an HTTP/1.1 status line", "SSH-2.0-OpenSSH_9.2"},
+        {"HTTP/1.1 2x0 OK\r\n", "the status is not a number of three digits", "HTTP/1.1 2x0 OK"},
+        {"HTTP/1.1 200 OK\nX: y\r\n", "a line ends with LF alone", "HTTP/1.1 200 OK"},
+        {ok("Set-Cookie: secret\x01\r\n", ""), "a header field's value holds a control character", "Set-Cookie"},
+        {ok("Set-Cookie: a\r\n secret\x01\r\n", ""), "a header field's value holds a control character", "Set-Cookie"},
+        {ok("A:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\nG:\r\nH:\r\nI:\r\nJ:\r\nK:\r\n", ""),
+         "there are too many header fields (more than 10)", "K"},
+        {ok("X: " + std::string(500, 'y') + "\r\n", ""), "the header fields are too large (more than 400 bytes)", "X"},
+    };
+    for (const auto& each : refusals) {
+        ResponseHead head;
+        ResponseParser parser;
+        std::size_t consumed = 0;
+        parser.start(head, kLimits);
+        ASSERT_EQ(parser.feed(each.bytes, consumed), Progress::failed) << each.bytes;
+        EXPECT_EQ(parser.error().text(), each.text);
+        EXPECT_EQ(parser.failed_at(), each.at);
     }
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kProgressSteps = 1000;
 constexpr std::size_t kCachedStatementsMax = 512;
+constexpr int kReadersWaitMs = 1000;
 
 std::string_view text_or_empty(const void* text, int size) {
     return text ? std::string_view(static_cast<const char*>(text), static_cast<std::size_t>(size)) : std::string_view();
@@ -84,7 +85,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& file, Co
                       (options.role == Role::writer ? SQLITE_OPEN_CREATE : 0);
     sqlite3* handle = nullptr;
     const int code = sqlite3_open_v2(file.c_str(), &handle, flags, options.vfs.empty() ? nullptr : options.vfs.c_str());
-    std::unique_ptr<Connection> connection(new Connection(handle, options.role));
+    std::unique_ptr<Connection> connection(new Connection(file, handle, options));
     if (code != SQLITE_OK) {
         const char* reason = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
         return Error(Kind::unavailable, "cannot open the database " + file + ": " + reason);
@@ -95,7 +96,14 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& file, Co
     return connection;
 }
 
+Connection::Connection(std::string file, sqlite3* handle, const ConnectionOptions& options)
+    : file_(std::move(file)), log_file_(file_ + "-wal"), handle_(handle), role_(options.role),
+      damage_(options.damage ? options.damage : std::make_shared<FileDamage>()) {}
+
 Connection::~Connection() {
+    // The name may lead to another file by now, and the WAL is not that one's.
+    if (role_ == Role::writer && !damage_->check())
+        sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     statements_.clear();
     controls_.clear();
     sqlite3_close_v2(handle_);
@@ -109,24 +117,26 @@ Result<void> Connection::configure(const ConnectionOptions& options) {
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     sqlite3_progress_handler(handle_, kProgressSteps, &Connection::on_progress, this);
-    if (role_ == Role::reader) {
+    if (role_ != Role::writer) {
         // The writer alone checkpoints, also when the last connection closes.
         sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-        return script("PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0");
+        return script(role_ == Role::reader ? "PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0"
+                                            : "PRAGMA wal_autocheckpoint = 0");
     }
     if (options.exclusive) {
         // Before the WAL is opened: that is when SQLite decides whether to use shared memory.
         if (auto locked = script("PRAGMA locking_mode = EXCLUSIVE"); !locked) return locked;
     }
-    // A checkpoint waits for the disk twice while transactions wait for it: every 16 MiB, 4000 pages, 64 concurrent
-    // ones are a sixth more than every 4, and their p99 half of it; more still brings no more. A page changed often is
-    // copied once. journal_size_limit stays at -1 (SQLite's default): a checkpointed WAL is written over, not cut.
+    // journal_size_limit stays at -1 (SQLite's default): a checkpointed WAL is written over, not cut.
     // temp_store: what a statement or savepoint needs to take itself back stays in memory. A body is small, and a
     // service may have no folder for temporary files.
     auto ready = script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
                         "PRAGMA temp_store = MEMORY; "
-                        "PRAGMA wal_autocheckpoint = 4000; PRAGMA secure_delete = FAST");
+                        "PRAGMA secure_delete = FAST; "
+                        "SELECT count(*) FROM sqlite_schema"); // makes the WAL
     if (ready && options.checkpoints_by_owner) sqlite3_wal_hook(handle_, &Connection::on_commit_to_wal, this);
+    file_identity_ = FileIdentity::of(file_);
+    log_identity_ = FileIdentity::of(log_file_);
     return ready;
 }
 
@@ -140,10 +150,47 @@ Result<void> Connection::checkpoint() {
         return error("checkpoint");
     }
     wal_pages_ = 0;
+    checkpoint_failed_at_ = 0;
     return {};
 }
 
-Error Connection::error(std::string_view sql) const { return sqlite_error(handle_, role_, sql); }
+Result<void> Connection::checkpoint_at(int pages) {
+    if (wal_pages_ < checkpoint_failed_at_ + pages) return {};
+    auto done = checkpoint();
+    if (!done) checkpoint_failed_at_ = wal_pages_;
+    return done;
+}
+
+Result<void> Connection::empty_log() {
+    if (auto well = check_names(); !well) return well;
+    if (auto well = damage_->check(); !well) return well;
+    sqlite3_busy_timeout(handle_, kReadersWaitMs);
+    if (sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr) != SQLITE_OK) {
+        return error("checkpoint");
+    }
+    wal_pages_ = 0;
+    return {};
+}
+
+Result<void> Connection::check_names() const {
+    const auto gone = [this](std::string_view what) {
+        auto error = FileDamage::error(file_, std::string(what) + " was removed or replaced while it was open");
+        damage_->note(error);
+        return error;
+    };
+    if (FileIdentity::of(file_) != file_identity_) return gone("the file");
+    if (log_identity_ && FileIdentity::of(log_file_) != log_identity_) return gone("its -wal");
+    return {};
+}
+
+void Connection::interrupt() { sqlite3_interrupt(handle_); }
+
+Error Connection::noted(Error error) {
+    damage_->note(error);
+    return error;
+}
+
+Error Connection::error(std::string_view sql) { return noted(sqlite_error(handle_, role_, sql)); }
 
 int Connection::on_progress(void* self) {
     auto& connection = *static_cast<Connection*>(self);
@@ -215,6 +262,13 @@ Result<void> Connection::step_all(sqlite3_stmt* statement, std::string_view sql,
 
 Result<std::int64_t> Connection::run(std::string_view sql, std::span<const SqlValue> arguments,
                                      const RowCallback& row) {
+    auto done = run_statement(sql, arguments, row);
+    if (!done && done.error().kind() == Kind::unavailable) fault_ = done.error();
+    return done;
+}
+
+Result<std::int64_t> Connection::run_statement(std::string_view sql, std::span<const SqlValue> arguments,
+                                               const RowCallback& row) {
     std::unique_ptr<CachedStatement> own;
     auto statement = cached(sql, own);
     if (!statement) return std::move(statement.error());

@@ -3,12 +3,15 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include <flotilla/base/duration.hpp>
 #include <flotilla/base/result.hpp>
+#include <flotilla/store/sqlite/file_damage.hpp>
 #include <flotilla/store/statements.hpp>
 
 struct sqlite3;
@@ -19,7 +22,8 @@ namespace flotilla::sqlite {
 /// writer: the one connection of a file that writes and checkpoints (SQLite 3.40 has a WAL-reset bug when several do):
 ///   WAL, synchronous=FULL, foreign keys on; the WAL keeps its size, which makes commits twice as fast.
 /// reader: query_only, never checkpoints.
-enum class Role : unsigned char { writer, reader };
+/// observer: may hold the write lock (begin()), so that others do not write meanwhile; writes and checkpoints nothing.
+enum class Role : unsigned char { writer, reader, observer };
 
 struct ConnectionOptions {
     Role role = Role::writer;
@@ -30,6 +34,8 @@ struct ConnectionOptions {
     bool exclusive = false;
     /// The owner calls checkpoint(), when nobody waits for it, instead of the commit that fills the WAL.
     bool checkpoints_by_owner = false;
+    /// Where damage is noted; connections of one file in one process share it. Null: one of its own.
+    std::shared_ptr<FileDamage> damage = {};
 };
 
 /// A prepared statement of a connection's cache, or one of its own while the cached one is running.
@@ -51,7 +57,8 @@ public:
 /// Thread-safety: none, but it may move between threads.
 class Connection final : public Statements {
 public:
-    /// Opens, creating the file for a writer. Requires: the folder exists. Errors: unavailable with the reason.
+    /// Opens, creating the file for a writer. Requires: the folder exists. Errors: unavailable with the reason;
+    /// database_damaged.
     static Result<std::unique_ptr<Connection>> open(const std::string& file, ConnectionOptions options = {});
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -79,6 +86,28 @@ public:
     /// Copies the WAL's pages into the file, so that the next commit writes the WAL from its beginning. Durability does
     /// not depend on it. Errors: as statements'; the WAL then goes on growing.
     Result<void> checkpoint();
+    /// The same once the WAL has grown to that many pages; after a failure only once it has grown by as many again,
+    /// since each try costs as much. For the owner, when nobody waits.
+    Result<void> checkpoint_at(int pages);
+    /// Whether the last try of checkpoint_at() failed.
+    bool checkpoint_failed() const { return checkpoint_failed_at_ > 0; }
+    /// Copies all of the WAL and empties it: everything lies in the file then. For the last one out; waits a second for
+    /// readers. Not with a damaged file, whose WAL may not be its own any more. Errors: as statements'; the WAL keeps
+    /// what it holds.
+    Result<void> empty_log();
+
+    const std::string& file() const { return file_; }
+    sqlite3* handle() const { return handle_; } ///< for OnlineCopy
+    FileDamage& damage() const { return *damage_; }
+    const std::shared_ptr<FileDamage>& shared_damage() const { return damage_; }
+    /// ok while the names of file and WAL still lead to what is open; what is written to files without a name is gone
+    /// with the process. Notes it as damage. For a writer. Thread-safe.
+    Result<void> check_names() const;
+    /// Whether a statement has met a fault of the disk since the last call; its error. (A body may have kept it to
+    /// itself.)
+    std::optional<Error> take_fault() { return std::exchange(fault_, std::nullopt); }
+    /// Ends the statement that runs, from another thread.
+    void interrupt();
 
     /// Grows with each row that is changed and each statement that may have changed anything else, kept or rolled back.
     /// What did not make it grow left nothing to undo.
@@ -96,14 +125,17 @@ public:
     void set_cancel_flag(const std::atomic<bool>* flag) { cancel_flag_ = flag; }
 
 private:
-    Connection(sqlite3* handle, Role role) : handle_(handle), role_(role) {}
+    Connection(std::string file, sqlite3* handle, const ConnectionOptions& options);
     Result<void> configure(const ConnectionOptions& options);
     Result<void> control(std::string_view sql);
     Result<sqlite3_stmt*> prepare(const std::string& sql);
     Result<CachedStatement*> cached(std::string_view sql, std::unique_ptr<CachedStatement>& own);
     Result<void> bind(sqlite3_stmt* statement, std::string_view sql, std::span<const SqlValue> arguments);
     Result<void> step_all(sqlite3_stmt* statement, std::string_view sql, const RowCallback& row);
-    Error error(std::string_view sql) const;
+    Result<std::int64_t> run_statement(std::string_view sql, std::span<const SqlValue> arguments,
+                                       const RowCallback& row);
+    Error error(std::string_view sql);
+    Error noted(Error error);
     static int on_progress(void* self);
     static int on_commit_to_wal(void* self, sqlite3* handle, const char* schema, int pages);
 
@@ -113,14 +145,19 @@ private:
     };
     using Cache = std::unordered_map<std::string, std::unique_ptr<CachedStatement>, Hash, std::equal_to<>>;
 
+    const std::string file_, log_file_;
     sqlite3* handle_;
     Role role_;
+    std::shared_ptr<FileDamage> damage_;
+    std::optional<FileIdentity> file_identity_, log_identity_; ///< of a writer, as it opened them
+    std::optional<Error> fault_;
     Cache statements_;
     std::unordered_map<std::string_view, std::unique_ptr<CachedStatement>> controls_;
     std::int64_t step_budget_ = 0;
     std::int64_t steps_ = 0;
     std::int64_t uncounted_writes_ = 0; ///< statements whose changes total_changes() may not tell
     int wal_pages_ = 0;
+    int checkpoint_failed_at_ = 0; ///< pages in the WAL; 0: the last one did not fail
     const std::atomic<bool>* cancel_flag_ = nullptr;
 };
 

@@ -1,5 +1,7 @@
 #include <flotilla/store/sqlite/connection.hpp>
 
+#include <flotilla/store/sqlite/file_check.hpp>
+#include <flotilla/store/sqlite/online_copy.hpp>
 #include <flotilla/store/test_database.hpp>
 
 namespace flotilla::sqlite {
@@ -115,7 +117,7 @@ TEST_F(ConnectionTest, RollBackToSavepointKeepsTheRest) {
 }
 
 // Goal: a file that is no database is reported, not overwritten.
-TEST_F(ConnectionTest, OpenForeignFileGivesUnavailable) {
+TEST_F(ConnectionTest, OpenForeignFileGivesDamage) {
     const auto other = (folder.path() / "text.db").string();
     std::FILE* text = std::fopen(other.c_str(), "w");
     ASSERT_NE(text, nullptr);
@@ -124,7 +126,8 @@ TEST_F(ConnectionTest, OpenForeignFileGivesUnavailable) {
     std::fclose(text);
     const auto opened = Connection::open(other);
     ASSERT_FALSE(opened);
-    EXPECT_EQ(opened.error().kind(), Kind::unavailable);
+    EXPECT_EQ(opened.error().kind(), Kind::internal) << "no use to try again";
+    EXPECT_EQ(opened.error().code(), FileDamage::kCode);
     EXPECT_NE(opened.error().message().find(other), std::string::npos);
 }
 
@@ -159,6 +162,35 @@ TEST_F(ConnectionTest, CheckpointByOwnerStartsTheLogOver) {
     insert(600);
     EXPECT_LT(writer->wal_pages(), 20);
     EXPECT_EQ(std::filesystem::file_size(file + "-wal"), size) << "written over, not cut";
+}
+
+// Goal: a check that takes too long ends in time and says that it did not see everything; one that may take its time
+// does.
+TEST_F(ConnectionTest, CheckLargeFileEndsInTime) {
+    test::value(connection->script(
+        "CREATE TABLE numbers (id TEXT PRIMARY KEY, text TEXT); CREATE INDEX by_text ON numbers (text);"
+        "INSERT INTO numbers WITH RECURSIVE each (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM each WHERE n < 100000) "
+        "SELECT n, hex(zeroblob(50)) || n FROM each"));
+    EXPECT_FALSE(test::value(check_file(*connection, std::chrono::milliseconds(1))));
+    EXPECT_TRUE(test::value(check_file(*connection, std::chrono::minutes(1))));
+}
+
+// Goal: a copy made in steps, while the file changes, holds what is there when it ends, and stands alone.
+TEST_F(ConnectionTest, CopyInStepsTakesChangesAlong) {
+    for (int i = 0; i < 2000; ++i)
+        test::value(
+            connection->execute("INSERT INTO parent VALUES ($1, 1)", std::to_string(i) + std::string(900, 'x')));
+    const std::string target = file + ".copy";
+    auto copy = test::value(OnlineCopy::begin(*connection, target));
+    int steps = 0;
+    while (!test::value(copy->step(50)))
+        test::value(connection->execute("UPDATE parent SET n = $1 WHERE id = 'a'", 100 + ++steps));
+    copy.reset();
+    EXPECT_GT(steps, 5);
+    EXPECT_FALSE(std::filesystem::exists(target + "-wal"));
+    auto restored = test::value(Connection::open(target));
+    EXPECT_EQ(restored->find<std::int64_t>("SELECT n FROM parent WHERE id = 'a'").value(), 100 + steps);
+    EXPECT_EQ(restored->find<std::int64_t>("SELECT count(*) FROM parent").value(), 2002);
 }
 
 } // namespace

@@ -2,12 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <system_error>
+
+#include <flotilla/store/sqlite/file_damage.hpp>
 
 namespace flotilla::sqlite {
 namespace {
@@ -26,10 +27,8 @@ std::string holder(int descriptor) {
 
 /// The holder removes the file when it is done: what was locked may have no name any more.
 bool still_named(int descriptor, const std::string& path) {
-    struct stat locked{};
-    struct stat named{};
-    return ::fstat(descriptor, &locked) == 0 && ::stat(path.c_str(), &named) == 0 && locked.st_ino == named.st_ino &&
-           locked.st_dev == named.st_dev;
+    const auto locked = FileIdentity::of(descriptor);
+    return locked && locked == FileIdentity::of(path);
 }
 
 } // namespace

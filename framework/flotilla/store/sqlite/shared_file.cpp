@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include <flotilla/http/message.hpp>
+#include <flotilla/store/sqlite/file_check.hpp>
 #include <flotilla/store/sqlite/gathering_vfs.hpp>
 
 namespace flotilla::sqlite {
@@ -74,7 +76,10 @@ Result<Location> Location::parse(std::string_view url) {
         rest = rest.substr(0, question);
     }
     if (rest.empty()) return bad("the path is missing");
-    Location location{.path = std::string(rest), .in_memory = rest.starts_with(":memory:")};
+    if (rest.contains('#')) return bad("the path holds a # as it is; write %23");
+    auto path = http::percent_decode(rest);
+    if (!path) return bad("% is followed by two hexadecimal digits, not 00; the sign itself is %25");
+    Location location{.path = std::move(*path), .in_memory = rest.starts_with(":memory:")};
     while (!options.empty()) {
         const auto end = options.find('&');
         const auto option = options.substr(0, end);
@@ -125,9 +130,12 @@ Result<std::unique_ptr<SharedFile>> SharedFile::create(World& world, const Locat
     shared->temporary_ = location.in_memory;
     // Only the writer: readers write nothing.
     const std::string vfs = location.vfs.empty() ? gathering_vfs(Gather::log) : location.vfs;
-    auto connection = Connection::open(file, {.role = Role::writer, .vfs = vfs});
+    auto connection = Connection::open(file, {.role = Role::writer, .vfs = vfs, .checkpoints_by_owner = true});
     if (!connection) return std::move(connection.error());
-    shared->readers_ = std::make_shared<ReaderPool>(file, location.vfs);
+    auto checked = check_file(**connection);
+    if (!checked) return std::move(checked.error());
+    shared->fully_checked_ = *checked;
+    shared->readers_ = std::make_shared<ReaderPool>(file, location.vfs, (*connection)->shared_damage());
     shared->writer_ =
         std::make_unique<Writer>(world, std::move(*connection), Writer::Options{.bodies_twice = location.bodies_twice});
     return shared;
@@ -139,8 +147,9 @@ void SharedFile::Release::operator()(SharedFile* file) const {
 }
 
 SharedFile::~SharedFile() {
+    // The last connection to close is the one that may empty the WAL into the file.
+    if (readers_) readers_->close(); // none when it could not be opened
     writer_.reset();
-    readers_.reset();
     if (temporary_) remove_database(file_);
 }
 

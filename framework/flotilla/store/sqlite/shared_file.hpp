@@ -10,7 +10,8 @@
 
 namespace flotilla::sqlite {
 
-/// Where a database is and how it is opened: "sqlite:PATH[?OPTION=VALUE&...]". Options: `bodies=twice` runs every
+/// Where a database is and how it is opened: "sqlite:PATH[?OPTION=VALUE&...]", the path percent-encoded where it holds
+/// `?`, `#` or `%`; sqlite_url() writes one. Options: `bodies=twice` runs every
 /// transaction body twice (tests), `vfs=NAME` uses a registered SQLite VFS. The path `:memory:` (or `:memory:NAME`) is
 /// a database that lives as long as it is open: a file on tmpfs, so that it behaves like any other.
 struct Location {
@@ -39,6 +40,8 @@ public:
     ~SharedFile();
 
     Writer& writer() { return *writer_; }
+    /// Whether all of the file was looked through when it was opened; see check_file().
+    bool fully_checked() const { return fully_checked_; }
     const std::shared_ptr<ReaderPool>& readers() const { return readers_; }
 
 private:
@@ -52,6 +55,7 @@ private:
     const std::string owner_;
     FileLock lock_;
     bool temporary_ = false;
+    bool fully_checked_ = true;
     std::size_t users_ = 0; ///< guarded by the registry's mutex
     std::shared_ptr<ReaderPool> readers_;
     std::unique_ptr<Writer> writer_;

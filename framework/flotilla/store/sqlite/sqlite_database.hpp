@@ -25,6 +25,7 @@ public:
     task<Result<void>> migrate(Context& context, std::string_view component, Migrations migrations) override;
     std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) override;
     Result<void> health() const override { return file_->writer().health(); }
+    bool fully_checked() const override { return file_->fully_checked(); }
     std::size_t queued() const override { return file_->writer().queued(); }
     void report_to(Metrics& metrics) override {
         metrics_ = &metrics;

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <flotilla/store/sql_text.hpp>
+#include <flotilla/store/sqlite/file_damage.hpp>
 
 namespace flotilla::sqlite {
 namespace {
@@ -20,21 +21,44 @@ Error constraint_error(int extended, const std::string& message) {
     }
 }
 
-bool out_of_order(int primary) {
+/// What may pass by itself or once somebody makes room or gives permission. An I/O error that is none of the damage
+/// below concerns writing: whether that goes again is found out by writing.
+bool passing(int primary) {
     switch (primary) {
     case SQLITE_FULL:
     case SQLITE_IOERR:
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
     case SQLITE_CANTOPEN:
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
+    case SQLITE_PERM:
     case SQLITE_NOMEM:
     case SQLITE_READONLY:
         return true;
     default:
         return false;
     }
+}
+
+/// What does not pass: what is on the disk is not what was written, cannot be read, or is not there any more.
+bool lasting(int primary, int extended) {
+    switch (extended) {
+    case SQLITE_IOERR_READ:
+    case SQLITE_IOERR_SHORT_READ:
+    case SQLITE_IOERR_CORRUPTFS:
+    case SQLITE_IOERR_DATA:
+    case SQLITE_IOERR_VNODE:
+    case SQLITE_READONLY_DBMOVED:
+        return true;
+    default:
+        return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB;
+    }
+}
+
+/// The file as the connection was given it.
+std::string_view file_of(sqlite3* handle) {
+    const char* name = sqlite3_db_filename(handle, "main");
+    return name ? name : "in memory";
 }
 
 } // namespace
@@ -44,10 +68,11 @@ Error sqlite_error(sqlite3* handle, Role role, std::string_view sql) {
     const int primary = extended & 0xff;
     const std::string message = sqlite3_errmsg(handle);
     if (primary == SQLITE_CONSTRAINT) return constraint_error(extended, message);
-    if (primary == SQLITE_READONLY && role == Role::reader) {
+    if (extended == SQLITE_READONLY && role != Role::writer) {
         return {Kind::internal, "a read must not write; use transact(): " + sql::shortened(sql)};
     }
-    if (out_of_order(primary)) return {Kind::unavailable, "the database cannot serve: " + message};
+    if (lasting(primary, extended)) return FileDamage::error(file_of(handle), message);
+    if (passing(primary)) return {Kind::unavailable, "the database cannot serve: " + message};
     return {Kind::internal, message + ": " + sql::shortened(sql)};
 }
 

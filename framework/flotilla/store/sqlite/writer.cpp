@@ -11,12 +11,29 @@ namespace {
 constexpr std::array kCommitBounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0};
 constexpr std::array kGroupBounds{1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0};
 
+// A checkpoint waits for the disk twice while transactions wait for it: every 16 MiB, 4000 pages, 64 concurrent ones
+// are a sixth more than every 4, and their p99 half of it; more still brings no more. A page changed often is copied
+// once.
+constexpr int kCheckpointPages = 4000;
+
+constexpr Duration kLookAtNamesEvery = std::chrono::milliseconds(100);
+
+/// What everybody in a transaction hears that SQLite itself took back.
+Error rolled_back(const Result<void>& outcome) {
+    if (!outcome && outcome.error().code() == FileDamage::kCode) return outcome.error();
+    return {Kind::unavailable, "the database had to roll back: " + (outcome ? "" : outcome.error().message())};
+}
+
 } // namespace
 
 Writer::Writer(World& world, std::unique_ptr<Connection> connection, Options options)
     : options_(options), connection_(std::move(connection)), worker_(world.start_worker("sqlite")) {}
 
-Writer::~Writer() = default;
+Writer::~Writer() {
+    worker_.reset();
+    // Whatever keeps it from it, the WAL is as durable as the file and read at the next opening.
+    (void)connection_->empty_log();
+}
 
 void Writer::attach(std::shared_ptr<WriterClient> client) {
     const std::lock_guard lock(mutex_);
@@ -103,9 +120,48 @@ void Writer::drain() {
     while (true) {
         auto batch = take_batch();
         if (batch.empty()) return;
-        for (std::size_t done = 0; done < batch.size();)
-            done += run_transaction(std::span(batch).subspan(done));
+        look_at_names(batch.front()->client->world());
+        // Written into a damaged file it would be acknowledged and lost.
+        if (const auto well = connection_->damage().check(); !well) {
+            refuse(batch, well.error());
+        } else {
+            for (std::size_t done = 0; done < batch.size();)
+                done += run_transaction(std::span(batch).subspan(done));
+        }
         deliver(std::move(batch));
+        tidy();
+    }
+}
+
+/// Written into a file that has no name any more it would be acknowledged and lost. Not with each commit: two looks at
+/// names cost as much as an insert.
+void Writer::look_at_names(const World& world) {
+    const Timestamp now = world.now();
+    const bool recent = now >= names_seen_at_ && now - names_seen_at_ < kLookAtNamesEvery; // the clock may be set back
+    if (recent) return;
+    names_seen_at_ = now;
+    (void)connection_->check_names(); // noted as damage
+}
+
+void Writer::refuse(Requests& batch, const Error& error) {
+    for (const auto& request : batch)
+        request->outcome = error;
+    const std::lock_guard lock(mutex_);
+    statistics_.bodies += batch.size();
+}
+
+/// Behind the answers, which need not wait for it. A commit of SQLite's own would not tell of a checkpoint that fails.
+void Writer::tidy() {
+    if (connection_->wal_pages() < kCheckpointPages || !connection_->damage().check()) return;
+    note_checkpoint(connection_->checkpoint_at(kCheckpointPages));
+}
+
+void Writer::note_checkpoint(Result<void> outcome) {
+    const std::lock_guard lock(mutex_);
+    if (!outcome) {
+        log_failure_ = std::move(outcome.error()).with_context("the write-ahead log grows, since it cannot be copied");
+    } else if (!connection_->checkpoint_failed()) {
+        log_failure_.reset();
     }
 }
 
@@ -161,6 +217,7 @@ std::optional<std::size_t> Writer::try_transaction(std::span<const std::shared_p
         for (const auto& request : requests.first(count)) {
             if (request->outcome) request->outcome = reason;
         }
+        (void)connection_->take_fault(); // it is the reason
         note_failure(count, reason);
         return count;
     };
@@ -178,11 +235,7 @@ std::optional<std::size_t> Writer::try_transaction(std::span<const std::shared_p
         guarded ? run_guarded(*request) : run_body(*request);
         ++count;
         // A full disk or an I/O error ends the whole transaction, and with it the bodies before this one.
-        if (!connection_->in_transaction()) {
-            return fail_first(
-                count, Error(Kind::unavailable, "the database had to roll back: " +
-                                                    (request->outcome ? "" : request->outcome.error().message())));
-        }
+        if (!connection_->in_transaction()) return fail_first(count, rolled_back(request->outcome));
         const bool this_wrote = connection_->writes() != writes_before;
         if (request->outcome) {
             wrote = wrote || this_wrote;
@@ -193,6 +246,7 @@ std::optional<std::size_t> Writer::try_transaction(std::span<const std::shared_p
             // There was nothing else to take back.
             for (const auto& done : requests.first(count))
                 done->bodies = world.now() - begun_at;
+            note_fault();
             note_done(requests.first(count), false, false);
             return count;
         }
@@ -209,6 +263,7 @@ std::optional<std::size_t> Writer::try_transaction(std::span<const std::shared_p
         connection_->rollback();
         return fail_first(count, committed.error());
     }
+    note_fault();
     note_done(done, true, changed_rows);
     return count;
 }
@@ -262,21 +317,29 @@ void Writer::note_done(std::span<const std::shared_ptr<WriteRequest>> requests, 
     if (changed_rows) failure_.reset();
 }
 
+/// Of a statement: its body may have kept it to itself.
+void Writer::note_fault() {
+    if (const auto fault = connection_->take_fault()) note_failure(0, *fault);
+}
+
 void Writer::note_failure(std::uint64_t bodies, const Error& error) {
     const std::lock_guard lock(mutex_);
     statistics_.bodies += bodies;
-    if (error.kind() != Kind::unavailable) return;
-    failure_ = error;
-    if (instruments_) instruments_->failed_commits->add();
+    const bool damaged = error.code() == FileDamage::kCode; // kept elsewhere, for ever
+    if (error.kind() != Kind::unavailable && !damaged) return;
+    if (!damaged) failure_ = error;
+    if (instruments_ && bodies > 0) instruments_->failed_commits->add();
 }
 
 Result<void> Writer::health() {
+    if (auto well = connection_->check_names(); !well) return well;
+    if (auto well = connection_->damage().check(); !well) return well;
     std::optional<Error> failure;
     bool probe_now = false;
     {
         const std::lock_guard lock(mutex_);
-        if (!failure_) return {};
-        failure = *failure_;
+        if (!failure_ && !log_failure_) return {};
+        failure = failure_ ? *failure_ : *log_failure_;
         probe_now = !std::exchange(probing_, true);
     }
     // While this service is not ready nobody sends it work that would show the end of the trouble.
@@ -290,6 +353,7 @@ void Writer::probe() {
     if (outcome) outcome = connection_->script("PRAGMA user_version = 0");
     if (outcome) outcome = connection_->commit();
     connection_->rollback();
+    if (connection_->checkpoint_failed()) note_checkpoint(connection_->checkpoint());
     const std::lock_guard lock(mutex_);
     probing_ = false;
     if (outcome)

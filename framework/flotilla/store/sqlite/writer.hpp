@@ -65,7 +65,8 @@ public:
     Writer(World& world, std::unique_ptr<Connection> connection, Options options);
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
-    /// Requires: every client detached.
+    /// Leaves everything in the file and nothing in its WAL, where readers and disk allow it. Requires: every client
+    /// detached.
     ~Writer();
 
     /// From now on the client's loop gets answers and signals.
@@ -78,7 +79,8 @@ public:
     /// Takes a body back that has not begun. Returns whether that was so.
     bool withdraw(WriteRequest& request);
 
-    /// ok, or why the latest transaction could not be committed; then it also tries whether that is still so.
+    /// ok, or what is wrong: damage of the file, which stays; a disk that does not take what is written, until it does
+    /// (asking also tries).
     Result<void> health();
     std::size_t queued() const;
     Statistics statistics() const;
@@ -91,6 +93,11 @@ private:
     using Requests = std::vector<std::shared_ptr<WriteRequest>>;
 
     void drain();
+    void look_at_names(const World& world);
+    void refuse(Requests& batch, const Error& error);
+    void tidy();
+    void note_fault();
+    void note_checkpoint(Result<void> outcome);
     Requests take_batch();
     void deliver(Requests batch);
     std::size_t run_transaction(std::span<const std::shared_ptr<WriteRequest>> requests);
@@ -105,6 +112,7 @@ private:
     const Options options_;
     std::unique_ptr<Connection> connection_; // the worker's
     int guarded_left_ = 0;                   // the worker's
+    Timestamp names_seen_at_;                // the worker's
 
     mutable std::mutex mutex_;
     std::condition_variable batch_done_;
@@ -114,7 +122,8 @@ private:
     bool running_batch_ = false;
     bool probing_ = false;
     std::uint64_t batch_number_ = 0;
-    std::optional<Error> failure_;
+    std::optional<Error> failure_;     ///< of a commit or a statement; over with the next commit
+    std::optional<Error> log_failure_; ///< of a checkpoint; over with the next one
     Statistics statistics_;
     struct Instruments {
         Metrics* owner;

@@ -1,5 +1,5 @@
 // An event consumer as people write them with npm's redis: it subscribes to channels and prints what it hears.
-// Usage: node notification.js redis://127.0.0.1:6380
+// Usage: node subscriber.js redis://127.0.0.1:6380
 import { createClient } from 'redis';
 
 class NotificationService {

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cli/commands.hpp"
+
+namespace flotilla::cli {
+
+/// A command to suggest, ready to be pasted into a shell: `./flotilla <verb>`, with the data folder where one was
+/// given.
+std::string command_hint(const FleetOptions& options, std::string_view verb);
+
+} // namespace flotilla::cli

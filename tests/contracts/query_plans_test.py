@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""No statement's cost grows with what is kept: the query plan of every SQL statement of framework and services.
+
+The statements are read from the sources, so that one that no test runs is looked at as well; the databases are those
+that the programs make. Nobody runs ANALYZE: SQLite plans without statistics, here as there.
+
+A statement may look rows up by a whole unique key. What it does otherwise (a scan, a range, a sort) stands below with
+its plan, index names included, and the reason why that does not grow.
+"""
+
+import os
+import pathlib
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS / "e2e"))
+import fleet as f  # noqa: E402
+
+STATEMENT = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|REPLACE INTO|WITH) \S")
+PIECE = re.compile(r"(?:^|\s)(FROM|WHERE|ORDER BY|GROUP BY|LIMIT|VALUES|SET|JOIN|UNION|ON CONFLICT)\s+\S")
+TOKEN = re.compile(r"""//[^\n]*|/\*.*?\*/|R"(?P<d>\w*)\(.*?\)(?P=d)"|'(?:[^'\\\n]|\\.)'|"(?:[^"\\\n]|\\.)*\"""", re.DOTALL)
+# Where a statement is handed on: the functions that take one, and what they may be given.
+CALL = re.compile(r"(?:\.|->)(?:execute|(?:find|select)<[^()]*>)\(\s*(?:context,\s*)?(?P<sql>[^,()]*)")
+POINT = re.compile(r"SEARCH \S+ USING (?:(?:COVERING )?INDEX (?P<index>\S+)|INTEGER PRIMARY KEY) \((?P<terms>[^)]*)\)")
+STRUCTURE = re.compile(r"(CORRELATED )?SCALAR SUBQUERY \d+$|LIST SUBQUERY \d+$|CO-ROUTINE \S+$")
+
+FIRST = "the first entries of an index, or one of its ends: as many as its LIMIT says"
+BATCH = "what it changes: a number of rows that the caller bounds"
+SMALL = "a table with a row per kind, partition or migration of the program"
+START = "once at a start: it reads what waits, or what ran"
+
+# The beginning of a statement: what its plan has beside look-ups by a whole key, and why that does not grow.
+EXPECTED = {
+    # Jobs: only those that wait are in the indexes that are walked.
+    "SELECT id, kind, payload, traceparent, attempts + 1": (
+        ["SEARCH flotilla_jobs USING INDEX flotilla_jobs_waiting (kind=?)"], FIRST),
+    "SELECT kind, queued, parked, (SELECT min(due_at)": (
+        ["SCAN counts", "SEARCH flotilla_jobs USING INDEX flotilla_jobs_waiting (kind=?)",
+         "SEARCH flotilla_jobs USING INDEX flotilla_jobs_parked (kind=?)"], SMALL + "; " + FIRST),
+    "SELECT enqueued_at FROM flotilla_jobs": (["SCAN flotilla_jobs USING INDEX flotilla_jobs_retried"], FIRST),
+    "DELETE FROM flotilla_jobs WHERE id IN": (
+        ["SEARCH flotilla_jobs USING INDEX flotilla_jobs_finished_at (finished_at<?)"], FIRST),
+    "UPDATE flotilla_jobs SET state = 'parked'": (["SCAN flotilla_jobs USING INDEX flotilla_jobs_running"], START),
+    "UPDATE flotilla_jobs SET state = 'queued'": (["SCAN flotilla_jobs USING INDEX flotilla_jobs_running"], START),
+    "DELETE FROM flotilla_job_counts": (["DELETE ALL"], SMALL),
+    "INSERT INTO flotilla_job_counts (kind, queued, parked) SELECT kind, count(*), 0": (
+        ["SCAN flotilla_jobs USING INDEX flotilla_jobs_waiting"], START),
+    "INSERT INTO flotilla_job_counts (kind, queued, parked) SELECT kind, 0, count(*)": (
+        ["SCAN flotilla_jobs USING INDEX flotilla_jobs_parked"], START),
+    # Outbox: rows without a number wait, rows with one are found by it.
+    "INSERT INTO flotilla_outbox (": (["SEARCH flotilla_outbox"], FIRST),
+    "UPDATE flotilla_outbox SET published_at": (
+        ["SEARCH flotilla_outbox USING INDEX flotilla_outbox_sequence (topic=? AND partition=? AND sequence>? AND "
+         "sequence<?)"], BATCH),
+    "SELECT position, event_id, topic, partition, key, 0 AS sequence": (
+        ["SCAN flotilla_outbox USING INDEX flotilla_outbox_unsequenced"], FIRST),
+    "SELECT position, event_id, topic, partition, key, sequence": (
+        ["SEARCH flotilla_outbox USING INDEX flotilla_outbox_sequence (topic=? AND partition=? AND sequence>? AND "
+         "sequence<?)"], FIRST),
+    "SELECT topic, partition, next_sequence, published_sequence FROM flotilla_outbox_partitions": (
+        ["SCAN flotilla_outbox_partitions"], SMALL),
+    "SELECT (SELECT coalesce(max(position), 0) FROM flotilla_outbox) AS last_position": (
+        ["SCAN CONSTANT ROW", "SEARCH flotilla_outbox",
+         "SEARCH flotilla_outbox USING INDEX flotilla_outbox_unsequenced",
+         "SCAN flotilla_outbox USING INDEX flotilla_outbox_unsequenced"], FIRST),
+    "DELETE FROM flotilla_outbox WHERE position IN (SELECT": (
+        ["SCAN flotilla_outbox", "SCAN oldest"], FIRST + ", in the order of the table"),
+    # Inbox
+    "SELECT coalesce(min(sequence), 0) - 1 FROM flotilla_parked": (
+        ["SEARCH flotilla_parked USING COVERING INDEX flotilla_parked_place (consumer=? AND topic=? AND partition=? AND "
+         "producer=? AND sequence<?)"], FIRST),
+    "SELECT id FROM flotilla_parked WHERE consumer = $1 AND topic = $2 AND key = $3 LIMIT 1": (
+        ["SEARCH flotilla_parked USING INDEX flotilla_parked_key (consumer=? AND topic=? AND key=?)"], FIRST),
+    "SELECT id, key, message FROM flotilla_parked": (
+        ["SEARCH flotilla_parked USING INDEX flotilla_parked_place (consumer=? AND topic=? AND partition=?)"], FIRST),
+    "SELECT parked_at FROM flotilla_parked": (
+        ["SEARCH flotilla_parked USING COVERING INDEX flotilla_parked_since (consumer=? AND topic=? AND partition=?)"],
+        FIRST),
+    # Recorded responses
+    "DELETE FROM flotilla_idempotency WHERE (endpoint, caller, key) IN": (
+        ["SEARCH flotilla_idempotency USING INDEX flotilla_idempotency_recorded_at (recorded_at<?)"], FIRST),
+    # Migrations
+    "SELECT version, name, checksum FROM flotilla_migrations": (
+        ["SEARCH flotilla_migrations USING INDEX sqlite_autoindex_flotilla_migrations_1 (component=?)"], SMALL),
+    # Lists of the services
+    "SELECT id, user_id, kind, state, created_at, sent_at FROM (SELECT * FROM notifications WHERE user_id": (
+        ["SEARCH notifications USING INDEX notifications_by_user (user_id=?)", "SCAN newest",
+         "USE TEMP B-TREE FOR ORDER BY"], FIRST + "; 1,000 are put in order"),
+    "SELECT id, user_id, items, total, status, created_at FROM (SELECT * FROM orders WHERE user_id": (
+        ["SEARCH orders USING INDEX orders_by_user (user_id=?)", "SCAN newest", "USE TEMP B-TREE FOR ORDER BY"],
+        FIRST + "; 1,000 are put in order"),
+    "SELECT id, name, price, in_stock FROM products WHERE id >": (
+        ["SEARCH products USING INDEX sqlite_autoindex_products_1 (id>?)"], FIRST),
+}
+
+
+def text_of(literal):
+    return literal[1:-1].replace('\\"', '"').replace("\\n", "\n").replace("\\\\", "\\")
+
+
+def literals(source):
+    """(line, text, before, after) of each string literal, adjacent ones as one; before and after are the code around."""
+    found = []
+    for token in TOKEN.finditer(source):
+        if not token[0].startswith('"'):
+            continue
+        if found and not code_between(source, found[-1][1], token.start()):
+            found[-1] = (found[-1][0], token.end(), found[-1][2] + text_of(token[0]))
+        else:
+            found.append((token.start(), token.end(), text_of(token[0])))
+    for start, end, text in found:
+        yield source.count("\n", 0, start) + 1, text, source[:start].rstrip()[-1:], source[end:].lstrip()[:1]
+
+
+def code_between(source, start, end):
+    return TOKEN.sub("", source[start:end]).strip()
+
+
+def sources(folder):
+    for file in sorted((f.SOURCE / folder).rglob("*.?pp")):
+        parts = file.relative_to(f.SOURCE).parts
+        if file.name.endswith("_test.cpp") or file.name.startswith("test_") or {"tests", "conformance"} & set(parts):
+            continue
+        yield file
+
+
+def statements(folder):
+    """(place, text) of each SQL statement below a folder, and what could hide one."""
+    found, hidden = [], []
+    for file in sources(folder):
+        source = file.read_text()
+        for line, text, before, after in literals(source):
+            place = f"{file.relative_to(f.SOURCE)}:{line}"
+            if STATEMENT.match(text):
+                if "+" in (before, after) or "{}" in text:
+                    hidden.append(f"{place}: a statement put together from pieces; write it whole")
+                found.append((place, " ".join(text.split())))
+            elif PIECE.search(text):
+                hidden.append(f"{place}: a piece of SQL; write the statement whole: {text}")
+        for call in CALL.finditer(TOKEN.sub(lambda token: '""' if token[0].startswith('"') else " ", source)):
+            sql = call["sql"].strip()
+            if sql and sql != "sql" and not sql.startswith('"') and not re.fullmatch(r"k[A-Z]\w*", sql):
+                hidden.append(f"{file.relative_to(f.SOURCE)}: {call[0]}...: a statement that is neither a literal nor a "
+                              "constant cannot be looked at")
+    return found, hidden
+
+
+def plan_of(database, sql):
+    parameters = [None] * max([0, *(int(number) for number in re.findall(r"\$(\d+)", sql))])
+    sql = re.sub(r"\$(\d+)", r"?\1", sql)
+    if re.fullmatch(r"DELETE FROM \w+", sql):
+        return ["DELETE ALL"]  # SQLite has no plan for it
+    return [row[3] for row in database.execute("EXPLAIN QUERY PLAN " + sql, parameters)]
+
+
+def is_point(database, step):
+    """Whether a step of a plan looks rows up by all columns of a unique key."""
+    point = POINT.fullmatch(step)
+    if not point:
+        return False
+    terms = point["terms"].split(" AND ")
+    if not all(term.endswith("=?") for term in terms):
+        return False
+    if point["index"] is None:
+        return True
+    columns = database.execute("SELECT count(*) FROM pragma_index_info(?)", [point["index"]]).fetchone()[0]
+    unique = database.execute("SELECT i.\"unique\" FROM pragma_table_list AS t, pragma_index_list(t.name) AS i "
+                              "WHERE i.name = ?", [point["index"]]).fetchone()
+    return bool(unique and unique[0]) and len(terms) == columns
+
+
+def make_database(name, folder):
+    """The database of a service as its program makes it."""
+    log = pathlib.Path(folder, "log")
+    with log.open("w") as output:
+        service = subprocess.Popen([f.PROGRAMS / f"{name}-service", "--port", "0", "--data", folder, "--registry",
+                                    "none", "--bus", "redis://127.0.0.1:1", "--log-format", "json"],
+                                   stdout=output, stderr=subprocess.STDOUT)
+    try:
+        f.eventually(lambda: '"message":"ready"' in log.read_text() or service.poll() is not None, what=f"{name} is ready")
+    finally:
+        service.send_signal(signal.SIGTERM)
+        if service.wait(timeout=20) != 0:
+            raise AssertionError(log.read_text())
+    return sqlite3.connect(pathlib.Path(folder, f"{name}-service.db"))
+
+
+class QueryPlans(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="flotilla-plans-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.databases = {}
+        for service in sorted(path.parent.name for path in (f.SOURCE / "services").glob("*/migrations")):
+            folder = pathlib.Path(cls.folder.name, service)
+            folder.mkdir()
+            cls.databases[service] = make_database(service, folder)
+            cls.addClassCleanup(cls.databases[service].close)
+
+    def each(self):
+        """(database, place, statement) of every statement, on the database that it runs on."""
+        anyone = next(iter(self.databases.values()))
+        for place, sql in statements("framework/flotilla")[0]:
+            yield anyone, place, sql
+        for service, database in self.databases.items():
+            for place, sql in statements(f"services/{service}")[0]:
+                yield database, place, sql
+
+    # Goal: no statement scans or sorts what grows; what it does instead of a look-up by key is written down.
+    def test_every_statement_is_bounded(self):
+        faults, used = [], set()
+        for database, place, sql in self.each():
+            steps = [step for step in plan_of(database, sql)
+                     if not STRUCTURE.fullmatch(step) and not is_point(database, step)]
+            known = [start for start in EXPECTED if sql.startswith(start)]
+            used.update(known)
+            expected = EXPECTED[max(known, key=len)][0] if known else []
+            if steps != expected:
+                faults.append(f"{place}: {sql}\n      plan: {steps}\n  expected: {expected}")
+        self.assertEqual([], faults, "\n" + "\n".join(faults))
+        self.assertEqual(set(), EXPECTED.keys() - used, "expected of statements that are not there any more")
+
+    # Goal: nothing hides from this test: statements are written whole, in one place, where it finds them.
+    def test_statements_are_whole(self):
+        hidden = [each for folder in ("framework/flotilla", "services") for each in statements(folder)[1]]
+        self.assertEqual([], hidden, "\n" + "\n".join(hidden))
+
+    # Goal: the reading of the sources finds what there is.
+    def test_known_statements_are_found(self):
+        texts = [sql for _, _, sql in self.each()]
+        self.assertGreater(len(texts), 40)
+        for table in ("flotilla_jobs", "flotilla_outbox", "flotilla_inbox", "flotilla_parked", "flotilla_idempotency",
+                      "users", "orders", "products", "notifications"):
+            for verb in ("INSERT INTO ", "FROM "):
+                self.assertTrue(any(verb + table in sql for sql in texts), verb + table)
+
+    # Goal: the check itself tells a scan, a sort and a weak index from a look-up.
+    def test_bad_statements_are_noticed(self):
+        database = self.databases["notification"]
+        for sql in ("SELECT id FROM notifications WHERE state = $1", "SELECT count(*) FROM flotilla_jobs",
+                    "SELECT id FROM flotilla_jobs WHERE kind = $1 ORDER BY finished_at LIMIT 1"):
+            self.assertFalse(all(is_point(database, step) for step in plan_of(database, sql)), sql)
+        self.assertTrue(all(is_point(database, step) for step in
+                            plan_of(database, "SELECT state FROM flotilla_jobs WHERE kind = $1 AND key = $2")))
+
+
+if __name__ == "__main__":
+    f.main()
