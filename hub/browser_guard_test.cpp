@@ -46,6 +46,7 @@ TEST(BrowserGuard, NamesOfStrangersAreRefused) {
                              "box.evil.example", "xhub.example.com", "xfleet.example", "hub.local", "1.2.3:8500"})
         EXPECT_EQ(verdict_of_host(kLocal, host), "host_not_allowed") << host;
     const auto refused = kLocal.check(request(Method::get, "/livez", "evil.example:8500"));
+    ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message().find("--allowed-host evil.example"), std::string::npos);
     EXPECT_EQ(http_status(refused.error().kind()), 403);
 }

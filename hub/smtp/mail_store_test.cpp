@@ -140,7 +140,8 @@ TEST(MailStore, ListsArePaged) {
         EXPECT_EQ(ids_of(co_await store.list(context, {.limit = 2, .before = ids[3]})), (Recipients{ids[1], ids[2]}));
         EXPECT_EQ(ids_of(co_await store.list(context, {.to = "\"even\\ one\"@Y", .limit = 2, .before = ids[4]})),
                   (Recipients{ids[0], ids[2]}));
-        EXPECT_EQ((co_await store.list(context, {.before = "none"})).error().code(), "mail_not_found");
+        const auto unknown = co_await store.list(context, {.before = "none"});
+        EXPECT_TRUE(!unknown && unknown.error().code() == "mail_not_found");
         IncomingMail bytes{"a@x", {"b@y"}, std::string("Subject: \xFF\r\n\r\n\0\x80\r\n", 17)};
         const auto id = (co_await store.keep(context, bytes)).value();
         EXPECT_EQ((co_await store.raw(context, id)).value(), bytes.data);
@@ -231,7 +232,8 @@ TEST(MailStore, FileOfBeforeIsTakenOver) {
             EXPECT_EQ(mails.at(0).id + mails.at(2).id, "id3id1");
             EXPECT_EQ((co_await (*store)->raw(context, "id2")).value(), "raw");
             EXPECT_TRUE(co_await (*store)->keep(context, {"a@x", {"c@y"}, std::string(20, 'x')}));
-            EXPECT_EQ((co_await (*store)->keep(context, {"a@x", {"c@y"}, "x"})).error().code(), "mailbox_full");
+            const auto refused = co_await (*store)->keep(context, {"a@x", {"c@y"}, "x"});
+            EXPECT_TRUE(!refused && refused.error().code() == "mailbox_full") << "50 bytes are kept";
             EXPECT_EQ((co_await (*store)->clear(context)).value(), 4);
         }
     };
