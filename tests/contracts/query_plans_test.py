@@ -153,7 +153,7 @@ def statements(folder):
                 if "+" in (before, after) or "{}" in text:
                     hidden.append(f"{place}: a statement put together from pieces; write it whole")
                 found.append((place, " ".join(text.split())))
-            elif PIECE.search(text):
+            elif PIECE.search(text) and not text.startswith("PRAGMA "):
                 hidden.append(f"{place}: a piece of SQL; write the statement whole: {text}")
         for call in CALL.finditer(TOKEN.sub(lambda token: '""' if token[0].startswith('"') else " ", source)):
             sql = call["sql"].strip()
