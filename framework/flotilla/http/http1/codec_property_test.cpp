@@ -31,6 +31,26 @@ std::string summary(std::string_view bytes, std::size_t step) {
     return result.complete ? text + "\n" + std::to_string(result.consumed) : text;
 }
 
+/// The same of an answer to GET.
+std::string summary_of_answer(std::string_view bytes, std::size_t step) {
+    ResponseHead head;
+    ResponseParser parser;
+    BodyDecoder decoder;
+    Headers trailers;
+    parser.start(head, kLimits);
+    const auto result = decode(parser, decoder, bytes, step, [&](BodyDecoder& body) {
+        body.start(parser.framing().response_body(head.status, false), parser.framing().length(), 100, trailers,
+                   kLimits, Origin::server);
+    });
+    if (result.status != 0) return std::to_string(result.status);
+    std::string text = (result.complete ? "whole " : "part ") + std::to_string(head.status) + " " + result.body;
+    for (const auto* fields : {&head.headers, &trailers}) {
+        for (std::size_t i = 0; i < fields->size(); ++i)
+            text.append("\n").append((*fields)[i].name).append(":").append((*fields)[i].value);
+    }
+    return result.complete ? text + "\n" + std::to_string(result.consumed) : "part";
+}
+
 /// Changes, drops, doubles or inserts a few bytes, most of them ones that mean something in HTTP.
 std::string mutated(std::string text, std::mt19937& random) {
     constexpr std::string_view telling = "\r\n :;,\t\0\"/?%0aF-+\x7f\xff";
@@ -75,6 +95,28 @@ TEST(Codec, MutatedMessagesMeanTheSameHoweverTheyAreCut) {
         refused += !at_once.starts_with("whole") && !at_once.starts_with("part");
         ASSERT_EQ(summary(text, 1), at_once) << text;
         ASSERT_EQ(summary(text, 1 + random() % 9), at_once) << text;
+    }
+    EXPECT_GT(whole, 1000u);
+    EXPECT_GT(refused, 1000u);
+}
+
+// Goal: the same for answers, whose lines may be continued by the next.
+TEST(Codec, MutatedAnswersMeanTheSameHoweverTheyAreCut) {
+    const std::vector<std::string> seeds{
+        "HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\tw\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 200\r\nX-A : 1\r\nTransfer-Encoding:\r\n chunked\r\n\r\n2\r\nhi\r\n0\r\nExpires: 0\r\nX-Sum : 1\r\n "
+        "2\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nX: y\r\n\r\n next",
+    };
+    std::mt19937 random(20250217);
+    std::size_t whole = 0, refused = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        const auto text = mutated(seeds[random() % seeds.size()], random);
+        const auto at_once = summary_of_answer(text, text.size() + 1);
+        whole += at_once.starts_with("whole");
+        refused += !at_once.starts_with("whole") && !at_once.starts_with("part");
+        ASSERT_EQ(summary_of_answer(text, 1), at_once) << text;
+        ASSERT_EQ(summary_of_answer(text, 1 + random() % 9), at_once) << text;
     }
     EXPECT_GT(whole, 1000u);
     EXPECT_GT(refused, 1000u);
