@@ -127,11 +127,21 @@ void add_number(http::Headers& out, std::string_view name, std::int64_t number) 
     out.add_valid(name, {digits, end});
 }
 
-/// The version is that of the message that came (RFC 9110 §7.6.3).
-void add_via(http::Headers& out, int minor_version) {
-    static_assert(kViaName == "flotilla");
-    out.add_valid("via", minor_version == 0 ? "1.0 flotilla" : "1.1 flotilla");
+/// Fields that are always the same: their lines are copied whole.
+enum Constant : std::size_t { via_http10, via_http11, proto_http };
+void add_constant(http::Headers& out, Constant field) {
+    static const auto fields = [] {
+        http::Headers made;
+        made.add("via", "1.0 " + std::string(kViaName));
+        made.add("via", "1.1 " + std::string(kViaName));
+        made.add("x-forwarded-proto", "http");
+        return made;
+    }();
+    out.add(fields, field);
 }
+
+/// The version is that of the message that came (RFC 9110 §7.6.3).
+void add_via(http::Headers& out, int minor_version) { add_constant(out, minor_version == 0 ? via_http10 : via_http11); }
 
 void add_gateway_fields(Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                         http::RequestHead& head) {
@@ -141,7 +151,7 @@ void add_gateway_fields(Context& context, const http::Exchange& exchange, const 
     add_via(out, request.minor_version);
     out.add_valid("x-forwarded-for",
                   peer.is_unix() || peer.host.empty() ? std::string_view("unix") : std::string_view(peer.host));
-    out.add_valid("x-forwarded-proto", "http");
+    add_constant(out, proto_http);
     if (!request.authority.empty()) out.add_valid("x-forwarded-host", request.authority);
     if (head.path() != request.path()) out.add_valid("x-forwarded-path", request.path());
     out.add_valid("x-request-id", facts.id);
@@ -181,11 +191,10 @@ Result<void> check_loop(const http::Headers& headers) {
     return Error(Kind::bad_gateway, "loop_detected", "the request goes in a circle: Via says it was here before");
 }
 
-Result<std::optional<std::uint32_t>> max_forwards(const http::RequestHead& request) {
-    if (request.method != Method::options) return std::nullopt;
+Result<std::optional<std::uint32_t>> max_forwards(const http::Headers& headers) {
     std::optional<std::uint32_t> found;
-    for (std::size_t i = 0; i < request.headers.size(); ++i) {
-        const auto field = request.headers[i];
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        const auto field = headers[i];
         if (field.name.size() != 12 || !http::same_text(field.name, "max-forwards")) continue;
         const auto text = field.value;
         const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });

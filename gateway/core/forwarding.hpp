@@ -28,9 +28,9 @@ inline constexpr unsigned kVisitsMax = 4;
 /// Errors: bad_gateway (loop_detected, 508) for a request that has passed gateways of this name kVisitsMax times.
 Result<void> check_loop(const http::Headers& headers);
 
-/// The Max-Forwards of an OPTIONS request; nullopt without one, and for other methods, where it may be ignored
-/// (RFC 9110 §7.6.2). Numbers beyond 32 bits count as the largest. Errors: invalid.
-Result<std::optional<std::uint32_t>> max_forwards(const http::RequestHead& request);
+/// The Max-Forwards of an OPTIONS request (other methods may ignore it, RFC 9110 §7.6.2); nullopt without one. Numbers
+/// beyond 32 bits count as the largest. Errors: invalid.
+Result<std::optional<std::uint32_t>> max_forwards(const http::Headers& headers);
 
 /// The head to send upstream: the client's method and end-to-end fields, then the gateway's own fields, which no client
 /// can set or have removed: Via (behind those that came), X-Forwarded-For, -Proto, -Host, and -Path where the path sent

@@ -82,12 +82,11 @@ void Pipeline::normalise(const http::Exchange& exchange, State& state) {
 
 Result<void> Pipeline::count_hops(const http::Exchange& exchange, State& state) {
     const auto& request = exchange.request();
-    auto hops = max_forwards(request);
-    if (!hops) return std::move(hops.error());
-    if (*hops == 0u) {
-        state.is_last = true;
-    } else if (*hops) {
-        state.facts.hops_left = **hops - 1;
+    if (request.method == Method::options) {
+        auto hops = max_forwards(request.headers);
+        if (!hops) return std::move(hops.error());
+        state.is_last = *hops == 0u;
+        if (*hops && !state.is_last) state.facts.hops_left = **hops - 1;
     }
     return check_loop(request.headers);
 }

@@ -96,6 +96,7 @@ struct RegisteredCheck {
     std::uint32_t successes = 0; ///< probes in a row that passed or warned, then those that failed
     std::uint32_t failures = 0;
     Instant critical_since = Instant::max();
+    Instant planned = Instant::max(); ///< its turn in the registry's DueTimes
 };
 
 /// Consul's one counter over everything: every change takes the next number. It never goes back.

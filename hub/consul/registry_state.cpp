@@ -23,6 +23,19 @@ std::optional<CheckStatus> follow(RegisteredCheck& check, CheckStatus seen) {
     return check.failures >= warning ? std::optional(CheckStatus::warning) : std::nullopt;
 }
 
+bool forgettable(const RegisteredCheck& check) {
+    return check.definition.deregister_after > Duration::zero() && !check.definition.service_id.empty() &&
+           check.status == CheckStatus::critical;
+}
+
+void take_out(std::map<std::string, std::set<std::string>, std::less<>>& ids, std::string_view key,
+              const std::string& id) {
+    const auto found = ids.find(key);
+    if (found == ids.end()) return;
+    found->second.erase(id);
+    if (found->second.empty()) ids.erase(found);
+}
+
 } // namespace
 
 std::string folded(std::string_view name) {
@@ -124,6 +137,7 @@ void RegistryState::register_service(ServiceDefinition definition, std::vector<C
         if (service.create_index == 0) service.create_index = at;
         service.modify_index = at;
         service.definition = std::move(definition);
+        services_by_name_[folded(service.definition.name)].insert(id);
         services_index_ = at;
         touch_service(service.definition.name, at);
         changes_.touch(Table::service, id);
@@ -138,24 +152,22 @@ void RegistryState::register_service(ServiceDefinition definition, std::vector<C
         add_check(std::move(check), now);
     }
     if (!replace_checks) return;
-    for (auto at = checks_.begin(); at != checks_.end();) {
-        const auto each = at++;
-        if (each->second.definition.service_id == id && !listed.contains(each->first)) remove_check(each);
+    for (const auto& own : check_ids_of(id)) {
+        if (!listed.contains(own)) remove_check(checks_.find(own));
     }
 }
 
 bool RegistryState::deregister_service(std::string_view id) {
     const auto found = services_.find(id);
     if (found == services_.end()) return false;
-    for (auto at = checks_.begin(); at != checks_.end();) {
-        const auto each = at++;
-        if (each->second.definition.service_id == id) remove_check(each);
-    }
+    for (const auto& own : check_ids_of(id))
+        remove_check(checks_.find(own));
     const auto service_name = found->second.definition.name;
     const auto at = index_.next();
     services_index_ = at;
     touch_service(service_name, at);
     changes_.touch(Table::service, id);
+    take_out(services_by_name_, folded(service_name), found->first);
     services_.erase(found);
     if (services_named(service_name).empty()) {
         extinction_index_ = at;
@@ -186,7 +198,9 @@ void RegistryState::add_check(CheckDefinition definition, Instant now) {
     }
     if (fresh || check.definition != definition) {
         if (!fresh && check.definition.service_id != definition.service_id) touch_check(check, index_.next());
+        if (!fresh) take_out(checks_by_service_, check.definition.service_id, id);
         check.definition = std::move(definition);
+        checks_by_service_[check.definition.service_id].insert(id);
         const auto* owner = service(check.definition.service_id);
         check.service_name = owner ? owner->definition.name : "";
         check.modify_index = index_.next();
@@ -204,6 +218,8 @@ void RegistryState::remove_check(Checks::iterator at) {
     touch_check(at->second, index_.next());
     failed_checks_.push_back(at->first);
     changes_.touch(Table::check, at->first);
+    take_out(checks_by_service_, at->second.definition.service_id, at->first);
+    due_.plan(at->first, at->second.planned, Instant::max());
     checks_.erase(at);
 }
 
@@ -224,12 +240,19 @@ bool RegistryState::set_status(RegisteredCheck& check, CheckStatus status, std::
     if (status == CheckStatus::critical) failed_checks_.push_back(check.definition.id);
     touch_check(check, check.modify_index);
     changes_.touch(Table::check, check.definition.id);
+    plan(check);
     return true;
 }
 
 // Time ------------------------------------------------------------------------------------------------------------
 
-void RegistryState::schedule(RegisteredCheck& check, Instant now) const {
+void RegistryState::plan(RegisteredCheck& check) {
+    Instant next = check.probing ? Instant::max() : check.due;
+    if (forgettable(check)) next = std::min(next, check.critical_since + check.definition.deregister_after);
+    due_.plan(check.definition.id, check.planned, next);
+}
+
+void RegistryState::schedule(RegisteredCheck& check, Instant now) {
     switch (check.definition.type) {
     case CheckType::maintenance:
         check.due = Instant::max();
@@ -242,6 +265,7 @@ void RegistryState::schedule(RegisteredCheck& check, Instant now) const {
         check.due = now;
         break; // the first probe at once
     }
+    plan(check);
 }
 
 Result<void> RegistryState::report_ttl(std::string_view id, CheckStatus status, std::string output, Instant now) {
@@ -256,13 +280,15 @@ Result<void> RegistryState::report_ttl(std::string_view id, CheckStatus status, 
     }
     set_status(check, status, std::move(output), now);
     check.due = now + check.definition.ttl;
+    plan(check);
     return {};
 }
 
 std::vector<RegistryState::Probe> RegistryState::tick(Instant now) {
     std::vector<Probe> probes;
     std::set<std::string> dead_services;
-    for (auto& [id, check] : checks_) {
+    for (const auto& id : due_.due(now)) {
+        auto& check = checks_.find(id)->second;
         const auto& definition = check.definition;
         if (check.due <= now && definition.type == CheckType::ttl) {
             check.due = Instant::max(); // until somebody reports again
@@ -272,11 +298,9 @@ std::vector<RegistryState::Probe> RegistryState::tick(Instant now) {
             check.due = now + definition.interval;
             probes.push_back({definition, check.generation});
         }
-        const bool forgettable = definition.deregister_after > Duration::zero() && !definition.service_id.empty();
-        if (forgettable && check.status == CheckStatus::critical &&
-            now - definition.deregister_after >= check.critical_since) {
+        plan(check);
+        if (forgettable(check) && now - definition.deregister_after >= check.critical_since)
             dead_services.insert(definition.service_id);
-        }
     }
     for (const auto& id : dead_services)
         deregister_service(id);
@@ -290,19 +314,10 @@ void RegistryState::report_probe(const Probe& probe, CheckStatus status, std::st
     check.probing = false;
     check.due = now + check.definition.interval;
     if (const auto shown = follow(check, status)) set_status(check, *shown, std::move(output), now);
+    plan(check);
 }
 
-Instant RegistryState::next_due() const {
-    Instant next = Instant::max();
-    for (const auto& [id, check] : checks_) {
-        if (!check.probing) next = std::min(next, check.due);
-        const auto after = check.definition.deregister_after;
-        if (after > Duration::zero() && check.status == CheckStatus::critical && !check.definition.service_id.empty()) {
-            next = std::min(next, check.critical_since + after);
-        }
-    }
-    return next;
-}
+Instant RegistryState::next_due() const { return due_.next(); }
 
 // Questions -------------------------------------------------------------------------------------------------------
 
@@ -318,19 +333,27 @@ const RegisteredCheck* RegistryState::check(std::string_view id) const {
 
 std::vector<const RegisteredService*> RegistryState::services_named(std::string_view service_name) const {
     std::vector<const RegisteredService*> result;
-    for (const auto& [id, service] : services_) {
-        if (same_name(service.definition.name, service_name)) result.push_back(&service);
-    }
+    const auto found = services_by_name_.find(folded(service_name));
+    if (found == services_by_name_.end()) return result;
+    for (const auto& id : found->second)
+        result.push_back(service(id));
     return result;
+}
+
+std::vector<std::string> RegistryState::check_ids_of(std::string_view service_id) const {
+    const auto found = checks_by_service_.find(service_id);
+    if (found == checks_by_service_.end()) return {};
+    return {found->second.begin(), found->second.end()};
 }
 
 std::vector<const RegisteredCheck*> RegistryState::checks_of(std::string_view service_id) const {
     std::vector<const RegisteredCheck*> result;
-    for (const auto& [id, check] : checks_) {
-        if (check.definition.service_id.empty()) result.push_back(&check);
-    }
-    for (const auto& [id, check] : checks_) {
-        if (!check.definition.service_id.empty() && check.definition.service_id == service_id) result.push_back(&check);
+    for (const auto owner : {std::string_view(), service_id}) {
+        const auto found = checks_by_service_.find(owner);
+        if (found == checks_by_service_.end()) continue;
+        for (const auto& id : found->second)
+            result.push_back(check(id));
+        if (service_id.empty()) break;
     }
     return result;
 }
@@ -354,12 +377,15 @@ void RegistryState::restore(Meta meta, std::vector<RegisteredService> services, 
         auto& known = service_indexes_[folded(service_name)];
         known = std::max(known, index);
     }
-    for (auto& service : services)
+    for (auto& service : services) {
+        services_by_name_[folded(service.definition.name)].insert(service.definition.id);
         services_.insert_or_assign(service.definition.id, std::move(service));
+    }
     for (auto& check : checks) {
         check.generation = ++generations_;
         if (check.status == CheckStatus::critical) check.critical_since = now;
         if (const auto* owner = service(check.definition.service_id)) check.service_name = owner->definition.name;
+        checks_by_service_[check.definition.service_id].insert(check.definition.id);
         schedule(check, now);
         checks_.insert_or_assign(check.definition.id, std::move(check));
     }

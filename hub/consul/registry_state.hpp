@@ -4,6 +4,7 @@
 
 #include <flotilla/base/result.hpp>
 
+#include "hub/consul/due_times.hpp"
 #include "hub/consul/model.hpp"
 
 namespace flotilla::hub::consul {
@@ -89,7 +90,11 @@ public:
 private:
     void add_check(CheckDefinition definition, Instant now);
     void remove_check(Checks::iterator at);
-    void schedule(RegisteredCheck& check, Instant now) const;
+    void schedule(RegisteredCheck& check, Instant now);
+    /// To be called after whatever moves its turn.
+    void plan(RegisteredCheck& check);
+    /// The ids of the checks of a service, or of the node (""), in order.
+    std::vector<std::string> check_ids_of(std::string_view service_id) const;
     /// Returns whether it was a change.
     bool set_status(RegisteredCheck& check, CheckStatus status, std::string output, Instant now);
     void touch_service(const std::string& service_name, std::uint64_t at);
@@ -97,8 +102,13 @@ private:
 
     Index& index_;
     ChangeLog& changes_;
+    using Ids = std::map<std::string, std::set<std::string>, std::less<>>;
+
     Services services_;
     Checks checks_;
+    Ids services_by_name_;  ///< by folded name
+    Ids checks_by_service_; ///< by the service's id; "": the node's
+    DueTimes due_;
     std::map<std::string, std::uint64_t, std::less<>> service_indexes_; ///< by folded name
     std::uint64_t services_index_ = 1, checks_index_ = 1, node_index_ = 1, extinction_index_ = 1;
     std::uint64_t generations_ = 0;

@@ -1,5 +1,8 @@
 #include "hub/consul/registry_state.hpp"
 
+#include <array>
+#include <random>
+
 #include <gtest/gtest.h>
 
 namespace flotilla::hub::consul {
@@ -251,6 +254,80 @@ TEST(RegistryState, ProbeFollowsItsThresholds) {
     EXPECT_EQ(probed(CheckStatus::critical), CheckStatus::critical);
     EXPECT_EQ(probed(CheckStatus::passing), CheckStatus::critical);
     EXPECT_EQ(probed(CheckStatus::passing), CheckStatus::passing);
+}
+
+/// The questions that indexes answer, answered by a look at everything.
+void expect_as_by_looking_at_everything(const Bench& bench) {
+    const auto& registry = bench.registry;
+    Instant next = Instant::max();
+    for (const auto& [id, check] : registry.checks()) {
+        const auto after = check.definition.deregister_after;
+        if (!check.probing) next = std::min(next, check.due);
+        if (after > 0s && check.status == CheckStatus::critical && !check.definition.service_id.empty())
+            next = std::min(next, check.critical_since + after);
+    }
+    EXPECT_EQ(registry.next_due(), next);
+    for (const char* name : {"web", "WEB", "db"}) {
+        std::vector<const RegisteredService*> named;
+        for (const auto& [id, each] : registry.services()) {
+            if (same_name(each.definition.name, name)) named.push_back(&each);
+        }
+        EXPECT_EQ(registry.services_named(name), named) << name;
+    }
+    for (const auto& [service_id, service] : registry.services()) {
+        std::vector<const RegisteredCheck*> own;
+        for (const std::string& owner : {std::string(), service_id}) {
+            for (const auto& [id, check] : registry.checks()) {
+                if (check.definition.service_id == owner) own.push_back(&check);
+            }
+        }
+        EXPECT_EQ(registry.checks_of(service_id), own) << service_id;
+    }
+}
+
+// Goal: whatever happens in whatever order, what is found by index is what a look at everything finds.
+TEST(RegistryState, IndexesAgreeWithEverything) {
+    Bench bench;
+    std::mt19937 random(20261128);
+    const auto one_of = [&](auto... choices) {
+        const std::array<std::common_type_t<decltype(choices)...>, sizeof...(choices)> all{choices...};
+        return all[random() % all.size()];
+    };
+    std::size_t deregistered = 0;
+    for (int step = 0; step < 3000 && !testing::Test::HasFailure(); ++step) {
+        const std::string id = one_of("a", "b", "c", "d");
+        auto check = one_of(0, 1) ? ttl_check(one_of(2s, 5s), one_of(CheckStatus::passing, CheckStatus::critical))
+                                  : http_check(one_of(1s, 3s));
+        check.deregister_after = one_of(0s, 0s, 4s);
+        const auto services = bench.registry.services().size();
+        switch (random() % 6) {
+        case 0:
+            bench.registry.register_service(service(id, one_of("web", "Web", "db")), {check}, one_of(0, 1), bench.now);
+            break;
+        case 1:
+            check.id = one_of("node", "extra");
+            check.service_id = one_of("", "a", "b");
+            std::ignore = bench.registry.register_check(check, bench.now); // its service may be gone
+            break;
+        case 2:
+            bench.registry.deregister_service(id);
+            break;
+        case 3:
+            bench.registry.deregister_check(one_of("service:a", "service:b", "node", "extra"));
+            break;
+        case 4:
+            std::ignore =
+                bench.registry.report_ttl("service:" + id, one_of(CheckStatus::passing, CheckStatus::critical), "",
+                                          bench.now); // it may be none of these
+            break;
+        default:
+            for (const auto& due : bench.pass(one_of(0s, 1s, 6s)))
+                bench.registry.report_probe(due, one_of(CheckStatus::passing, CheckStatus::critical), "", bench.now);
+            deregistered += services - bench.registry.services().size();
+        }
+        expect_as_by_looking_at_everything(bench);
+    }
+    EXPECT_GT(deregistered, 0u) << "no service ever went because its check stayed critical";
 }
 
 } // namespace

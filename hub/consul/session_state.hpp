@@ -2,6 +2,7 @@
 
 #include <flotilla/base/result.hpp>
 
+#include "hub/consul/due_times.hpp"
 #include "hub/consul/kv_state.hpp"
 
 namespace flotilla::hub::consul {
@@ -23,6 +24,7 @@ struct Session {
     std::uint64_t create_index = 0;
     std::uint64_t modify_index = 0;
     Instant expires_at = Instant::max();
+    Instant planned = Instant::max(); ///< its turn among the sessions' DueTimes
 };
 
 /// Consul's sessions: they end when destroyed, when their TTL runs out, or when a check they name fails, and their
@@ -50,10 +52,14 @@ public:
     void restore(std::uint64_t last_index, std::vector<Session> sessions, Instant now);
 
 private:
+    void add(Session session, Instant now);
+
     Index& index_;
     ChangeLog& changes_;
     KvState& kv_;
     Sessions sessions_;
+    std::map<std::string, std::set<std::string>, std::less<>> by_check_; ///< the sessions that end with a check
+    DueTimes due_;
     std::uint64_t last_index_ = 1;
 };
 

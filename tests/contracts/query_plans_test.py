@@ -83,12 +83,21 @@ EXPECTED = {
     "SELECT parked_at FROM flotilla_parked": (
         ["SEARCH flotilla_parked USING COVERING INDEX flotilla_parked_since (consumer=? AND topic=? AND partition=?)"],
         FIRST),
+    "SELECT count(*) FROM (SELECT 1 FROM flotilla_parked": (
+        ["SEARCH flotilla_parked USING COVERING INDEX flotilla_parked_place (consumer=? AND topic=? AND partition=? AND "
+         "producer=?)", "SCAN some"], FIRST),
     # Recorded responses
     "DELETE FROM flotilla_idempotency WHERE (endpoint, caller, key) IN": (
         ["SEARCH flotilla_idempotency USING INDEX flotilla_idempotency_recorded_at (recorded_at<?)"], FIRST),
     # Migrations
     "SELECT version, name, checksum FROM flotilla_migrations": (
         ["SEARCH flotilla_migrations USING INDEX sqlite_autoindex_flotilla_migrations_1 (component=?)"], SMALL),
+    "SELECT coalesce(max(version), 0) FROM flotilla_migrations": (
+        ["SEARCH flotilla_migrations USING COVERING INDEX sqlite_autoindex_flotilla_migrations_1 (component=?)"], SMALL),
+    # The file itself
+    "SELECT count(*) FROM sqlite_schema": (["SCAN sqlite_master"], SMALL),
+    "SELECT quick_check FROM pragma_quick_check": (
+        ["SCAN pragma_quick_check VIRTUAL TABLE INDEX 0:"], "once at a start, and ended after a second"),
     # Lists of the services
     "SELECT id, user_id, kind, state, created_at, sent_at FROM (SELECT * FROM notifications WHERE user_id": (
         ["SEARCH notifications USING INDEX notifications_by_user (user_id=?)", "SCAN newest",
@@ -96,6 +105,8 @@ EXPECTED = {
     "SELECT id, user_id, items, total, status, created_at FROM (SELECT * FROM orders WHERE user_id": (
         ["SEARCH orders USING INDEX orders_by_user (user_id=?)", "SCAN newest", "USE TEMP B-TREE FOR ORDER BY"],
         FIRST + "; 1,000 are put in order"),
+    "SELECT id, email, email_identity FROM users WHERE id >": (
+        ["SEARCH users USING INDEX sqlite_autoindex_users_1 (id>?)"], "once, to fold old addresses; " + BATCH),
     "SELECT id, name, price, in_stock FROM products WHERE id >": (
         ["SEARCH products USING INDEX sqlite_autoindex_products_1 (id>?)"], FIRST),
 }

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <flotilla/aio/socket_address.hpp>
@@ -45,6 +47,14 @@ bool SocketStream::is_quiet_now() const {
     if (!is_open()) return false;
     char byte = 0;
     return ::recv(socket_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+bool SocketStream::has_reached_peer() const {
+    // What TCP has sent and the other side's kernel has not acknowledged. Whoever answers has been acknowledged for:
+    // its own segments say so. A Unix socket counts what nobody has read, in other units.
+    int unacknowledged = 0;
+    if (!is_open() || peer_.is_unix() || ::ioctl(socket_.fd(), SIOCOUTQ, &unacknowledged) != 0) return true;
+    return static_cast<std::uint64_t>(unacknowledged) < written_since_guard_;
 }
 
 Stream::PeerState SocketStream::peer_state() const {
@@ -158,6 +168,7 @@ SocketStream::Progress SocketStream::try_write() {
             return Progress::done;
         }
         written_ += static_cast<std::size_t>(sent);
+        written_since_guard_ += static_cast<std::size_t>(sent);
         for (auto left = static_cast<std::size_t>(sent); left > 0; ++piece) {
             const std::size_t taken = std::min(left, piece->iov_len);
             piece->iov_base = static_cast<char*>(piece->iov_base) + taken;

@@ -24,7 +24,11 @@ public:
     bool is_open() const override { return socket_.fd() >= 0; }
     bool is_quiet() const override;
     bool is_quiet_now() const override;
-    void guard_next_write() override { guarded_ = true; }
+    void guard_next_write() override {
+        guarded_ = true;
+        written_since_guard_ = 0;
+    }
+    bool has_reached_peer() const override;
     PeerState peer_state() const override;
     const Address& peer() const override { return peer_; }
 
@@ -58,6 +62,7 @@ private:
     std::size_t pieces_left_ = 0; ///< at the end of pieces_
     std::size_t written_ = 0;
     bool guarded_ = false; ///< see guard_next_write()
+    std::uint64_t written_since_guard_ = 0;
 };
 
 /// Connects; see World::connect.

@@ -102,6 +102,9 @@ public:
     /// before the question for the answer. Costs that write a system call.
     virtual void guard_next_write() = 0;
     static constexpr const char* kNotQuiet = "not_quiet"; ///< the code of that error
+    /// False when it is certain that nothing of what was written since guard_next_write() had reached the other side by
+    /// now: bytes that have arrived cannot be an answer to it. Only TCP can tell, for a system call.
+    virtual bool has_reached_peer() const { return true; }
     /// What is known of the other side without reading, whatever is unread yet; free of charge where the loop watches
     /// the connection already (from the first wait on), else a system call.
     enum class PeerState : unsigned char {

@@ -403,6 +403,20 @@ TEST_P(StreamTest, GuardedWriteSendsNothingAfterWhatArrived) {
     });
 }
 
+// Goal: who is answered has reached the other side.
+TEST_P(StreamTest, WhoIsAnsweredHasReachedThePeer) {
+    run([](Context& ctx, StreamPair pair) -> task<void> {
+        for (const std::string text : {"1", "22"}) {
+            pair.client->guard_next_write();
+            EXPECT_TRUE(co_await write_text(ctx, *pair.client, text));
+            EXPECT_EQ((co_await read_text(ctx, *pair.server, text.size())).value(), text);
+            EXPECT_TRUE(co_await write_text(ctx, *pair.server, "x"));
+            EXPECT_EQ((co_await read_text(ctx, *pair.client, 1)).value(), "x");
+            EXPECT_TRUE(pair.client->has_reached_peer());
+        }
+    });
+}
+
 // Goal: who asks for this moment hears of what came since the loop last looked.
 TEST_P(StreamTest, IsQuietNowSeesTheEndInTheSameTurn) {
     run([](Context& ctx, StreamPair pair) -> task<void> {

@@ -150,6 +150,12 @@ task<Result<std::size_t>> ClientConnection::fill(Context& context, std::size_t w
         if (context.cancelled()) co_return std::move(bytes.error());
         co_return cut(bytes.error().message());
     }
+    // Said while the request was on its way: the write's guard could not see it.
+    if (reused_ && !response_started_ && *bytes > 0 && !stream_->has_reached_peer()) {
+        reset();
+        co_return Error(Kind::bad_gateway, "unsolicited_response",
+                        "the server sent bytes before the request can have reached it");
+    }
     response_started_ = response_started_ || *bytes > 0;
     buffer_.commit(*bytes);
     co_return *bytes;

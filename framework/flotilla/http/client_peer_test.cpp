@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <random>
 
+#include <flotilla/http/client_connection.hpp>
 #include <flotilla/http/test_wire.hpp>
 
 namespace flotilla::http {
@@ -232,6 +233,59 @@ TEST(HttpClientPool, NothingSaidBeforeTheRequestReachesItsCaller) {
         co_await scope.join();
     }(context, *listener, babbler));
     EXPECT_GE(babbler.strays, 480);
+}
+
+/// A connection on which every request is answered before it can have arrived, from the second one on.
+class Clairvoyant final : public Stream {
+public:
+    void shutdown_write() override {}
+    void close() override { open_ = false; }
+    bool is_open() const override { return open_; }
+    bool is_quiet() const override { return true; }
+    void guard_next_write() override { reached_ = false; }
+    bool has_reached_peer() const override { return reached_; }
+    PeerState peer_state() const override { return PeerState::present; }
+    const Address& peer() const override { return peer_; }
+
+protected:
+    void start_read(std::span<char> buffer, IoOperation& operation) override {
+        const auto answer = ok("early");
+        std::ranges::copy(answer, buffer.begin());
+        operation.complete(std::nullopt, answer.size());
+    }
+    void start_write(std::span<const std::string_view>, IoOperation& operation) override {
+        operation.complete(std::nullopt, 1);
+    }
+    void abort_operations() override {}
+
+private:
+    bool open_ = true;
+    bool reached_ = true;
+    Address peer_ = Address::tcp("127.0.0.1", 1);
+};
+
+// Goal: an answer that was under way before the request was is none to it, though the request has been sent.
+TEST(HttpClientPool, AnswerThatCrossesTheRequestIsNoAnswerToIt) {
+    Loop loop;
+    Context context(loop.world());
+    const ClientOptions options;
+    loop.run_until_done([](Context& within, const ClientOptions& with) -> task<void> {
+        ClientConnection connection(std::make_unique<Clairvoyant>(), with);
+        const auto head = request(Method::get).head;
+        const auto address = Address::tcp("127.0.0.1", 1);
+        connection.start(false);
+        EXPECT_TRUE(co_await connection.send_whole(within, head, address, {}));
+        EXPECT_TRUE(co_await connection.receive(within)) << "who talks first on a new connection talks to us";
+        EXPECT_EQ((co_await connection.read(within)).value(), "early");
+        EXPECT_TRUE(connection.reusable());
+        connection.start(true);
+        EXPECT_TRUE(co_await connection.send_whole(within, head, address, {}));
+        const auto refused = co_await connection.receive(within);
+        EXPECT_FALSE(refused);
+        if (!refused) EXPECT_EQ(refused.error().code(), "unsolicited_response");
+        EXPECT_TRUE(connection.may_be_stale()) << "an idempotent request is sent again";
+        EXPECT_FALSE(connection.reusable());
+    }(context, options));
 }
 
 // Goal: interim responses are skipped, also before the final one in the same bytes.

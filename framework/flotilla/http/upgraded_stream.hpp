@@ -20,6 +20,7 @@ public:
     bool is_quiet() const override { return at_ == received_.size() && inner_->is_quiet(); }
     bool is_quiet_now() const override { return at_ == received_.size() && inner_->is_quiet_now(); }
     void guard_next_write() override { inner_->guard_next_write(); }
+    bool has_reached_peer() const override { return inner_->has_reached_peer(); }
     PeerState peer_state() const override { return inner_->peer_state(); }
     const Address& peer() const override { return inner_->peer(); }
 

@@ -131,9 +131,8 @@ Result<void> Connection::configure(const ConnectionOptions& options) {
     // temp_store: what a statement or savepoint needs to take itself back stays in memory. A body is small, and a
     // service may have no folder for temporary files.
     auto ready = script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
-                        "PRAGMA temp_store = MEMORY; "
-                        "PRAGMA secure_delete = FAST; "
-                        "SELECT count(*) FROM sqlite_schema"); // makes the WAL
+                        "PRAGMA temp_store = MEMORY; PRAGMA secure_delete = FAST");
+    if (ready) ready = script("SELECT count(*) FROM sqlite_schema"); // makes the WAL
     if (ready && options.checkpoints_by_owner) sqlite3_wal_hook(handle_, &Connection::on_commit_to_wal, this);
     file_identity_ = FileIdentity::of(file_);
     log_identity_ = FileIdentity::of(log_file_);
