@@ -20,10 +20,9 @@ public:
         const auto key = key_of(fingerprint);
         if (!key) return;
         if (keys_.empty()) keys_.resize(kMailsMax);
-        const std::int64_t slot = number % kMailsMax;
-        std::uint64_t& held = keys_[static_cast<std::size_t>(slot)];
+        std::uint64_t& held = keys_[slot_of(number)];
         const auto former = numbers_.find(held);
-        if (former != numbers_.end() && former->second % kMailsMax == slot) numbers_.erase(former);
+        if (former != numbers_.end() && slot_of(former->second) == slot_of(number)) numbers_.erase(former);
         held = *key;
         numbers_.insert_or_assign(*key, number);
     }
@@ -34,6 +33,9 @@ public:
     }
 
 private:
+    static std::size_t slot_of(std::int64_t number) {
+        return static_cast<std::uint64_t>(number) % static_cast<std::uint64_t>(kMailsMax);
+    }
     /// The first 64 bits: whoever looks compares all of them. Nothing for mails that have none.
     static std::optional<std::uint64_t> key_of(std::string_view fingerprint) {
         std::uint64_t key = 0;
