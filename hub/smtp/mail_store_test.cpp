@@ -1,9 +1,11 @@
 #include "hub/smtp/mail_store.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <flotilla/aio/loop.hpp>
 
+#include "hub/smtp/recent_mails.hpp"
 #include "hub/testing/temporary_folder.hpp"
 
 namespace flotilla::hub {
@@ -252,6 +254,24 @@ std::string with_values(std::string_view statement) {
     for (char& c : text)
         c = c == '$' ? '1' : c;
     return text;
+}
+
+// Goal: the newest mails are known by their content, so many and no more; a number that is given anew stands for the
+// mail that has it now.
+TEST(RecentMails, NewestAreKnown) {
+    const auto fingerprint = [](std::int64_t number) { return fmt::format("{:016x}{:016x}", number * 7919, number); };
+    RecentMails recent;
+    for (std::int64_t number = 1; number <= RecentMails::kMailsMax + 10; ++number)
+        recent.add(number, fingerprint(number));
+    EXPECT_EQ(recent.find(fingerprint(10)), std::nullopt);
+    EXPECT_EQ(recent.find(fingerprint(11)), 11);
+    EXPECT_EQ(recent.find(fingerprint(RecentMails::kMailsMax + 10)), RecentMails::kMailsMax + 10);
+    recent.add(11, fingerprint(1'000'000)); // everything was deleted: numbers begin anew
+    EXPECT_EQ(recent.find(fingerprint(11)), std::nullopt);
+    EXPECT_EQ(recent.find(fingerprint(1'000'000)), 11);
+    recent.add(12, "");
+    EXPECT_EQ(recent.find(""), std::nullopt);
+    EXPECT_EQ(recent.find(fingerprint(12)), 12);
 }
 
 /// A row of EXPLAIN QUERY PLAN.
