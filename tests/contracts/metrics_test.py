@@ -63,6 +63,22 @@ def whole_shop(fleet):
             raise AssertionError(dashboard)
     finally:
         os.kill(pid, signal.SIGCONT)
+    # Instances that nobody can connect to: the gateway and the order service go to another one.
+    for service in ("order-service", "user-service"):
+        answer = f.call(fleet.port("hub"), "PUT", "/v1/agent/service/register",
+                        {"ID": f"{service}-gone", "Name": service, "Address": "127.0.0.1", "Port": 1})
+        if answer.status != 200:
+            raise AssertionError(answer)
+
+    def met():
+        order = fleet.post("/api/orders", {"userId": user["id"], "items": [{"productId": "p-0001", "quantity": 1}]})
+        if order.status != 201:
+            raise AssertionError(order)
+        return all(any(name == metric for name, _, _ in scraped(fleet.port(program))) for program, metric in (
+            ("gateway", "gateway_upstream_connect_failures_total"),
+            ("order-service", "http_client_failed_requests_total")))
+
+    f.eventually(met, what="somebody tries to connect to them")
 
 
 class MetricsAreDocumented(unittest.TestCase):
