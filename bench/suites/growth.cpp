@@ -109,7 +109,7 @@ public:
 
     Measurement relay_events() {
         const Data data(*this);
-        const auto amount = share_of_a_second(10'000);
+        const auto amount = share_of_a_second(25'000);
         const auto hub = hub_that_knows(data, "user", "user.created");
         {
             KeptRows rows(database_of(data.path, "user"));
@@ -126,7 +126,7 @@ public:
 
     Measurement consume_events() {
         const Data data(*this);
-        const auto amount = share_of_a_second(4'000);
+        const auto amount = share_of_a_second(12'000);
         const auto hub = fresh_hub(data);
         publish(hub, amount);
         SmtpSink silent(true); // no mail leaves meanwhile
