@@ -27,8 +27,8 @@ constexpr Duration kPostHealthEvery = std::chrono::milliseconds(250);
 } // namespace
 
 Process::Process(Logger logger)
-    : log(std::move(logger)), in_flight(std::make_unique<RequestsInFlight>()), health(std::make_unique<HealthBoard>()) {
-}
+    : Telemetry(std::move(logger)), in_flight(std::make_unique<RequestsInFlight>()),
+      health(std::make_unique<HealthBoard>()) {}
 Process::~Process() = default;
 
 struct Host::Impl {

@@ -17,6 +17,7 @@
 #include <flotilla/contract/topic.hpp>
 #include <flotilla/http/router.hpp>
 #include <flotilla/http/static_content.hpp>
+#include <flotilla/observe/telemetry.hpp>
 #include <flotilla/service/asyncapi.hpp>
 #include <flotilla/service/binding.hpp>
 #include <flotilla/service/body_stream.hpp>
@@ -33,9 +34,7 @@ class Registry;
 
 /// What the loops of a process share: log, metrics, which idempotent requests are being handled, and how the primary
 /// loop is. Thread-safe.
-struct Process {
-    Logger log;
-    Metrics metrics;
+struct Process : Telemetry {
     std::atomic<unsigned> hosts = 0; ///< made so far: the number of a loop
     std::unique_ptr<struct RequestsInFlight> in_flight;
     std::unique_ptr<class HealthBoard> health;
