@@ -13,7 +13,7 @@
 #include <flotilla/http/client_load.hpp>
 #include <flotilla/http/server.hpp>
 #include <flotilla/observe/loop_watch.hpp>
-#include <flotilla/service/health.hpp>
+#include <flotilla/node/health.hpp>
 #include <flotilla/service/request_pipeline.hpp>
 #include <flotilla/service/requests_in_flight.hpp>
 #include <flotilla/service/settings.hpp>

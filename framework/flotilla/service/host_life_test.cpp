@@ -9,7 +9,6 @@
 
 #include <gtest/gtest.h>
 
-#include <flotilla/service/health.hpp>
 #include <flotilla/service/run.hpp>
 #include <flotilla/service/test_host.hpp>
 
@@ -243,17 +242,6 @@ TEST(RunLoops, TwoLoopsServeOnePort) {
     }
     ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
     EXPECT_EQ(ended.get(), 0);
-}
-
-// Goal: health of a loop that cannot know is what the primary said last, and not for ever.
-TEST(HealthBoard, OldReportIsUnavailable) {
-    HealthBoard board;
-    const Instant start{};
-    EXPECT_EQ(board.last(start).status, "unavailable");
-    board.post({.status = "degraded"}, start);
-    EXPECT_EQ(board.last(start + 5s).status, "degraded");
-    EXPECT_EQ(board.last(start + 6s).status, "unavailable");
-    EXPECT_EQ(*board.last(start + 6s).checks.at("primary loop").detail, "does not answer");
 }
 
 } // namespace

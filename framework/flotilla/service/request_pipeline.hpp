@@ -13,7 +13,7 @@
 #include <flotilla/observe/request_durations.hpp>
 #include <flotilla/observe/slow_requests.hpp>
 #include <flotilla/service/asyncapi.hpp>
-#include <flotilla/service/health.hpp>
+#include <flotilla/node/health.hpp>
 #include <flotilla/service/host.hpp>
 
 namespace flotilla {
