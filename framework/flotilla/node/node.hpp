@@ -54,6 +54,8 @@ public:
 
     /// Adds background work. Requires: before run().
     void add(Part part);
+    /// For what is no part.
+    HealthChecks& checks() { return checks_; }
     /// Adds the part "registry": the client of a registry, which also announces this node (from the primary loop) while
     /// it runs. The registry must outlive the node.
     void announce_in(Registry& registry);

@@ -9,7 +9,6 @@
 
 #include <flotilla/http/problem.hpp>
 #include <flotilla/service/binding.hpp>
-#include <flotilla/service/openapi.hpp>
 #include <flotilla/service/requests_in_flight.hpp>
 
 namespace flotilla {
@@ -31,10 +30,6 @@ std::string sha256_hex(std::initializer_list<std::string_view> pieces) {
     return text;
 }
 
-/// Pages that every service has.
-constexpr std::array<std::string_view, 6> kOwnPages{"/livez",   "/readyz",       "/healthz",
-                                                    "/metrics", "/openapi.json", "/asyncapi.json"};
-constexpr std::string_view kOwnPageMethods = "GET, HEAD";
 constexpr auto kOwnPage = std::numeric_limits<std::size_t>::max(); ///< what the router has for them
 
 /// What of a request's path is below the prefix of "/prefix/{file...}". By segments: the path may be encoded.
@@ -72,14 +67,13 @@ private:
 
 } // namespace
 
-RequestPipeline::RequestPipeline(World& world, Process& process, const HostOptions& options, const HealthChecks& health,
-                                 bool primary)
-    : world_(world), process_(process), options_(options), health_(health), primary_(primary),
+RequestPipeline::RequestPipeline(World& world, Process& process, const HostOptions& options, OwnPages& pages)
+    : world_(world), process_(process), options_(options), own_pages_(pages),
       unmatched_{.handler = nullptr, .durations = {process.metrics, ""}},
       active_requests_(process.metrics.gauge("http_server_active_requests", "Requests being handled right now.")),
       slow_(world, process.metrics, process.log, options.slow_request) {
     // Routed as everything else is, so that nothing reads their paths in another way.
-    for (const auto page : kOwnPages) {
+    for (const auto& page : pages.paths()) {
         if (auto added = router_.add(std::nullopt, page, kOwnPage); !added)
             throw std::logic_error(added.error().message());
     }
@@ -88,8 +82,7 @@ RequestPipeline::RequestPipeline(World& world, Process& process, const HostOptio
 void RequestPipeline::add(std::unique_ptr<detail::EndpointHandler> handler) {
     const auto& info = handler->info;
     std::string pattern(info.path);
-    if (std::ranges::find(kOwnPages, pattern) != kOwnPages.end())
-        throw std::logic_error(pattern + " is a page of the framework");
+    if (own_pages_.has(pattern)) throw std::logic_error(pattern + " is a page of the framework");
     auto added = router_.add(info.method, pattern, routes_.size());
     if (!added) throw std::logic_error(added.error().message());
     routes_.push_back({.handler = std::move(handler), .durations = {process_.metrics, std::move(pattern)}});
@@ -107,12 +100,11 @@ void RequestPipeline::add(std::string_view prefix, http::StaticContent files) {
         {.handler = nullptr, .durations = {process_.metrics, base + "/{file...}"}, .files = std::move(files)});
 }
 
-void RequestPipeline::write_contracts(std::span<const TopicUse> topics) {
+std::vector<const EndpointInfo*> RequestPipeline::endpoints() const {
     std::vector<const EndpointInfo*> endpoints;
     for (const auto& route : routes_)
         if (route.handler) endpoints.push_back(&route.handler->info);
-    openapi_ = openapi_document(options_.service, options_.version, endpoints, options_.body_bytes_max);
-    asyncapi_ = asyncapi_document(options_.service, options_.version, topics);
+    return endpoints;
 }
 
 // The order in which a request passes:
@@ -129,7 +121,7 @@ task<void> RequestPipeline::handle(Context& context, http::Exchange& exchange) {
     const auto begin = world_.monotonic();
     auto match = router_.match(exchange.request().method, exchange.request().path());
     if (match && match->value == kOwnPage) {
-        co_await answer_own_page(context, exchange, match->pattern);
+        co_await own_pages_.answer(context, exchange, match->pattern);
         co_return;
     }
     const ActiveRequest active(active_requests_);
@@ -269,45 +261,6 @@ task<int> RequestPipeline::answer_options(Context& context, http::Exchange& exch
     auto answered = co_await http::respond_options(context, exchange, allow);
     if (!answered) exchange.reset();
     co_return 204;
-}
-
-HealthReport RequestPipeline::health() const {
-    if (primary_) return health_.report(draining_);
-    auto report = process_.health->last(world_.monotonic());
-    if (draining_) report.status = "unavailable";
-    return report;
-}
-
-task<void> RequestPipeline::answer_own_page(Context& context, http::Exchange& exchange, std::string_view path) {
-    http::ResponseHead head;
-    std::string body;
-    const auto method = exchange.request().method;
-    if (method != Method::get && method != Method::head) {
-        const Error error(Kind::method_not_allowed, "Method not allowed");
-        auto refused = co_await http::respond_error(context, exchange, error, kOwnPageMethods);
-        if (!refused) exchange.reset();
-        co_return;
-    }
-    head.headers.add("cache-control", "no-store");
-    if (path == "/metrics") {
-        head.headers.add("content-type", "text/plain; version=0.0.4; charset=utf-8");
-        body = process_.metrics.prometheus_text();
-    } else if (path == "/openapi.json" || path == "/asyncapi.json") {
-        head.headers.add("content-type", "application/json");
-        body = path == "/openapi.json" ? openapi_ : asyncapi_;
-    } else {
-        head.headers.add("content-type", "application/json");
-        HealthReport report{.status = "ok"};
-        if (path != "/livez") report = health();
-        report.service = options_.service;
-        report.instance = instance_;
-        report.version = options_.version;
-        const bool failed = path == "/healthz" ? report.status != "ok" : report.status == "unavailable";
-        if (failed) head.status = 503;
-        body = json::write(report);
-    }
-    auto answered = co_await exchange.respond(context, head, body);
-    if (!answered) exchange.reset();
 }
 
 void RequestPipeline::record(const Context& context, const http::Exchange& exchange, Route& route, int status,

@@ -10,10 +10,9 @@
 #include <flotilla/http/router.hpp>
 #include <flotilla/http/server.hpp>
 #include <flotilla/http/static_content.hpp>
+#include <flotilla/node/own_pages.hpp>
 #include <flotilla/observe/request_durations.hpp>
 #include <flotilla/observe/slow_requests.hpp>
-#include <flotilla/service/asyncapi.hpp>
-#include <flotilla/node/health.hpp>
 #include <flotilla/service/host.hpp>
 
 namespace flotilla {
@@ -21,20 +20,16 @@ namespace flotilla {
 /// What happens to a request between the HTTP server and a service's method. One per loop.
 class RequestPipeline {
 public:
-    /// primary: this loop's checks are the process's; other loops answer what the primary one posted.
-    RequestPipeline(World& world, Process& process, const HostOptions& options, const HealthChecks& health,
-                    bool primary);
+    /// Requires: `pages` has all its paths.
+    RequestPipeline(World& world, Process& process, const HostOptions& options, OwnPages& pages);
 
     /// Throws std::logic_error when method and path are taken, by another endpoint or by the framework's own pages.
     void add(std::unique_ptr<detail::EndpointHandler> handler);
     /// Files under a prefix. Throws std::logic_error when the prefix is malformed, or taken by other files.
     void add(std::string_view prefix, http::StaticContent files);
-    /// Writes /openapi.json and /asyncapi.json. Requires: after the last add().
-    void write_contracts(std::span<const TopicUse> topics);
+    std::vector<const EndpointInfo*> endpoints() const;
     /// Requires: before a request with an Idempotency-Key, if an endpoint declares it.
     void use_database(Database& database) { database_ = &database; }
-    void set_instance(std::string instance) { instance_ = std::move(instance); }
-    void set_draining() { draining_ = true; }
 
     task<void> handle(Context& context, http::Exchange& exchange);
 
@@ -64,20 +59,14 @@ private:
     task<int> refuse(Context& context, http::Exchange& exchange, const Route& route, Error error, std::string allow,
                      std::optional<Error>& failure);
     task<int> answer_options(Context& context, http::Exchange& exchange, std::string allow);
-    task<void> answer_own_page(Context& context, http::Exchange& exchange, std::string_view path);
-    HealthReport health() const;
     void record(const Context& context, const http::Exchange& exchange, Route& route, int status, Duration taken,
                 const TimeSpent& spent, const std::optional<Error>& failure);
 
     World& world_;
     Process& process_;
     const HostOptions& options_;
-    const HealthChecks& health_;
-    const bool primary_;
+    OwnPages& own_pages_;
     Database* database_ = nullptr;
-    std::string instance_;
-    bool draining_ = false;
-    std::string openapi_, asyncapi_;
 
     http::Router router_;
     std::vector<Route> routes_;
