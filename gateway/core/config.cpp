@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include <flotilla/service/text_file.hpp>
+#include <flotilla/node/text_file.hpp>
 
 #include "gateway/core/path.hpp"
 #include "gateway/core/yaml_reader.hpp"

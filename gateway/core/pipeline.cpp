@@ -10,14 +10,15 @@ constexpr int kClientGone = 499;
 } // namespace
 
 Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy& proxy, Composer& composer,
-                   Recorder& recorder, OwnEndpoints& own, Logger log)
-    : world_(world), routes_(std::move(routes)), proxy_(proxy), composer_(composer), recorder_(recorder), own_(own),
-      log_(std::move(log)) {}
+                   Recorder& recorder, OwnPages& own_pages, Telemetry& telemetry)
+    : world_(world), routes_(std::move(routes)), proxy_(proxy), composer_(composer), recorder_(recorder),
+      own_pages_(own_pages), log_(telemetry.log) {}
 
 // The order in which a request passes:
 //  1. server       (http/server.cpp) limits, deadline and trace context: nothing below runs without them
 //  2. path         normalised once, before anything looks at it: what is matched is what is sent on
-//  3. own paths    /livez, /readyz, /healthz and /metrics answer whatever the state of the rest
+//  3. own pages    (node/own_pages.cpp) /livez, /readyz, /healthz and /metrics answer whatever the state
+//                  of the rest
 //  4. request id   before anything that logs or answers
 //  5. recording    access log and metrics see every outcome, also those of the steps that refuse
 //  6. hops         Max-Forwards and Via: what has come to its end, or goes in a circle, is not sent on
@@ -28,7 +29,7 @@ Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy
 task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
     State state;
     normalise(exchange, state);
-    if (state.own == OwnPage::page) co_return co_await own_.answer(context, exchange, state.facts.path);
+    if (state.own == OwnPage::page) co_return co_await answer_own(context, exchange, state.facts.path);
     identify(exchange, state);
 
     const auto begin = world_.monotonic();
@@ -78,6 +79,11 @@ void Pipeline::normalise(const http::Exchange& exchange, State& state) {
     } else {
         state.path_valid = std::move(normal.error());
     }
+}
+
+task<void> Pipeline::answer_own(Context& context, http::Exchange& exchange, std::string_view path) {
+    if (path != "*") co_return co_await own_pages_.answer(context, exchange, path);
+    if (auto sent = co_await http::respond_options(context, exchange, http::kServerMethods); !sent) exchange.reset();
 }
 
 Result<void> Pipeline::count_hops(const http::Exchange& exchange, State& state) {

@@ -12,6 +12,10 @@
 
 namespace flotilla {
 
+/// What to say of the arguments that a command with allow_extras() does not know:
+/// "unknown argument '--prot'; did you mean '--port'?" Requires: there are some.
+std::string unknown_argument(const CLI::App& command);
+
 /// The flags of a program; each can also be given as an environment variable, which counts less than the flag.
 class Flags {
 public:
@@ -47,7 +51,6 @@ public:
 
 private:
     CLI::Option* with_variable(CLI::Option* option);
-    std::string unknown_argument(std::string argument) const;
     std::string source_of(std::string_view mistake, int argc, const char* const* argv) const;
 
     CLI::App app_;

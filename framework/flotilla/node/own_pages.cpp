@@ -9,7 +9,7 @@ namespace flotilla {
 
 OwnPages::OwnPages(Identity identity, HealthSource health, const Metrics& metrics)
     : identity_(std::move(identity)), health_(std::move(health)), metrics_(metrics),
-      paths_{"/livez", "/readyz", "/healthz", "/metrics"} {}
+      paths_(kOwnPagePaths.begin(), kOwnPagePaths.end()) {}
 
 void OwnPages::add_document(std::string path, std::string content_type, std::string text) {
     const auto known = std::ranges::find(documents_, path, &Document::path);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <span>
 #include <string>
@@ -11,6 +12,9 @@
 #include <flotilla/observe/metrics.hpp>
 
 namespace flotilla {
+
+/// Those that every program has.
+inline constexpr std::array<std::string_view, 4> kOwnPagePaths{"/livez", "/readyz", "/healthz", "/metrics"};
 
 /// Who answers.
 struct Identity {
