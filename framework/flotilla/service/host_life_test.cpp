@@ -110,6 +110,26 @@ TEST(HostTrace, GoesFromRequestToCallEventAndLog) {
     EXPECT_TRUE(bench.eventually([&] { return listener->heard() == std::string("one ") + kTrace; }));
 }
 
+// Goal: a topic whose name is only known at run time is published, heard and documented like any other.
+TEST(HostTopics, TopicMadeAtRunTimeIsPublishedAndHeard) {
+    Bench bench;
+    Listener* listener = nullptr;
+    Publisher<Note>* copied = nullptr;
+    Database* database = nullptr;
+    TestHost host(bench, [&](Host& made) {
+        const std::string name = "note.copied-" + std::to_string(7);
+        const auto topic = value(Topic<Note>::named(name));
+        database = &made.database(kMigrations);
+        copied = &made.publishes(topic);
+        listener = &made.own<Listener>();
+        made.on(topic, &Listener::hear, *listener);
+    });
+    value(bench.wait(database->transact(
+        bench.root(), [&](Transaction& tx) -> Result<void> { return copied->publish(tx, {.text = "again"}); })));
+    EXPECT_TRUE(bench.eventually([&] { return listener->heard().starts_with("again "); }));
+    EXPECT_TRUE(host.get("/asyncapi.json").body.contains("note.copied-7"));
+}
+
 // Goal: a missing convenience degrades, a missing necessity makes unavailable; each says why, and livez stays.
 TEST(HostHealth, ChecksDecideReadiness) {
     Bench bench;

@@ -64,7 +64,7 @@ task<Result<int>> RequestSteps::serve(Context& context, http::Exchange& exchange
         const bool known = matched.refused->kind() == Kind::method_not_allowed;
         if (known && request.method == Method::options)
             co_return co_await answer_options(context, exchange, routes_.allowed(request.path()));
-        co_return *matched.refused;
+        co_return std::move(*matched.refused);
     }
     if (matched.route.files) {
         co_return co_await matched.route.files->answer(context, exchange,
