@@ -11,8 +11,8 @@
 #include <flotilla/http/client_load.hpp>
 #include <flotilla/node/node.hpp>
 #include <flotilla/service/openapi.hpp>
-#include <flotilla/service/request_pipeline.hpp>
-#include <flotilla/service/requests_in_flight.hpp>
+#include <flotilla/service/request/requests_in_flight.hpp>
+#include <flotilla/service/request_steps.hpp>
 #include <flotilla/service/service_node.hpp>
 #include <flotilla/service/settings.hpp>
 #include <flotilla/store/framework_tables.hpp>
@@ -41,14 +41,15 @@ struct Host::Impl {
     Backfills backfills;
     HealthChecks health; ///< until the node has it
     OwnPages own_pages;
-    RequestPipeline pipeline;
+    RequestSteps steps;
     std::unique_ptr<JobRunner> jobs;
     std::unique_ptr<OutboxRelay> relay;
     std::vector<Subscribed> subscriptions;
     std::vector<TopicUse> topics;
     std::vector<std::unique_ptr<Consumer>> consumers;
     std::vector<std::unique_ptr<ChannelConsumer>> channel_consumers;
-    std::map<std::string, std::unique_ptr<Client>, std::less<>> clients;
+    std::unique_ptr<Calls> calls;
+    std::set<std::string, std::less<>> topic_names; ///< what `subscriptions` and `topics` view
     std::set<std::string, std::less<>> known_settings;
     std::unique_ptr<Node> node; ///< once it listens
 
@@ -58,10 +59,11 @@ struct Host::Impl {
           own_pages(
               {.service = options.node.service, .instance = {}, .version = options.node.version},
               [this] { return node->health(); }, p.metrics),
-          pipeline(w, p, options, with_contracts(own_pages)) {}
+          steps(w, p, *p.in_flight, options, with_contracts(own_pages)) {}
 
     static OwnPages& with_contracts(OwnPages& pages);
     void write_contracts();
+    void check_endpoints() const;
     void open_registry_and_bus();
     Result<void> listen();
     void add_parts();
@@ -104,29 +106,41 @@ Database& Host::database(Migrations migrations, Backfills backfills) {
     }
     impl_->migrations = migrations;
     impl_->backfills = backfills;
-    impl_->pipeline.use_database(*impl_->database);
+    impl_->steps.use_database(*impl_->database);
     add_check("database", [this] { return impl_->database->health(); }, true);
     return *impl_->database;
 }
 
-Client& Host::client(const Service& service) {
+Calls& Host::calls(std::initializer_list<Service> services) {
     impl_->open_registry_and_bus();
-    auto& slot = impl_->clients[std::string(service.name)];
-    // Watched from now on: what is known before the first call survives a registry that dies before it.
-    if (!slot) (void)impl_->registry->instances(service.name);
-    if (!slot) {
-        slot = std::make_unique<Client>(service, *impl_->registry, impl_->http, impl_->options.node.host,
-                                        impl_->process.metrics, impl_->process.log);
-    }
-    return *slot;
+    if (!impl_->calls)
+        impl_->calls = std::make_unique<Calls>(*impl_->registry, impl_->http, impl_->options.node.host, impl_->process);
+    for (const auto& service : services)
+        impl_->calls->declare(service);
+    return *impl_->calls;
 }
 
-void Host::add(std::unique_ptr<detail::EndpointHandler> handler) { impl_->pipeline.add(std::move(handler)); }
+void Host::add(std::unique_ptr<EndpointCore> endpoint, bool records) {
+    const auto& info = endpoint->info;
+    const auto what = [&info] { return std::string(name(info.method)) + " " + std::string(info.path); };
+    for (const auto* other : impl_->steps.routes().endpoints()) {
+        if (other->service == info.service) continue;
+        throw std::logic_error(what() + " is " + std::string(info.service.name) + "'s, " + std::string(other->path) +
+                               " is " + std::string(other->service.name) + "'s: a host serves one service");
+    }
+    if (info.options.idempotent != records) {
+        throw std::logic_error(what() +
+                               (records ? " answers with Recorded<Response>, but is not declared idempotent"
+                                        : " is declared idempotent: its method answers with Recorded<Response>, from "
+                                          "Database::answer()"));
+    }
+    impl_->steps.routes().add(std::move(endpoint));
+}
 
 void Host::serve_files(std::string_view prefix, const std::string& folder, http::StaticOptions options) {
     auto files = http::StaticContent::open(folder, std::move(options));
     if (!files) throw std::runtime_error("serving " + std::string(prefix) + ": " + files.error().message());
-    impl_->pipeline.add(prefix, std::move(*files));
+    impl_->steps.routes().add(prefix, std::move(*files));
 }
 
 void Host::subscribe(TopicUse use, EventHandler handler) {
@@ -134,11 +148,13 @@ void Host::subscribe(TopicUse use, EventHandler handler) {
     const auto same = [&](const Impl::Subscribed& each) { return each.use.topic == use.topic; };
     if (std::ranges::any_of(impl_->subscriptions, same))
         throw std::logic_error("host.on() was called twice for " + std::string(use.topic));
-    use_topic(use);
-    impl_->subscriptions.push_back({use, std::move(handler)});
+    impl_->subscriptions.push_back({use_topic(use), std::move(handler)});
 }
 
-void Host::use_topic(TopicUse use) { impl_->topics.push_back(use); }
+TopicUse Host::use_topic(TopicUse use) {
+    use.topic = *impl_->topic_names.emplace(use.topic).first; // made at run time it need not last
+    return impl_->topics.emplace_back(use);
+}
 
 void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
     if (!impl_->database) throw std::logic_error("host.perform() needs host.database() first");
@@ -180,8 +196,15 @@ OwnPages& Host::Impl::with_contracts(OwnPages& pages) {
 void Host::Impl::write_contracts() {
     const auto& [service, version] = std::tie(options.node.service, options.node.version);
     own_pages.add_document("/openapi.json", "application/json",
-                           openapi_document(service, version, pipeline.endpoints(), options.body_bytes_max));
+                           openapi_document(service, version, steps.routes().endpoints(), options.body_bytes_max));
     own_pages.add_document("/asyncapi.json", "application/json", asyncapi_document(service, version, topics));
+}
+
+void Host::Impl::check_endpoints() const {
+    for (const auto* endpoint : steps.routes().endpoints()) {
+        if (endpoint->options.idempotent && !database)
+            throw std::logic_error(std::string(endpoint->path) + " is declared idempotent: that needs host.database()");
+    }
 }
 
 task<Result<void>> Host::prepare(Context& context) {
@@ -193,6 +216,7 @@ task<Result<void>> Host::prepare(Context& context) {
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
         co_await must(run_backfills(context, *impl_->database, "service", impl_->backfills, impl_->process.log));
     }
+    impl_->check_endpoints();
     impl_->write_contracts();
     co_await must(impl_->listen());
     impl_->add_parts();
@@ -204,7 +228,7 @@ Result<void> Host::Impl::listen() {
         world, process,
         {.options = options.node,
          .lane = lane,
-         .handler = [this](Context& request, http::Exchange& exchange) { return pipeline.handle(request, exchange); },
+         .handler = [this](Context& request, http::Exchange& exchange) { return steps.handle(request, exchange); },
          .server = {.body_bytes_max = options.body_bytes_max},
          .checks = std::move(health)});
     if (!listening) return std::move(listening.error());
@@ -275,12 +299,15 @@ Result<void> Host::Impl::inbox_health() const {
 
 /// What belongs to this loop and a scrape on another one could not read.
 void Host::Impl::publish_figures() {
-    for (const auto& [service, client] : clients) {
-        node->publish([&client = *client,
-                       gauges = http::ClientLoadGauges(process.metrics, node->loop_label(), service)]() mutable {
-            gauges.set(client.load());
-        });
-    }
+    if (!calls) return;
+    std::map<std::string, http::ClientLoadGauges, std::less<>> gauges;
+    calls->for_each_load([&](const std::string& service, http::Client::Load) {
+        gauges.try_emplace(service, process.metrics, node->loop_label(), service);
+    });
+    node->publish([this, gauges = std::move(gauges)]() mutable {
+        calls->for_each_load(
+            [&](const std::string& service, http::Client::Load load) { gauges.at(service).set(load); });
+    });
 }
 
 task<void> Host::Impl::prune_idempotency(Context& context) {
