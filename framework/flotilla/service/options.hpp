@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include <flotilla/base/duration.hpp>
@@ -30,6 +31,7 @@ struct HostOptions {
     LogLevel log_level = LogLevel::info;
     Logger::Format log_format = Logger::Format::automatic;
     std::map<std::string, std::string, std::less<>> settings = {}; ///< the service's own: `--set smtp=smtp://...`
+    std::set<std::string, std::less<>> flag_variables = {}; ///< that stand for flags: no setting of a service is meant
 };
 
 } // namespace flotilla

@@ -49,11 +49,13 @@ struct Given {
 };
 
 void add_flags(CLI::App& app, HostOptions& options, Given& given) {
-    const auto flag = [&app](const char* name, auto& value, const char* help) {
+    options.flag_variables = {"FLOTILLA_LOG_LEVEL", "FLOTILLA_LOG_FORMAT"};
+    const auto flag = [&](const char* name, auto& value, const char* help) {
         std::string variable = "FLOTILLA_";
         for (const char c : std::string_view(name).substr(2)) {
             variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
         }
+        options.flag_variables.insert(variable);
         return app.add_option(name, value, help)->envname(variable)->capture_default_str();
     };
     flag("--host", options.host, "Address to listen on and to announce");
@@ -165,7 +167,8 @@ int run(const Service& service, Install install, int argc, char** argv) {
                 .drain_seconds = std::chrono::duration<double>(options.drain).count(),
                 .slow_request_ms = std::chrono::duration<double, std::milli>(options.slow_request).count(),
                 .lag_max_seconds = std::chrono::duration<double>(options.lag_max).count()};
-    CLI::App app(std::string(service.name) + ", a Flotilla service. Every flag can also be set as FLOTILLA_<NAME>.");
+    CLI::App app(std::string(service.name) + ", a Flotilla service. Every flag can also be set as FLOTILLA_<NAME>,\n"
+                                             "a setting of the service as FLOTILLA_SET_<NAME>.");
     add_flags(app, options, given);
     try {
         app.parse(argc, argv);
