@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include <flotilla/aio/time_spent.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/service/binding.hpp>
 
@@ -66,28 +65,9 @@ void Client::note_failure(const Context& context, const EndpointInfo& endpoint, 
                   {"error", error.message()}});
 }
 
-namespace {
-
-/// Accounts for a call and, when it ends, notes which one it was.
-class CallTime {
-public:
-    CallTime(Context& context, const Service& service, const EndpointInfo& endpoint)
-        : interval_(context, TimeSpent::On::calls), service_(service), endpoint_(endpoint) {}
-    CallTime(const CallTime&) = delete;
-    CallTime& operator=(const CallTime&) = delete;
-    ~CallTime() { interval_.note_call({name(endpoint_.method), " ", service_.name, endpoint_.path}); }
-
-private:
-    TimeSpent::Interval interval_;
-    const Service& service_;
-    const EndpointInfo& endpoint_;
-};
-
-} // namespace
-
 task<Result<std::string>> Client::send(Context& context, const EndpointInfo& endpoint, const void* request,
                                        http::BodySource* streamed) {
-    const CallTime accounted(context, service_, endpoint);
+    http::OutgoingCall call(context, TimeSpent::On::calls, {name(endpoint.method), " ", service_.name, endpoint.path});
     auto message = make_request(endpoint, request);
     message.head.authority = service_.name;
     message.head.headers.add("accept", "application/json");
@@ -104,8 +84,8 @@ task<Result<std::string>> Client::send(Context& context, const EndpointInfo& end
     for (std::size_t i = 0; i < tries; ++i) {
         const auto& instance = (*instances)[(first + i) % instances->size()];
         auto address = instance.best_address(this_host_);
-        auto fetching = streamed ? http_.fetch(context, std::move(address), message.head, *streamed)
-                                 : http_.fetch(context, std::move(address), message);
+        auto fetching = streamed ? http_.fetch(call, std::move(address), message.head, *streamed)
+                                 : http_.fetch(call, std::move(address), message);
         auto response = co_await std::move(fetching);
         if (response) co_return answer_of(endpoint, std::move(*response));
         if (is_instances_fault(response.error())) note_failure(context, endpoint, instance, response.error());
