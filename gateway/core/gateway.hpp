@@ -7,9 +7,9 @@
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client.hpp>
 #include <flotilla/http/server.hpp>
+#include <flotilla/node/health.hpp>
 #include <flotilla/observe/loop_watch.hpp>
 #include <flotilla/observe/telemetry.hpp>
-#include <flotilla/service/health.hpp>
 
 #include "gateway/core/composition.hpp"
 #include "gateway/core/config.hpp"
