@@ -60,6 +60,13 @@ std::optional<int> Flags::parse(int argc, const char* const* argv) {
     return kWrongFlags;
 }
 
+std::set<std::string, std::less<>> Flags::variables() const {
+    std::set<std::string, std::less<>> names;
+    for (const auto* option : app_.get_options())
+        if (const auto name = option->get_envname(); !name.empty()) names.insert(name);
+    return names;
+}
+
 std::string Flags::unknown_argument(std::string argument) const {
     argument = argument.substr(0, argument.find('=')); // "--prot=5"
     std::vector<std::string> names;
