@@ -26,8 +26,8 @@ Result<std::unique_ptr<Gateway>> Gateway::listen(World& world, const Config& con
 Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
                  Registry& registry, Telemetry& telemetry, const GatewayOptions& options)
     : routes_(std::move(routes)), registry_(registry), telemetry_(telemetry),
-      upstreams_(world, client, registry, telemetry.metrics, telemetry.log, options.upstreams),
-      proxy_(world, upstreams_), composer_(upstreams_, telemetry, config.composed_bytes_max),
+      upstreams_(world, client, registry, telemetry, options.upstreams), proxy_(world, upstreams_),
+      composer_(upstreams_, telemetry, config.composed_bytes_max),
       recorder_(world, *routes_, telemetry, config.access_log_sample, config.access_log_slow),
       own_pages_(
           {.service = options.node.service, .instance = {}, .version = options.node.version},

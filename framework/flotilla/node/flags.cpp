@@ -73,6 +73,13 @@ std::optional<int> Flags::parse(int argc, const char* const* argv) {
     return kWrongFlags;
 }
 
+std::set<std::string, std::less<>> Flags::variables() const {
+    std::set<std::string, std::less<>> names;
+    for (const auto* option : app_.get_options())
+        if (const auto name = option->get_envname(); !name.empty()) names.insert(name);
+    return names;
+}
+
 /// The variable that a mistake is about, when that is not on the command line.
 std::string Flags::source_of(std::string_view mistake, int argc, const char* const* argv) const {
     const std::vector<std::string_view> given(argv, argv + argc);

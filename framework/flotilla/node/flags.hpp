@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,8 @@ public:
     /// Reads arguments and variables. A value: the program ends with this exit code, since help was asked for (0) or
     /// something is wrong (kWrongFlags), which has been told, with the nearest valid name.
     std::optional<int> parse(int argc, const char* const* argv);
+    /// The variables that stand for flags.
+    std::set<std::string, std::less<>> variables() const;
 
 private:
     CLI::Option* with_variable(CLI::Option* option);

@@ -167,7 +167,7 @@ void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
 }
 
 void Host::read_settings(const TypeDescriptor& type, void* settings) {
-    read_settings_into(type, settings, impl_->options.settings, impl_->known_settings);
+    read_settings_into(type, settings, impl_->options.settings, impl_->options.flag_variables, impl_->known_settings);
 }
 
 void Host::add_check(std::string name, std::function<Result<void>()> check, bool required) {

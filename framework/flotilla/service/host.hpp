@@ -156,8 +156,9 @@ public:
         });
     }
 
-    /// A described struct of the service's own settings, each field from `--set name=value` or FLOTILLA_<NAME>; fields
-    /// keep the default they have in `defaults`. Throws std::runtime_error naming the bad value (start-up fails).
+    /// A described struct of the service's own settings, each field from `--set name=value` or FLOTILLA_SET_<NAME>;
+    /// fields keep the default they have in `defaults`. Throws std::runtime_error naming the bad value (start-up
+    /// fails).
     template <class Settings>
     Settings settings(Settings defaults = {}) {
         read_settings(descriptor_of<Settings>, &defaults);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include <flotilla/base/duration.hpp>
@@ -19,6 +20,7 @@ struct HostOptions {
     Duration slow_request = std::chrono::milliseconds(500); ///< slower ones are logged with where the time went; 0: off
     Duration lag_max = std::chrono::seconds(60); ///< events and jobs that wait longer are a reason in /readyz
     std::map<std::string, std::string, std::less<>> settings = {}; ///< the service's own: `--set smtp=smtp://...`
+    std::set<std::string, std::less<>> flag_variables = {}; ///< that stand for flags: no setting of a service is meant
 };
 
 } // namespace flotilla

@@ -5,6 +5,7 @@
 #include <flotilla/node/flags.hpp>
 #include <flotilla/node/lanes.hpp>
 #include <flotilla/service/service_node.hpp>
+#include <flotilla/service/settings.hpp>
 
 namespace flotilla {
 namespace {
@@ -58,8 +59,11 @@ task<Result<std::unique_ptr<Runnable>>> prepare(Context& context, World& world, 
 int run(const Service& service, Install install, int argc, char** argv) {
     HostOptions options{.node = {.service = std::string(service.name)}};
     std::vector<std::string> settings;
-    Flags flags(options.node.service, options.node.service + ", a Flotilla service.");
+    Flags flags(options.node.service, options.node.service +
+                                          ", a Flotilla service. A setting of its own can also be set as " +
+                                          std::string(kSettingPrefix) + "<NAME>.");
     add_flags(flags, options, settings);
+    options.flag_variables = flags.variables();
     if (const auto ended = flags.parse(argc, argv)) return *ended;
     if (auto taken = take_settings(settings, options); !taken) {
         std::fprintf(stderr, "%s\n", taken.error().message().c_str());

@@ -11,6 +11,7 @@
 
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/base/json_value.hpp>
 #include <flotilla/service/service_node.hpp>
 
@@ -213,10 +214,8 @@ TestResponse TestService::send(std::string_view method, std::string_view target,
         impl_->client_loop.run_until_done(impl_->client.fetch(bounded, impl_->address, std::move(request))), "request");
     TestResponse answer{.status = response.status(), .headers = {}, .body = std::move(response.body)};
     for (std::size_t i = 0; i < response.head.headers.size(); ++i) {
-        std::string name(response.head.headers[i].name);
-        for (char& c : name)
-            c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-        answer.headers[name] = response.head.headers[i].value;
+        const auto field = response.head.headers[i];
+        answer.headers[ascii_lower(field.name)] = field.value;
     }
     return answer;
 }
