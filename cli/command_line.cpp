@@ -1,6 +1,5 @@
 #include "cli/command_line.hpp"
 
-#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <map>

@@ -1,6 +1,7 @@
 #include <flotilla/node/flags.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -49,9 +50,11 @@ CLI::Option* Flags::with_variable(CLI::Option* option) {
 
 CLI::Option* Flags::add(const std::string& name, Duration& value, Duration unit, const std::string& help) {
     const double in_units = static_cast<double>(unit.count());
-    auto* option = app_.add_option_function<double>(
-        name, [&value, in_units](double number) { value = Duration(static_cast<Duration::rep>(number * in_units)); },
-        help);
+    const auto take = [&value, in_units, name](double number) {
+        if (!std::isfinite(number)) throw CLI::ValidationError(name, "must be a finite number"); // bounds let nan pass
+        value = Duration(static_cast<Duration::rep>(number * in_units));
+    };
+    auto* option = app_.add_option_function<double>(name, take, help);
     option->default_str(fmt::format("{}", static_cast<double>(value.count()) / in_units));
     return with_variable(option->type_name("NUMBER"));
 }

@@ -30,7 +30,7 @@ public:
     CLI::Option* add(const std::string& name, T& value, const std::string& help) {
         return with_variable(app_.add_option(name, value, help)->capture_default_str());
     }
-    /// A time, given as a number of `unit`, of 0 or more.
+    /// A time, given as a number of `unit`. Bound it: what is returned reads a number.
     CLI::Option* add(const std::string& name, Duration& value, Duration unit, const std::string& help);
     /// One of several values, each given by its name.
     template <class T>
