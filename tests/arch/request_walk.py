@@ -70,7 +70,8 @@ def check(root):
 
 def main():
     found = list(check(pathlib.Path(sys.argv[1])))
-    print("\n".join(found))
+    for each in found:
+        print(each)
     return 1 if found else 0
 
 

@@ -172,7 +172,8 @@ def check(root):
 
 def main():
     lists, found = check(pathlib.Path(sys.argv[1]))
-    print("\n".join(found))
+    for each in found:
+        print(each)
     if not lists:
         print("there is no list of steps any more")
     return 1 if found or not lists else 0
