@@ -14,7 +14,8 @@ In parentheses stands a file and, behind a colon, what of it the code calls, as 
 a type stands for the making of an object. Several are parted by commas; a step may have several parentheses.
 
 True means: the file exists and has those functions; the function, with those of its own file that it calls put in their
-places, makes the first calls of the steps in the order of the list; and whatever it gives the request to is a step.
+places, makes the first calls of the steps in the order of the list; and whatever it gives the request to, or sets on it,
+is a step.
 """
 
 import pathlib
@@ -29,6 +30,8 @@ STEP = re.compile(r"^//\s+(\d+)\. (.*)$")
 PLACE = re.compile(r"\(([\w/]+\.(?:cpp|hpp))(?:: ([\w.:>, -]+))?\)")
 # What is given the whole request, not a part of it.
 REQUEST = re.compile(r"\bexchange\b(?!\s*(?:\.|->))")
+# What may be asked of the request, and the answer: none of it is a step.
+PLAIN = re.compile(r"exchange\.(?:request|request_body_size|peer|responded|read|read_all|respond|reset)$")
 CALL = re.compile(r"((?:[A-Za-z_]\w*(?:\[[^\]]*\])?(?:\.|->|::))*[A-Za-z_]\w*)\s*\(")
 NO_CALLS = {"if", "while", "for", "switch", "return", "co_return", "co_await", "catch", "sizeof", "must", "move"}
 
@@ -151,7 +154,8 @@ def check_list(root, path, lines, behind, steps):
         last_at, last_step = max(first, last_at), step.number
     listed = [call for step in steps for call in step.calls]
     for call, arguments in made:
-        if not REQUEST.search(arguments) or re.match(r"exchange\b", call):
+        given = call.startswith("exchange.") or REQUEST.search(arguments)
+        if not given or PLAIN.match(call):
             continue
         if not any(ends_with(call, each) for each in listed):
             yield behind + 1, f"{call} is given the request and is in no step"

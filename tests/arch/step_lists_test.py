@@ -78,6 +78,8 @@ class StepLists(unittest.TestCase):
     def test_missing_step_is_found(self):
         self.refused(r"steps\.cpp:8: apply_limits is given the request and is in no step",
                      steps={"//  3. limits   (gateway/core/limits.cpp: apply_limits)\n": "", "//  4.": "//  3."})
+        self.refused("exchange.limit_time is given the request and is in no step",
+                     steps={"    if (matched) co_await": "    exchange.limit_time(max);\n    co_await"})
         self.refused("authenticate is given the request and is in no step",
                      steps={"    if (matched) co_await": "    co_await authenticate(context, exchange);\n    co_await"})
 
