@@ -38,7 +38,6 @@ private:
     static void normalise(const http::Exchange& exchange, State& state);
     void identify(const http::Exchange& exchange, State& state);
     static Result<void> count_hops(const http::Exchange& exchange, State& state);
-    task<void> answer_own(Context& context, http::Exchange& exchange, std::string_view path);
     Result<void> route(const http::Exchange& exchange, State& state);
     task<Result<int>> act(Context& context, http::Exchange& exchange, const State& state);
     task<Result<int>> answer_options(Context& context, http::Exchange& exchange, const State& state);

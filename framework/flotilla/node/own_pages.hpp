@@ -45,7 +45,8 @@ public:
     /// All paths, to be routed, and that nothing else may take. Valid until add_document().
     std::span<const std::string> paths() const { return paths_; }
     bool has(std::string_view path) const;
-    /// Answers GET and HEAD, other methods with 405. Nothing is to be stored by caches. Requires: has(path).
+    /// Answers GET and HEAD, other methods with 405. Nothing is to be stored by caches. Requires: has(path), or "*",
+    /// which OPTIONS asks about the server itself (RFC 9110 §9.3.7).
     task<void> answer(Context& context, http::Exchange& exchange, std::string_view path);
 
 private:
