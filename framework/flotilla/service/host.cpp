@@ -8,11 +8,11 @@
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/bus/bus.hpp>
-#include <flotilla/bus/channel_consumer.hpp>
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client_load.hpp>
 #include <flotilla/http/server.hpp>
 #include <flotilla/observe/loop_watch.hpp>
+#include <flotilla/service/database_work.hpp>
 #include <flotilla/service/health.hpp>
 #include <flotilla/service/request_pipeline.hpp>
 #include <flotilla/service/requests_in_flight.hpp>
@@ -32,11 +32,6 @@ Process::Process(Logger logger)
 Process::~Process() = default;
 
 struct Host::Impl {
-    struct Subscribed {
-        TopicUse use;
-        EventHandler handler;
-    };
-
     World& world;
     Process& process;
     HostOptions options;
@@ -51,12 +46,9 @@ struct Host::Impl {
     Backfills backfills;
     HealthChecks health;
     RequestPipeline pipeline;
-    std::unique_ptr<JobRunner> jobs;
-    std::unique_ptr<OutboxRelay> relay;
-    std::vector<Subscribed> subscriptions;
+    DatabaseDuties duties;
+    std::unique_ptr<DatabaseWork> database_work;
     std::vector<TopicUse> topics;
-    std::vector<std::unique_ptr<Consumer>> consumers;
-    std::vector<std::unique_ptr<ChannelConsumer>> channel_consumers;
     std::map<std::string, std::unique_ptr<Client>, std::less<>> clients;
     std::set<std::string, std::less<>> known_settings;
     std::function<void()> ready;
@@ -77,15 +69,11 @@ struct Host::Impl {
     void open_registry_and_bus();
     Result<void> listen();
     void make_background();
-    void make_consumers(const Subscribed& subscribed);
-    void make_checks();
-    Result<void> inbox_health() const;
     void publish_figures();
     void start(Scope& background);
     void spawn(Scope& background, std::string_view what, task<void> work);
     task<void> watched(std::string_view what, task<void> work);
     void note_bug(std::string_view what, std::string_view why);
-    task<void> prune_idempotency(Context& context);
     task<void> post_health(Context& context);
     task<void> drain(Context& root);
     task<Result<void>> serve(Context& context);
@@ -155,25 +143,17 @@ void Host::serve_files(std::string_view prefix, const std::string& folder, http:
     impl_->pipeline.add(prefix, std::move(*files));
 }
 
-void Host::subscribe(TopicUse use, EventHandler handler) {
-    // Of two consumers in one group only one would ever hear anything.
-    const auto same = [&](const Impl::Subscribed& each) { return each.use.topic == use.topic; };
-    if (std::ranges::any_of(impl_->subscriptions, same))
-        throw std::logic_error("host.on() was called twice for " + std::string(use.topic));
-    use_topic(use);
-    impl_->subscriptions.push_back({use, std::move(handler)});
+void Host::subscribe(TopicUse use, EventHandler handler, std::string_view name) {
+    const auto heard = [&](const auto& each) { return each.topic.topic == use.topic; };
+    if (std::ranges::none_of(impl_->duties.subscriptions, heard)) use_topic(use);
+    impl_->duties.subscribe(impl_->options.service, use, std::move(handler), name);
 }
 
 void Host::use_topic(TopicUse use) { impl_->topics.push_back(use); }
 
 void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
     if (!impl_->database) throw std::logic_error("host.perform() needs host.database() first");
-    if (!impl_->jobs) {
-        impl_->jobs =
-            std::make_unique<JobRunner>(impl_->world, *impl_->database, impl_->process.log, impl_->process.metrics,
-                                        JobRunner::Options{.lag_max = impl_->options.lag_max});
-    }
-    impl_->jobs->handle(std::string(kind), std::move(handler));
+    impl_->duties.jobs.insert_or_assign(std::string(kind), std::move(handler));
 }
 
 void Host::read_settings(const TypeDescriptor& type, void* settings) {
@@ -203,7 +183,8 @@ void Host::Impl::open_registry_and_bus() {
 task<Result<void>> Host::prepare(Context& context) {
     impl_->open_registry_and_bus();
     if (auto known = check_settings(impl_->options.settings, impl_->known_settings); !known) co_return known;
-    if (!impl_->subscriptions.empty() && !impl_->database) throw std::logic_error("host.on() needs host.database()");
+    if (!impl_->duties.subscriptions.empty() && !impl_->database)
+        throw std::logic_error("host.on() needs host.database()");
     if (impl_->database && impl_->primary) {
         co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
@@ -234,27 +215,15 @@ Result<void> Host::Impl::listen() {
     return {};
 }
 
-void Host::Impl::make_consumers(const Subscribed& subscribed) {
-    const std::string topic(subscribed.use.topic);
-    for (std::uint32_t partition = 0; partition < subscribed.use.partitions; ++partition) {
-        consumers.push_back(std::make_unique<Consumer>(world, *database, *bus, topic, partition, options.service,
-                                                       options.instance, subscribed.handler, process.log,
-                                                       process.metrics, Consumer::Options{.lag_max = options.lag_max}));
-    }
-    if (!subscribed.use.pubsub) return;
-    channel_consumers.push_back(std::make_unique<ChannelConsumer>(world, *database, *bus, topic, options.service,
-                                                                  options.instance, subscribed.handler, process.log,
-                                                                  process.metrics, ChannelConsumer::Options{}));
-}
-
 void Host::Impl::make_background() {
+    health.add("registry", [this] { return registry->health(); }, false);
     if (database && primary) {
-        relay = std::make_unique<OutboxRelay>(world, *database, *bus, options.service, process.log, process.metrics,
-                                              OutboxRelay::Options{.lag_max = options.lag_max});
-        for (const auto& subscribed : subscriptions)
-            make_consumers(subscribed);
+        database_work = std::make_unique<DatabaseWork>(
+            world, *database, *bus, process,
+            DatabaseWork::Options{.service = options.service, .instance = options.instance, .lag_max = options.lag_max},
+            std::move(duties));
+        database_work->add_checks(health);
     }
-    make_checks();
     publish_figures();
 }
 
@@ -269,36 +238,6 @@ void Host::Impl::publish_figures() {
             [&client = *client, gauges = http::ClientLoadGauges(process.metrics, watch.loop(), service)]() mutable {
                 gauges.set(client.load());
             });
-    }
-}
-
-void Host::Impl::make_checks() {
-    health.add("registry", [this] { return registry->health(); }, false);
-    if (!relay) return;
-    health.add("bus", [this] { return bus->health(); }, false);
-    health.add("outbox", [this] { return relay->health(); }, false);
-    if (!consumers.empty()) health.add("inbox", [this] { return inbox_health(); }, false);
-    if (jobs) health.add("jobs", [this] { return jobs->health(); }, false);
-}
-
-Result<void> Host::Impl::inbox_health() const {
-    std::string what;
-    for (const auto& consumer : consumers) {
-        const auto fine = consumer->health();
-        if (!fine) what += (what.empty() ? "" : "; ") + fine.error().message();
-    }
-    if (what.empty()) return {};
-    return Error(Kind::unavailable, std::move(what));
-}
-
-task<void> Host::Impl::prune_idempotency(Context& context) {
-    while (!context.cancelled()) {
-        auto forgotten = co_await forget_recorded_responses(context, *database, std::chrono::hours(24));
-        if (!forgotten && !context.cancelled()) {
-            process.log.warning(context, "could not prune idempotency records",
-                                {{"error", forgotten.error().message()}});
-        }
-        if (!co_await sleep_for(context, std::chrono::minutes(10))) co_return;
     }
 }
 
@@ -341,15 +280,7 @@ void Host::Impl::spawn(Scope& background, std::string_view what, task<void> work
 
 void Host::Impl::start(Scope& background) {
     Context& context = background.context();
-    if (relay) {
-        spawn(background, "the outbox relay", relay->run(context));
-        spawn(background, "the pruning of idempotency records", prune_idempotency(context));
-    }
-    if (relay && jobs) spawn(background, "the job runner", jobs->run(context));
-    for (auto& consumer : consumers)
-        spawn(background, "a consumer", consumer->run(context));
-    for (auto& consumer : channel_consumers)
-        spawn(background, "a consumer of a channel", consumer->run(context));
+    if (database_work) spawn(background, "the database's work", database_work->run(context));
     spawn(background, "the registry client", registry->run(context));
     if (primary && options.loops > 1) spawn(background, "the health report", post_health(context));
     spawn(background, "the HTTP server", server.run(context));

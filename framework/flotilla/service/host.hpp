@@ -219,9 +219,11 @@ public:
     /// Executes a durable job: an effect on the outside world, at least once, with retry.
     template <class Payload, class T>
     void perform(const Job<Payload>& job, task<Result<void>> (T::*method)(Context&, Payload), T& object) {
-        add_job(job.name, [method, &object](Context& context, std::string_view payload_json) -> task<Result<void>> {
-            return run_job<Payload>(context, method, object, payload_json);
-        });
+        add_job(
+            job.name,
+            [method, &object](Context& context, std::string_view payload_json, const JobTry&) -> task<Result<void>> {
+                return run_job<Payload>(context, method, object, payload_json);
+            });
     }
 
     /// A described struct of the service's own settings, each field from `--set name=value` or FLOTILLA_<NAME>; fields
@@ -262,7 +264,7 @@ private:
         co_return co_await (object.*method)(context, std::move(*payload));
     }
     void add(std::unique_ptr<detail::EndpointHandler> handler);
-    void subscribe(TopicUse use, EventHandler handler);
+    void subscribe(TopicUse use, EventHandler handler, std::string_view name = {});
     void use_topic(TopicUse use);
     void add_job(std::string_view kind, JobRunner::Handler handler);
     void read_settings(const TypeDescriptor& type, void* settings);

@@ -9,6 +9,7 @@
 namespace flotilla {
 
 class Database;
+class Tenure;
 
 /// A request that carries an Idempotency-Key, hung on its Context by the host. The transaction that produces the
 /// response stores `(endpoint, caller, key, request hash, response)` in its own commit.
@@ -26,7 +27,7 @@ struct IdempotentRequest {
 task<Result<std::optional<std::string>>> find_recorded_response(Context& context, Database& database,
                                                                 const IdempotentRequest& request);
 
-/// Removes records older than `age` (24 h by default in the host). Returns how many.
-task<Result<std::int64_t>> forget_recorded_responses(Context& context, Database& database, Duration age);
+/// Removes records older than `age` (24 h in the host). Returns how many.
+task<Result<std::int64_t>> forget_recorded_responses(Context& context, Tenure& tenure, Duration age);
 
 } // namespace flotilla
