@@ -36,7 +36,8 @@ Result<std::int64_t> place(Transaction& tx) {
     auto inserted = tx.execute("INSERT INTO orders (id, user_id, total, created_at) VALUES ($1, $2, $3, $4)",
                                placed.order_id, placed.user_id, placed.total_cents, tx.now());
     if (!inserted) return inserted;
-    if (auto published = publish(tx, kPlaced, placed); !published) return published.error();
+    if (auto published = publish_event(tx, kPlaced.name, 0, placed.order_id, json::write(placed)); !published)
+        return published.error();
     return inserted;
 }
 

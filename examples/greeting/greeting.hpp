@@ -17,7 +17,7 @@ struct Greeting {
 };
 
 inline constexpr flotilla::Service service{"greeting-service"};
-inline constexpr flotilla::Endpoint<Ask, Greeting> greet{flotilla::Method::get, "/greetings/{name}"};
+inline constexpr flotilla::Endpoint<Ask, Greeting> greet{service, flotilla::Method::get, "/greetings/{name}"};
 
 void install(flotilla::Host& host);
 

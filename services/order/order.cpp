@@ -16,17 +16,18 @@ namespace {
 
 class Orders {
 public:
-    Orders(Database& database, Client& users, Client& products)
-        : database_(database), users_(users), products_(products) {}
+    Orders(Database& database, Calls& calls, Publisher<OrderPlaced>& placed, Publisher<OrderConfirmed>& confirmed)
+        : database_(database), calls_(calls), placed_(placed), confirmed_(confirmed) {}
 
-    task<Result<Order>> place(Context& context, PlaceOrder request) {
+    task<Result<Recorded<Order>>> place(Context& context, PlaceOrder request) {
         co_await must(check_lines(request.items));
-        co_await must(users_.call(context, user::get, {.id = request.user_id}), on(Kind::not_found, user_not_found));
+        co_await must(calls_.call(context, user::get, {.id = request.user_id}),
+                      on(user::user_not_found, user_not_found));
         auto prices = co_await must(current_prices(context, request.items)); // the catalogue's, in parallel
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Order> {
+        co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Order> {
             auto order = storage::insert(tx, draft_order(tx.new_id(), tx.now(), request, prices));
             if (!order) return order;
-            auto published = publish(tx, order::placed, to_event(*order)); // outbox row, same commit
+            auto published = placed_.publish(tx, to_event(*order)); // outbox row, same commit
             if (!published) return published.error();
             return order;
         });
@@ -42,8 +43,8 @@ public:
         return storage::list(context, database_, request.user_id);
     }
 
-    task<Result<Order>> confirm(Context& context, OrderId request) {
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Order> {
+    task<Result<Recorded<Order>>> confirm(Context& context, OrderId request) {
+        co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Order> {
             auto found = storage::find(tx, request.id);
             if (!found) return found.error();
             if (!*found) return unknown_order;
@@ -51,7 +52,7 @@ public:
             auto order = confirmed_order(std::move(**found));
             if (!order || order->status == before) return order;
             if (auto stored = storage::set_status(tx, order->id, order->status); !stored) return stored.error();
-            auto published = publish(tx, confirmed, {.order_id = order->id, .user_id = order->user_id});
+            auto published = confirmed_.publish(tx, {.order_id = order->id, .user_id = order->user_id});
             if (!published) return published.error();
             return order;
         });
@@ -66,28 +67,27 @@ private:
     }
 
     task<Result<Money>> current_price(Context& context, std::string product_id) {
-        auto product = co_await must(products_.call(context, product::get, {.id = product_id}),
-                                     on(Kind::not_found, product_not_found.with(product_id)));
+        auto product = co_await must(calls_.call(context, product::get, {.id = product_id}),
+                                     on(product::product_not_found, product_not_found.with(product_id)));
         if (!product.in_stock) co_return out_of_stock.with(product_id);
         co_return product.price;
     }
 
     Database& database_;
-    Client& users_;
-    Client& products_;
+    Calls& calls_;
+    Publisher<OrderPlaced>& placed_;
+    Publisher<OrderConfirmed>& confirmed_;
 };
 
 } // namespace
 
 void install(Host& host) {
-    auto& orders =
-        host.own<Orders>(host.database(migrations), host.client(user::service), host.client(product::service));
+    auto& orders = host.own<Orders>(host.database(migrations), host.calls({user::service, product::service}),
+                                    host.publishes(placed), host.publishes(confirmed));
     host.serve(place, &Orders::place, orders);
     host.serve(get, &Orders::get, orders);
     host.serve(list, &Orders::list, orders);
     host.serve(confirm, &Orders::confirm, orders);
-    host.publishes(placed);
-    host.publishes(confirmed);
 }
 
 } // namespace order

@@ -27,8 +27,8 @@ public:
         co_return std::move(*product);
     }
 
-    task<Result<Product>> create(Context& context, CreateProduct request) {
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Product> {
+    task<Result<Recorded<Product>>> create(Context& context, CreateProduct request) {
+        co_return co_await database_.answer(context, [=](Transaction& tx) -> Result<Product> {
             auto product = draft_product("p-" + tx.new_id(), request);
             if (!product) return product;
             if (auto inserted = storage::insert(tx, *product); !inserted) return inserted.error();

@@ -13,14 +13,14 @@ namespace {
 
 class Users {
 public:
-    explicit Users(Database& database) : database_(database) {}
+    Users(Database& database, Publisher<UserCreated>& created) : database_(database), created_(created) {}
 
-    task<Result<User>> create(Context& context, CreateUser request) {
+    task<Result<Recorded<User>>> create(Context& context, CreateUser request) {
         auto email = co_await must(parse_email(request.email.view()));
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<User> {
+        co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<User> {
             User user{.id = tx.new_id(), .email = email, .name = request.name, .created_at = tx.now()};
             if (auto inserted = storage::insert(tx, user); !inserted) return inserted.error();
-            auto published = publish(tx, created, {.user_id = user.id, .email = user.email, .name = user.name});
+            auto published = created_.publish(tx, {.user_id = user.id, .email = user.email, .name = user.name});
             if (!published) return published.error();
             return user;
         });
@@ -34,15 +34,15 @@ public:
 
 private:
     Database& database_;
+    Publisher<UserCreated>& created_;
 };
 
 } // namespace
 
 void install(Host& host) {
-    auto& users = host.own<Users>(host.database(migrations, storage::backfills()));
+    auto& users = host.own<Users>(host.database(migrations, storage::backfills()), host.publishes(created));
     host.serve(create, &Users::create, users);
     host.serve(get, &Users::get, users);
-    host.publishes(created);
 }
 
 } // namespace user

@@ -17,6 +17,7 @@ struct Item {
 };
 
 inline constexpr flotilla::Service service{"item-service"};
-inline constexpr flotilla::Endpoint<ItemId, Item> get{flotilla::Method::get, "/items/{id}", {.summary = "Get an item"}};
+inline constexpr flotilla::Endpoint<ItemId, Item> get{
+    service, flotilla::Method::get, "/items/{id}", {.summary = "Get an item"}};
 
 } // namespace item

@@ -4,21 +4,13 @@
 #include <string>
 #include <string_view>
 
-#include <flotilla/base/json.hpp>
 #include <flotilla/bus/bus.hpp>
-#include <flotilla/contract/topic.hpp>
 #include <flotilla/observe/telemetry.hpp>
 #include <flotilla/store/role.hpp>
 
 namespace flotilla {
 
-/// Writes the event into the outbox, in the transaction's own commit; the relay publishes it afterwards.
-template <class Event>
-Result<void> publish(Transaction& transaction, const Topic<Event>& topic, const Event& event) {
-    auto key = topic.key_of(event);
-    const auto partition = partition_of(key, topic.options.partitions);
-    return publish_event(transaction, topic.name, partition, std::move(key), json::write(event));
-}
+/// Writes an event into the outbox, in the transaction's own commit; the relay publishes it afterwards. For Publisher.
 Result<void> publish_event(Transaction& transaction, std::string_view topic, std::uint32_t partition, std::string key,
                            std::string payload_json);
 

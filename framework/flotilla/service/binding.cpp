@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/base/json.hpp>
 
 namespace flotilla {
@@ -12,10 +13,7 @@ bool is_json(std::string_view content_type) {
     auto type = content_type.substr(0, content_type.find(';'));
     while (type.ends_with(' '))
         type.remove_suffix(1);
-    std::string lower(type);
-    for (char& c : lower) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
+    const auto lower = ascii_lower(type);
     return lower == "application/json" || lower.ends_with("+json");
 }
 

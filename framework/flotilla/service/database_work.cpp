@@ -6,7 +6,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/bus/channel_consumer.hpp>
 #include <flotilla/bus/outbox.hpp>
-#include <flotilla/service/health.hpp>
+#include <flotilla/node/health.hpp>
 #include <flotilla/store/idempotency.hpp>
 
 namespace flotilla {

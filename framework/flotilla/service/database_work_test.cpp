@@ -9,8 +9,8 @@
 
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/bus/outbox.hpp>
+#include <flotilla/node/health.hpp>
 #include <flotilla/service/database_work.hpp>
-#include <flotilla/service/health.hpp>
 #include <flotilla/service/test_simulation.hpp>
 #include <flotilla/store/framework_tables.hpp>
 

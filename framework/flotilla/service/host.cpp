@@ -5,38 +5,27 @@
 #include <set>
 #include <stdexcept>
 
-#include <flotilla/aio/event.hpp>
-#include <flotilla/aio/scope.hpp>
 #include <flotilla/bus/bus.hpp>
-#include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client_load.hpp>
-#include <flotilla/http/server.hpp>
-#include <flotilla/observe/loop_watch.hpp>
+#include <flotilla/node/node.hpp>
 #include <flotilla/service/database_work.hpp>
-#include <flotilla/service/health.hpp>
-#include <flotilla/service/request_pipeline.hpp>
-#include <flotilla/service/requests_in_flight.hpp>
+#include <flotilla/service/openapi.hpp>
+#include <flotilla/service/request/requests_in_flight.hpp>
+#include <flotilla/service/request_steps.hpp>
+#include <flotilla/service/service_node.hpp>
 #include <flotilla/service/settings.hpp>
 #include <flotilla/store/framework_tables.hpp>
 
 namespace flotilla {
 
-namespace {
-constexpr Duration kWithdrawTime = std::chrono::seconds(2);
-constexpr Duration kPostHealthEvery = std::chrono::milliseconds(250);
-} // namespace
-
-Process::Process(Logger logger)
-    : Telemetry(std::move(logger)), in_flight(std::make_unique<RequestsInFlight>()),
-      health(std::make_unique<HealthBoard>()) {}
+Process::Process(Logger logger) : Telemetry(std::move(logger)), in_flight(std::make_unique<RequestsInFlight>()) {}
 Process::~Process() = default;
 
 struct Host::Impl {
     World& world;
     Process& process;
     HostOptions options;
-    bool primary;
-    Address address;
+    Lane lane;
 
     http::Client http;
     std::unique_ptr<Registry> registry;
@@ -44,44 +33,37 @@ struct Host::Impl {
     std::unique_ptr<Database> database;
     Migrations migrations;
     Backfills backfills;
-    HealthChecks health;
-    RequestPipeline pipeline;
-    DatabaseDuties duties;
+    HealthChecks health; ///< until the node has it
+    OwnPages own_pages;
+    RequestSteps steps;
+    DatabaseDuties duties; ///< until the database's work has them
     std::unique_ptr<DatabaseWork> database_work;
     std::vector<TopicUse> topics;
-    std::map<std::string, std::unique_ptr<Client>, std::less<>> clients;
+    std::unique_ptr<Calls> calls;
+    std::set<std::string, std::less<>> topic_names; ///< what `duties` and `topics` view
     std::set<std::string, std::less<>> known_settings;
-    std::function<void()> ready;
-    std::function<void()> withdrawn;
-    http::Server server;
-    LoopWatch watch;
-    bool draining = false;
-    Event failed;             ///< background work ended with a bug
-    std::optional<Error> bug; ///< which one
+    std::unique_ptr<Node> node; ///< once it listens
 
-    Impl(World& w, Process& p, HostOptions o, bool is_primary)
-        : world(w), process(p), options(std::move(o)), primary(is_primary), http(w),
-          pipeline(w, p, options, health, is_primary),
-          server(w, [this](Context& request, http::Exchange& exchange) { return pipeline.handle(request, exchange); },
-                 {.body_bytes_max = options.body_bytes_max}),
-          watch(w, p.metrics, std::to_string(p.hosts++)) {}
+    Impl(World& w, Process& p, HostOptions o, Lane l, Engines engines)
+        : world(w), process(p), options(std::move(o)), lane(l), http(w), registry(std::move(engines.registry)),
+          bus(std::move(engines.bus)),
+          own_pages(
+              {.service = options.node.service, .instance = {}, .version = options.node.version},
+              [this] { return node->health(); }, p.metrics),
+          steps(w, p, *p.in_flight, options, with_contracts(own_pages)) {}
 
+    static OwnPages& with_contracts(OwnPages& pages);
+    void write_contracts();
+    void check_endpoints() const;
     void open_registry_and_bus();
     Result<void> listen();
-    void make_background();
+    void add_parts();
+    void add_database_work();
     void publish_figures();
-    void start(Scope& background);
-    void spawn(Scope& background, std::string_view what, task<void> work);
-    task<void> watched(std::string_view what, task<void> work);
-    void note_bug(std::string_view what, std::string_view why);
-    task<void> post_health(Context& context);
-    task<void> drain(Context& root);
-    task<Result<void>> serve(Context& context);
-    void announce();
 };
 
-Host::Host(World& world, Process& process, HostOptions options, bool primary)
-    : impl_(std::make_unique<Impl>(world, process, std::move(options), primary)) {}
+Host::Host(World& world, Process& process, HostOptions options, Lane lane, Engines engines)
+    : impl_(std::make_unique<Impl>(world, process, std::move(options), lane, std::move(engines))) {}
 
 Host::~Host() {
     while (!parts_.empty())
@@ -92,64 +74,73 @@ World& Host::world() const { return impl_->world; }
 const Logger& Host::log() const { return impl_->process.log; }
 Metrics& Host::metrics() const { return impl_->process.metrics; }
 const HostOptions& Host::options() const { return impl_->options; }
-const Address& Host::address() const { return impl_->address; }
-http::Client& Host::http_client() { return impl_->http; }
-void Host::on_ready(std::function<void()> callback) { impl_->ready = std::move(callback); }
-void Host::on_withdrawn(std::function<void()> callback) { impl_->withdrawn = std::move(callback); }
-
-void Host::use(std::unique_ptr<Registry> registry, std::unique_ptr<Bus> bus) {
-    impl_->registry = std::move(registry);
-    impl_->bus = std::move(bus);
-}
+Node& Host::node() const { return *impl_->node; }
 
 Database& Host::database(Migrations migrations, Backfills backfills) {
     if (impl_->database) throw std::logic_error("host.database() was called twice");
     auto& options = impl_->options;
+    const auto& service = options.node.service;
     const auto url =
-        options.database.empty() ? sqlite_url(options.data + "/" + options.service + ".db") : options.database;
-    auto opened = open_database(impl_->world, url, options.service);
+        options.database.empty() ? sqlite_url(options.node.data + "/" + service + ".db") : options.database;
+    auto opened = open_database(impl_->world, url, service);
     if (!opened) throw std::runtime_error(opened.error().message());
     impl_->database = std::move(*opened);
     impl_->database->report_to(impl_->process.metrics);
-    if (!impl_->database->fully_checked() && impl_->primary) {
+    if (!impl_->database->fully_checked() && impl_->lane.primary()) {
         log().warning(
             "the database is too large to be looked through for damage at the start; ./flotilla backup does it",
             {{"database", url}});
     }
     impl_->migrations = migrations;
     impl_->backfills = backfills;
-    impl_->pipeline.use_database(*impl_->database);
+    impl_->steps.use_database(*impl_->database);
     add_check("database", [this] { return impl_->database->health(); }, true);
     return *impl_->database;
 }
 
-Client& Host::client(const Service& service) {
+Calls& Host::calls(std::initializer_list<Service> services) {
     impl_->open_registry_and_bus();
-    auto& slot = impl_->clients[std::string(service.name)];
-    // Watched from now on: what is known before the first call survives a registry that dies before it.
-    if (!slot) (void)impl_->registry->instances(service.name);
-    if (!slot) {
-        slot = std::make_unique<Client>(service, *impl_->registry, impl_->http, impl_->options.host,
-                                        impl_->process.metrics, impl_->process.log);
-    }
-    return *slot;
+    if (!impl_->calls)
+        impl_->calls = std::make_unique<Calls>(*impl_->registry, impl_->http, impl_->options.node.host, impl_->process);
+    for (const auto& service : services)
+        impl_->calls->declare(service);
+    return *impl_->calls;
 }
 
-void Host::add(std::unique_ptr<detail::EndpointHandler> handler) { impl_->pipeline.add(std::move(handler)); }
+void Host::add(std::unique_ptr<EndpointCore> endpoint, bool records) {
+    const auto& info = endpoint->info;
+    const auto what = [&info] { return std::string(name(info.method)) + " " + std::string(info.path); };
+    for (const auto* other : impl_->steps.routes().endpoints()) {
+        if (other->service == info.service) continue;
+        throw std::logic_error(what() + " is " + std::string(info.service.name) + "'s, " + std::string(other->path) +
+                               " is " + std::string(other->service.name) + "'s: a host serves one service");
+    }
+    if (info.options.idempotent != records) {
+        throw std::logic_error(what() +
+                               (records ? " answers with Recorded<Response>, but is not declared idempotent"
+                                        : " is declared idempotent: its method answers with Recorded<Response>, from "
+                                          "Database::answer()"));
+    }
+    impl_->steps.routes().add(std::move(endpoint));
+}
 
 void Host::serve_files(std::string_view prefix, const std::string& folder, http::StaticOptions options) {
     auto files = http::StaticContent::open(folder, std::move(options));
     if (!files) throw std::runtime_error("serving " + std::string(prefix) + ": " + files.error().message());
-    impl_->pipeline.add(prefix, std::move(*files));
+    impl_->steps.routes().add(prefix, std::move(*files));
 }
 
-void Host::subscribe(TopicUse use, EventHandler handler, std::string_view name) {
-    const auto heard = [&](const auto& each) { return each.topic.topic == use.topic; };
-    if (std::ranges::none_of(impl_->duties.subscriptions, heard)) use_topic(use);
-    impl_->duties.subscribe(impl_->options.service, use, std::move(handler), name);
+void Host::subscribe(TopicUse use, EventHandler handler, std::string_view consumer) {
+    auto& subscriptions = impl_->duties.subscriptions;
+    const auto heard = std::ranges::find(subscriptions, use.topic, [](const auto& each) { return each.topic.topic; });
+    use = heard == subscriptions.end() ? use_topic(use) : heard->topic;
+    impl_->duties.subscribe(impl_->options.node.service, use, std::move(handler), consumer);
 }
 
-void Host::use_topic(TopicUse use) { impl_->topics.push_back(use); }
+TopicUse Host::use_topic(TopicUse use) {
+    use.topic = *impl_->topic_names.emplace(use.topic).first; // made at run time it need not last
+    return impl_->topics.emplace_back(use);
+}
 
 void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
     if (!impl_->database) throw std::logic_error("host.perform() needs host.database() first");
@@ -157,7 +148,7 @@ void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
 }
 
 void Host::read_settings(const TypeDescriptor& type, void* settings) {
-    read_settings_into(type, settings, impl_->options.settings, impl_->known_settings);
+    read_settings_into(type, settings, impl_->options.settings, impl_->options.flag_variables, impl_->known_settings);
 }
 
 void Host::add_check(std::string name, std::function<Result<void>()> check, bool required) {
@@ -166,10 +157,7 @@ void Host::add_check(std::string name, std::function<Result<void>()> check, bool
 
 void Host::Impl::open_registry_and_bus() {
     if (!registry) {
-        RegistryOptions registry_options{.url = options.registry == "none" ? "static:" : options.registry,
-                                         .cache_file = options.data + "/" + options.service + ".instances.json",
-                                         .host = options.host};
-        auto opened = open_registry(world, http, process.log, std::move(registry_options));
+        auto opened = open_registry(world, http, process, options.node);
         if (!opened) throw std::runtime_error(opened.error().message());
         registry = std::move(*opened);
     }
@@ -180,151 +168,83 @@ void Host::Impl::open_registry_and_bus() {
     }
 }
 
+OwnPages& Host::Impl::with_contracts(OwnPages& pages) {
+    for (const auto* path : {"/openapi.json", "/asyncapi.json"})
+        pages.add_document(path, "application/json", {});
+    return pages;
+}
+
+void Host::Impl::write_contracts() {
+    const auto& [service, version] = std::tie(options.node.service, options.node.version);
+    own_pages.add_document("/openapi.json", "application/json",
+                           openapi_document(service, version, steps.routes().endpoints(), options.body_bytes_max));
+    own_pages.add_document("/asyncapi.json", "application/json", asyncapi_document(service, version, topics));
+}
+
+void Host::Impl::check_endpoints() const {
+    for (const auto* endpoint : steps.routes().endpoints()) {
+        if (endpoint->options.idempotent && !database)
+            throw std::logic_error(std::string(endpoint->path) + " is declared idempotent: that needs host.database()");
+    }
+}
+
 task<Result<void>> Host::prepare(Context& context) {
     impl_->open_registry_and_bus();
     if (auto known = check_settings(impl_->options.settings, impl_->known_settings); !known) co_return known;
     if (!impl_->duties.subscriptions.empty() && !impl_->database)
         throw std::logic_error("host.on() needs host.database()");
-    if (impl_->database && impl_->primary) {
+    if (impl_->database && impl_->lane.primary()) {
         co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
         co_await must(run_backfills(context, *impl_->database, "service", impl_->backfills, impl_->process.log));
     }
-    impl_->pipeline.write_contracts(impl_->topics);
+    impl_->check_endpoints();
+    impl_->write_contracts();
     co_await must(impl_->listen());
-    impl_->make_background();
+    impl_->add_parts();
     co_return Result<void>();
 }
 
 Result<void> Host::Impl::listen() {
-    const auto wanted = Address::tcp(options.host, options.port);
-    const bool shared = options.loops > 1;
-    if (shared && primary && options.port != 0) {
-        // SO_REUSEPORT would let us share the port with a stranger; listening without it finds out.
-        auto alone = world.listen(wanted);
-        if (!alone) return std::move(alone.error());
-    }
-    auto listening = server.listen(wanted, {.reuse_port = shared});
+    auto listening = Node::listen(
+        world, process,
+        {.options = options.node,
+         .lane = lane,
+         .handler = [this](Context& request, http::Exchange& exchange) { return steps.handle(request, exchange); },
+         .server = {.body_bytes_max = options.body_bytes_max},
+         .checks = std::move(health)});
     if (!listening) return std::move(listening.error());
-    address = *listening;
-    if (options.instance.empty()) options.instance = options.service + "-" + std::to_string(address.port);
-    pipeline.set_instance(options.instance);
-    if (!primary || options.unix_socket.empty()) return {};
-    auto local = server.listen(Address::unix_socket(options.unix_socket));
-    if (!local) return std::move(local.error());
+    node = std::move(*listening);
+    own_pages.set_instance(node->identity().instance);
     return {};
 }
 
-void Host::Impl::make_background() {
-    health.add("registry", [this] { return registry->health(); }, false);
-    if (database && primary) {
-        database_work = std::make_unique<DatabaseWork>(
-            world, *database, *bus, process,
-            DatabaseWork::Options{.service = options.service, .instance = options.instance, .lag_max = options.lag_max},
-            std::move(duties));
-        database_work->add_checks(health);
-    }
+void Host::Impl::add_parts() {
+    node->announce_in(*registry);
+    if (database && lane.primary()) add_database_work();
     publish_figures();
+}
+
+void Host::Impl::add_database_work() {
+    const auto& [service, instance, version] = node->identity();
+    database_work = std::make_unique<DatabaseWork>(
+        world, *database, *bus, process,
+        DatabaseWork::Options{.service = service, .instance = instance, .lag_max = options.lag_max}, std::move(duties));
+    database_work->add_checks(node->checks());
+    node->add({.name = "database work", .run = [this](Context& context) { return database_work->run(context); }});
 }
 
 /// What belongs to this loop and a scrape on another one could not read.
 void Host::Impl::publish_figures() {
-    auto& connections = process.metrics.gauge("http_server_connections", "Connections of clients, idle ones included.",
-                                              {{"loop", watch.loop()}});
-    watch.publish(
-        [this, &connections] { connections.set(static_cast<std::int64_t>(server.statistics().connections)); });
-    for (const auto& [service, client] : clients) {
-        watch.publish(
-            [&client = *client, gauges = http::ClientLoadGauges(process.metrics, watch.loop(), service)]() mutable {
-                gauges.set(client.load());
-            });
-    }
+    if (!calls) return;
+    std::map<std::string, http::ClientLoadGauges, std::less<>> gauges;
+    calls->for_each_load([&](const std::string& service, http::Client::Load) {
+        gauges.try_emplace(service, process.metrics, node->loop_label(), service);
+    });
+    node->publish([this, gauges = std::move(gauges)]() mutable {
+        calls->for_each_load(
+            [&](const std::string& service, http::Client::Load load) { gauges.at(service).set(load); });
+    });
 }
-
-task<void> Host::Impl::post_health(Context& context) {
-    do {
-        process.health->post(health.report(draining), world.monotonic());
-    } while (co_await sleep_for(context, kPostHealthEvery));
-}
-
-void Host::Impl::announce() {
-    // Unix sockets refuse SO_REUSEPORT: all callers would meet the primary loop. TCP spreads them over the loops.
-    registry->announce({.id = options.instance,
-                        .service = options.service,
-                        .address = address,
-                        .unix_socket = options.loops > 1 ? std::string() : options.unix_socket,
-                        .host = options.host,
-                        .version = options.version});
-}
-
-void Host::Impl::note_bug(std::string_view what, std::string_view why) {
-    process.log.error("ended with a bug; the service stops", {{"what", what}, {"why", why}});
-    bug = Error(Kind::internal, std::string(what) + " ended with a bug: " + std::string(why));
-    failed.notify();
-}
-
-/// A service without its relay or its consumers would look alive and lose its purpose: a bug there ends the host.
-task<void> Host::Impl::watched(std::string_view what, task<void> work) {
-    try {
-        co_await std::move(work);
-    } catch (const std::exception& exception) {
-        note_bug(what, exception.what());
-    } catch (...) {
-        note_bug(what, "no std::exception");
-    }
-}
-
-void Host::Impl::spawn(Scope& background, std::string_view what, task<void> work) {
-    background.spawn(watched(what, std::move(work)));
-}
-
-void Host::Impl::start(Scope& background) {
-    Context& context = background.context();
-    if (database_work) spawn(background, "the database's work", database_work->run(context));
-    spawn(background, "the registry client", registry->run(context));
-    if (primary && options.loops > 1) spawn(background, "the health report", post_health(context));
-    spawn(background, "the HTTP server", server.run(context));
-    watch.start();
-    if (primary) {
-        announce();
-        process.log.info("ready", {{"address", address.to_string()}, {"instance", options.instance}});
-    }
-    if (ready) ready();
-}
-
-// Callers stop coming, then requests in flight finish.
-task<void> Host::Impl::drain(Context& root) {
-    const auto end = world.monotonic() + options.drain;
-    pipeline.set_draining();
-    draining = true;
-    if (primary) {
-        if (options.loops > 1) process.health->post(health.report(true), world.monotonic());
-        Context withdrawing(root, kWithdrawTime);
-        auto done = co_await registry->withdraw(withdrawing);
-        if (!done) process.log.warning("could not withdraw from the registry", {{"error", done.error().message()}});
-    }
-    if (withdrawn) withdrawn();
-    co_await server.shutdown(root, std::max(end - world.monotonic(), Duration::zero()));
-}
-
-task<Result<void>> Host::Impl::serve(Context& context) {
-    // Background work outlives the stop signal until the last request is answered, so it hangs on a root of its own.
-    Context root(world);
-    Scope background(root);
-    try {
-        start(background);
-        (void)co_await failed.wait(context); // ends with the stop signal, or with a bug
-        co_await drain(root);
-    } catch (const std::exception& exception) {
-        note_bug("serving", exception.what());
-    }
-    background.cancel(Error(Kind::unavailable, "shutting down"));
-    co_await background.join();
-    if (primary) process.log.info("stopped");
-    if (bug) co_return std::move(*bug);
-    co_return Result<void>();
-}
-
-task<Result<void>> Host::run(Context& context) { return impl_->serve(context); }
 
 } // namespace flotilla

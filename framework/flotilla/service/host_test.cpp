@@ -29,12 +29,13 @@ struct Nothing {};
 
 constexpr ErrorCode thing_exists{"thing_exists", Kind::conflict, "Thing {} exists"};
 
-constexpr Endpoint<Name, Greeting> greet{Method::get, "/greetings/{name}"};
-constexpr Endpoint<PlaceThing, Thing> place{Method::post, "/things", {.success = 201, .idempotent = true}};
-constexpr Endpoint<Name, Nothing> forget{Method::delete_, "/things/{name}"};
-constexpr Endpoint<Name, Empty> touch{Method::post, "/things/{name}/touch", {.idempotent = true}};
-constexpr Endpoint<Name, Greeting> wait{Method::get, "/wait/{name}"};
-constexpr Endpoint<Name, Greeting> broken{Method::get, "/broken/{name}"};
+constexpr Service service{"test-service"};
+constexpr Endpoint<Name, Greeting> greet{service, Method::get, "/greetings/{name}"};
+constexpr Endpoint<PlaceThing, Thing> place{service, Method::post, "/things", {.success = 201, .idempotent = true}};
+constexpr Endpoint<Name, Nothing> forget{service, Method::delete_, "/things/{name}"};
+constexpr Endpoint<Name, Empty> touch{service, Method::post, "/things/{name}/touch", {.idempotent = true}};
+constexpr Endpoint<Name, Greeting> wait{service, Method::get, "/wait/{name}"};
+constexpr Endpoint<Name, Greeting> broken{service, Method::get, "/broken/{name}"};
 
 constexpr Migration kMigrations[] = {
     {1, "0001_things", "CREATE TABLE things (id TEXT PRIMARY KEY, quantity BIGINT NOT NULL);"}};
@@ -50,11 +51,11 @@ public:
 
     task<Result<Greeting>> greet(Context&, Name request) { co_return Greeting{"Hello " + request.name}; }
 
-    task<Result<Thing>> place(Context& context, PlaceThing request) {
+    task<Result<Recorded<Thing>>> place(Context& context, PlaceThing request) {
         ++calls;
         entered.notify();
         if (gated) co_await must(gate.wait(context));
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Thing> {
+        co_return co_await database_.answer(context, [=](Transaction& tx) -> Result<Thing> {
             auto inserted = tx.execute("INSERT INTO things (id, quantity) VALUES ($1, $2)", request.id,
                                        static_cast<int>(request.quantity));
             if (!inserted) return thing_exists.with(request.id);
@@ -64,9 +65,9 @@ public:
 
     task<Result<Nothing>> forget(Context&, Name) { co_return Nothing{}; }
 
-    task<Result<Empty>> touch(Context& context, Name) {
+    task<Result<Recorded<Empty>>> touch(Context& context, Name) {
         ++calls;
-        co_return co_await database_.transact(context, [](Transaction&) -> Result<Empty> { return Empty{}; });
+        co_return co_await database_.answer(context, [](Transaction&) -> Result<Empty> { return Empty{}; });
     }
 
     task<Result<Greeting>> wait(Context& context, Name request) {
@@ -102,6 +103,16 @@ class HostTest : public testing::Test {
 protected:
     void start(HostOptions options = {}) {
         host_.emplace(bench_, [this](Host& host) { things_ = install_things(host); }, std::move(options));
+    }
+    /// Another service beside it, as far as the moment before it would run.
+    Result<void> prepare_second(NodeOptions options) {
+        options.service = "second";
+        options.registry = "none";
+        auto prepared =
+            bench_.wait(ServiceNode::prepare(bench_.root(), bench_.world(), bench_.process(),
+                                             {.node = std::move(options), .bus = "memory:second"}, [](Host&) {}));
+        if (!prepared) return std::move(prepared.error());
+        return {};
     }
     Bench bench_;
     std::optional<TestHost> host_;
@@ -272,7 +283,7 @@ TEST_F(HostTest, ShutdownFinishesWhatIsInFlight) {
 
 // Goal: what does not end within the drain time is ended; the shutdown stays clean.
 TEST_F(HostTest, DrainTimeEndsWhatHangs) {
-    start({.drain = 20ms});
+    start({.node = {.drain = 20ms}});
     std::optional<Result<http::Response>> answer;
     bench_.begin(host_->address(), request_of("GET", "/wait/long"), answer);
     value(bench_.wait(things_->entered.wait(bench_.root())));
@@ -284,20 +295,15 @@ TEST_F(HostTest, DrainTimeEndsWhatHangs) {
 // Goal: a taken port stops the start with the address in the message.
 TEST_F(HostTest, TakenPortIsNamed) {
     start();
-    Host second(bench_.world(), bench_.process(),
-                {.service = "second", .port = host_->address().port, .registry = "none", .bus = "memory:second"});
-    const auto prepared = bench_.wait(second.prepare(bench_.root()));
+    const auto prepared = prepare_second({.port = host_->address().port});
     ASSERT_FALSE(prepared);
     EXPECT_TRUE(prepared.error().message().contains(host_->address().to_string())) << prepared.error().message();
 }
 
 // Goal: several loops share a port among themselves, and not with a stranger who shares his too.
 TEST_F(HostTest, SharedPortIsNotSharedWithStrangers) {
-    start({.loops = 2});
-    HostOptions options{
-        .service = "second", .port = host_->address().port, .registry = "none", .bus = "memory:second", .loops = 2};
-    Host second(bench_.world(), bench_.process(), options);
-    EXPECT_FALSE(bench_.wait(second.prepare(bench_.root())));
+    start({.node = {.loops = 2}});
+    EXPECT_FALSE(prepare_second({.port = host_->address().port, .loops = 2}));
 }
 
 // Goal: mistakes in wiring stop the start instead of waiting for the first request.
@@ -311,7 +317,7 @@ TEST(HostInstall, ImpossibleWiringIsRefused) {
         }
         return std::string("started");
     };
-    static constexpr Endpoint<Empty, Empty> page{Method::get, "/readyz"};
+    static constexpr Endpoint<Empty, Empty> page{service, Method::get, "/readyz"};
     EXPECT_EQ(refused([](Host& host) {
                   host.serve(page, [](Context&, Empty) -> task<Result<Empty>> { co_return Empty{}; });
               }),
@@ -321,7 +327,7 @@ TEST(HostInstall, ImpossibleWiringIsRefused) {
                     install_things(host);
                 }).contains("twice"));
     struct Listener {
-        Result<void> hear(Context&, Transaction&, const Name&) { return {}; }
+        Result<void> hear(Transaction&, const Received<Name>&) { return {}; }
     };
     static constexpr Topic<Name> topic{"named"};
     EXPECT_EQ(
@@ -332,6 +338,42 @@ TEST(HostInstall, ImpossibleWiringIsRefused) {
         }),
         "two handlers of named are both the consumer test-service: give each further handler of a topic a name of "
         "its own, which stays for ever");
+}
+
+struct Forgetful {
+    task<Result<Thing>> place(Context&, PlaceThing request) { co_return Thing{.id = request.id}; }
+    task<Result<Recorded<Thing>>> answer(Context& context, PlaceThing request) {
+        co_return co_await database->answer(context,
+                                            [=](Transaction&) -> Result<Thing> { return Thing{.id = request.id}; });
+    }
+    Database* database = nullptr;
+};
+
+// Goal: an endpoint that is declared idempotent and does not record, or the other way round, does not start.
+TEST(HostInstall, IdempotentEndpointRecords) {
+    Bench bench;
+    const auto refused = [&](const std::function<void(Host&)>& install) {
+        try {
+            TestHost host(bench, install);
+        } catch (const std::logic_error& mistake) {
+            return std::string(mistake.what());
+        }
+        return std::string("started");
+    };
+    EXPECT_EQ(refused([](Host& host) { host.serve(place, &Forgetful::place, host.own<Forgetful>()); }),
+              "POST /things is declared idempotent: its method answers with Recorded<Response>, from "
+              "Database::answer()");
+    EXPECT_EQ(refused([](Host& host) { host.serve(place, &Forgetful::answer, host.own<Forgetful>()); }),
+              "/things is declared idempotent: that needs host.database()");
+    static constexpr Endpoint<PlaceThing, Thing> once{service, Method::post, "/once"};
+    EXPECT_EQ(refused([](Host& host) { host.serve(once, &Forgetful::answer, host.own<Forgetful>()); }),
+              "POST /once answers with Recorded<Response>, but is not declared idempotent");
+    static constexpr Endpoint<Name, Greeting> foreign{Service{"other-service"}, Method::get, "/foreign/{name}"};
+    EXPECT_EQ(refused([](Host& host) {
+                  auto& things = *install_things(host);
+                  host.serve(foreign, &Things::greet, things);
+              }),
+              "GET /foreign/{name} is other-service's, /greetings/{name} is test-service's: a host serves one service");
 }
 
 } // namespace

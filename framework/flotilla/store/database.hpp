@@ -51,6 +51,13 @@ public:
         requires is_result<R>
     task<R> transact(Context& context, Body body);
 
+    /// transact() for the method of an endpoint that is declared idempotent: what the body returns is the response. If
+    /// the request came with an Idempotency-Key, the response is recorded in the same commit; if it was recorded
+    /// meanwhile, the body does not run and the record is the response. A request's first transaction records.
+    template <class Body, class R = std::invoke_result_t<const Body&, Transaction&>, class T = typename R::value_type>
+        requires is_result<R>
+    task<Result<Recorded<T>>> answer(Context& context, Body body);
+
     /// A point read by key (one row or none), on the loop, under a budget of work (a query that scans is refused with
     /// an internal error that says so). Sees every commit this process has answered.
     template <class T, class... Arguments>
@@ -83,6 +90,10 @@ public:
     /// _commit_duration_seconds and _failed_commits_total. Objects that share a writer count once.
     virtual void report_to(Metrics& metrics) = 0;
 
+private:
+    template <class Body, class R = std::invoke_result_t<const Body&, Transaction&>, class T = typename R::value_type>
+    task<Result<Recorded<T>>> answer_once(Context& context, IdempotentRequest& request, Body body);
+
 protected:
     using ErasedBody = std::function<Result<void>(Transaction&)>;
     enum class ReadKind : unsigned char { point, scan };
@@ -102,53 +113,57 @@ Result<std::unique_ptr<Database>> open_database(World& world, std::string_view u
 /// The URL of a database file: the path, with what a URL cannot hold as it is percent-encoded.
 std::string sqlite_url(std::string_view path);
 
-namespace detail {
-/// Called after the body succeeded, as its last statements: it fails when this does; see IdempotentRequest.
-Result<void> record_response(Transaction& transaction, const IdempotentRequest& request,
-                             std::string_view response_json);
-/// The response recorded meanwhile for the same request, read inside the transaction; conflicts as
-/// find_recorded_response.
-Result<std::optional<std::string>> recorded_response(Transaction& transaction, const IdempotentRequest& request);
-} // namespace detail
-
 template <class Body, class R>
     requires is_result<R>
 task<R> Database::transact(Context& context, Body body) {
-    using T = typename R::value_type;
     // Shared with the writer thread: it may still run the body when this frame has gone.
     struct Shared {
         Body body;
         std::optional<R> outcome;
-        std::optional<IdempotentRequest> request;
     };
-    auto shared = std::make_shared<Shared>(Shared{std::move(body), {}, {}});
-    if constexpr (!std::is_void_v<T>) {
-        // Only the first transaction with that result records: a later one must run, not be answered with the first's.
-        const auto* request = context.idempotent_request;
-        if (request && !request->recorded && request->response == &descriptor_of<T>) shared->request = *request;
-    }
+    auto shared = std::make_shared<Shared>(Shared{std::move(body), {}});
     auto committed = co_await transact_erased(context, [shared](Transaction& transaction) -> Result<void> {
-        if constexpr (!std::is_void_v<T>) {
-            if (shared->request) {
-                auto earlier = detail::recorded_response(transaction, *shared->request);
-                if (!earlier) return std::move(earlier.error());
-                if (*earlier) {
-                    shared->outcome.emplace(json::parse<T>(**earlier));
-                    return {};
-                }
-            }
-        }
         shared->outcome.emplace(std::as_const(shared->body)(transaction));
         if (!shared->outcome->has_value()) return shared->outcome->error();
-        if constexpr (!std::is_void_v<T>) {
-            if (shared->request)
-                return detail::record_response(transaction, *shared->request, json::write(**shared->outcome));
-        }
         return {};
     });
     if (!committed) co_return std::move(committed.error());
-    if (shared->request) context.idempotent_request->recorded = true;
     co_return std::move(*shared->outcome);
+}
+
+template <class Body, class R, class T>
+    requires is_result<R>
+task<Result<Recorded<T>>> Database::answer(Context& context, Body body) {
+    // Only the first transaction of a request records: what a later one does must be done, not be answered with the
+    // first's.
+    auto* request = context.carried<IdempotentRequest>();
+    if (request && !request->recorded) return answer_once(context, *request, std::move(body));
+    return transact(context, [body = std::move(body)](Transaction& transaction) -> Result<Recorded<T>> {
+        auto response = body(transaction);
+        if (!response) return std::move(response.error());
+        return Recorded<T>(std::move(*response));
+    });
+}
+
+template <class Body, class R, class T>
+task<Result<Recorded<T>>> Database::answer_once(Context& context, IdempotentRequest& request, Body body) {
+    auto answered = co_await transact(
+        context, [known = request, body = std::move(body)](Transaction& transaction) -> Result<Recorded<T>> {
+            auto earlier = find_recorded_response(transaction, known);
+            if (!earlier) return std::move(earlier.error());
+            if (*earlier) {
+                auto response = json::parse<T>(**earlier);
+                if (!response) return std::move(response.error());
+                return Recorded<T>(std::move(*response), std::move(**earlier));
+            }
+            auto response = body(transaction);
+            if (!response) return std::move(response.error());
+            auto text = json::write(*response);
+            if (auto stored = record_response(transaction, known, text); !stored) return std::move(stored.error());
+            return Recorded<T>(std::move(*response), std::move(text));
+        });
+    request.recorded = answered.has_value();
+    co_return answered;
 }
 
 template <class T, class... Arguments>

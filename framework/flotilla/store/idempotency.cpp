@@ -5,14 +5,14 @@
 namespace flotilla {
 namespace {
 
-struct Recorded {
+struct Record {
     std::string request_hash, response;
 };
 
 constexpr std::string_view kFind =
     "SELECT request_hash, response FROM flotilla_idempotency WHERE endpoint = $1 AND caller = $2 AND key = $3";
 
-Result<std::optional<std::string>> response_of(std::optional<Recorded> found, const IdempotentRequest& request) {
+Result<std::optional<std::string>> response_of(std::optional<Record> found, const IdempotentRequest& request) {
     if (!found) return std::optional<std::string>();
     if (found->request_hash != request.request_hash) {
         return Error(Kind::unprocessable, "idempotency_key_reused",
@@ -25,19 +25,18 @@ Result<std::optional<std::string>> response_of(std::optional<Recorded> found, co
 
 task<Result<std::optional<std::string>>> find_recorded_response(Context& context, Database& database,
                                                                 const IdempotentRequest& request) {
-    auto found = co_await must(database.find<Recorded>(context, kFind, request.endpoint, request.caller, request.key));
+    auto found = co_await must(database.find<Record>(context, kFind, request.endpoint, request.caller, request.key));
     co_return response_of(std::move(found), request);
 }
 
-Result<std::optional<std::string>> detail::recorded_response(Transaction& transaction,
-                                                             const IdempotentRequest& request) {
-    auto found = transaction.find<Recorded>(kFind, request.endpoint, request.caller, request.key);
+Result<std::optional<std::string>> find_recorded_response(Transaction& transaction, const IdempotentRequest& request) {
+    auto found = transaction.find<Record>(kFind, request.endpoint, request.caller, request.key);
     if (!found) return std::move(found.error());
     return response_of(std::move(*found), request);
 }
 
-Result<void> detail::record_response(Transaction& transaction, const IdempotentRequest& request,
-                                     std::string_view response_json) {
+Result<void> record_response(Transaction& transaction, const IdempotentRequest& request,
+                             std::string_view response_json) {
     auto recorded = transaction.execute(
         "INSERT INTO flotilla_idempotency (endpoint, caller, key, request_hash, response, recorded_at) "
         "VALUES ($1, $2, $3, $4, $5, $6)",

@@ -15,9 +15,9 @@ struct WordId {
 };
 
 constexpr Service dictionary{"dictionary-service"};
-constexpr Endpoint<WordId, Word> look_up{Method::get, "/words/{id}"};
-constexpr Endpoint<Word, Word> add{Method::post, "/words", {.success = 201}};
-constexpr Endpoint<WordId, Word> translate{Method::get, "/translations/{id}"};
+constexpr Endpoint<WordId, Word> look_up{dictionary, Method::get, "/words/{id}"};
+constexpr Endpoint<Word, Word> add{dictionary, Method::post, "/words", {.success = 201}};
+constexpr Endpoint<WordId, Word> translate{dictionary, Method::get, "/translations/{id}"};
 constexpr ErrorCode unknown_word{"unknown_word", Kind::not_found, "There is no word {}"};
 constexpr Topic<Word> added{"word.added", {.key = &Word::text}};
 
@@ -26,12 +26,13 @@ constexpr Migration kMigrations[] = {{1, "0001_words", "CREATE TABLE words (text
 /// Keeps words, has them translated by another service, and takes over those that are announced.
 class Words {
 public:
-    Words(Database& database, Client& others) : database_(database), others_(others) {}
+    Words(Database& database, Calls& calls, Publisher<Word>& added)
+        : database_(database), calls_(calls), added_(added) {}
 
     task<Result<Word>> add(Context& context, Word request) {
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Word> {
+        co_return co_await database_.transact(context, [=, this](Transaction& tx) -> Result<Word> {
             if (auto inserted = insert(tx, request); !inserted) return inserted.error();
-            if (auto published = publish(tx, added, request); !published) return published.error();
+            if (auto published = added_.publish(tx, request); !published) return published.error();
             return request;
         });
     }
@@ -42,9 +43,9 @@ public:
         co_return std::move(*word);
     }
     task<Result<Word>> translate(Context& context, WordId request) {
-        co_return co_await others_.call(context, look_up, request);
+        co_return co_await calls_.call(context, look_up, request);
     }
-    Result<void> take_over(Context&, Transaction& tx, const Word& word) { return insert(tx, word); }
+    Result<void> take_over(Transaction& tx, const Received<Word>& word) { return insert(tx, word.event); }
 
     static Result<void> insert(Transaction& tx, const Word& word) {
         auto inserted = tx.execute("INSERT INTO words (text) VALUES ($1) ON CONFLICT DO NOTHING", word.text);
@@ -54,11 +55,12 @@ public:
 
 private:
     Database& database_;
-    Client& others_;
+    Calls& calls_;
+    Publisher<Word>& added_;
 };
 
 void install(Host& host) {
-    auto& words = host.own<Words>(host.database(kMigrations), host.client(dictionary));
+    auto& words = host.own<Words>(host.database(kMigrations), host.calls({dictionary}), host.publishes(added));
     host.serve(add, &Words::add, words);
     host.serve(look_up, &Words::find, words);
     host.serve(translate, &Words::translate, words);
@@ -66,7 +68,7 @@ void install(Host& host) {
 }
 
 Fake french() {
-    return fake(dictionary, look_up, [](WordId word) -> Result<Word> {
+    return fake(look_up, [](WordId word) -> Result<Word> {
         if (word.id == "sea") return Word{"mer"};
         return unknown_word.with(word.id);
     });

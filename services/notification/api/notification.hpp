@@ -30,6 +30,6 @@ struct ListNotifications {
 inline constexpr Service service{"notification-service"};
 
 inline constexpr Endpoint<ListNotifications, std::vector<Notification>> list{
-    Method::get, "/notifications", {.summary = "List what was sent, or waits to be sent, to a user"}};
+    service, Method::get, "/notifications", {.summary = "List what was sent, or waits to be sent, to a user"}};
 
 } // namespace notification
