@@ -141,7 +141,7 @@ TEST(HostHealth, ChecksDecideReadiness) {
     const auto ok = host.get("/readyz");
     EXPECT_EQ(ok.status(), 200) << ok.body;
     EXPECT_EQ(json_of(ok).at("status"), "ok");
-    for (const char* check : {"database", "registry", "bus", "outbox", "extra", "needed"})
+    for (const char* check : {"database", "registry", "bus", "outbox", "role", "extra", "needed"})
         EXPECT_EQ(json_of(ok).at("checks").at(check).at("status"), "ok") << check;
     EXPECT_EQ(host.get("/healthz").status(), 200);
 
