@@ -6,8 +6,6 @@
 #include "services/user/domain/email.hpp"
 #include "services/user/storage/users.hpp"
 
-using namespace flotilla;
-
 namespace user {
 namespace {
 
@@ -19,17 +17,14 @@ public:
         auto email = co_await must(parse_email(request.email.view()));
         co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<User> {
             User user{.id = tx.new_id(), .email = email, .name = request.name, .created_at = tx.now()};
-            if (auto inserted = storage::insert(tx, user); !inserted) return inserted.error();
-            auto published = publish(tx, created, {.user_id = user.id, .email = user.email, .name = user.name});
-            if (!published) return published.error();
+            if (!tx.try_insert(storage::users, storage::to_row(user))) return user_exists;
+            publish(tx, created, {.user_id = user.id, .email = user.email, .name = user.name});
             return user;
         });
     }
 
     task<Result<User>> get(Context& context, UserId request) {
-        auto user = co_await must(storage::find(context, database_, request.id));
-        if (!user) co_return user_not_found;
-        co_return std::move(*user);
+        co_return co_await must(database_.find(context, storage::user_of, request.id), or_none(user_not_found));
     }
 
 private:
@@ -39,7 +34,9 @@ private:
 } // namespace
 
 void install(Host& host) {
-    auto& users = host.own<Users>(host.database(migrations, storage::backfills()));
+    auto& users = host.own<Users>(
+        host.database(migrations, {storage::users, storage::user_of, storage::users_after, storage::set_identity},
+                      storage::backfills()));
     host.serve(create, &Users::create, users);
     host.serve(get, &Users::get, users);
     host.publishes(created);

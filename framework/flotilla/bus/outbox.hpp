@@ -13,15 +13,16 @@
 
 namespace flotilla {
 
-/// Writes the event into the outbox, in the transaction's own commit; the relay publishes it afterwards.
+/// Writes the event into the outbox, in the transaction's own commit; the relay publishes it afterwards. One of more
+/// than 4 MiB ends the transaction: too_large `event_too_large`.
 template <class Event>
-Result<void> publish(Transaction& transaction, const Topic<Event>& topic, const Event& event) {
+void publish(Transaction& transaction, const Topic<Event>& topic, const Event& event) {
     auto key = topic.key_of(event);
     const auto partition = partition_of(key, topic.options.partitions);
-    return publish_event(transaction, topic.name, partition, std::move(key), json::write(event));
+    publish_event(transaction, topic.name, partition, std::move(key), json::write(event));
 }
-Result<void> publish_event(Transaction& transaction, std::string_view topic, std::uint32_t partition, std::string key,
-                           std::string payload_json);
+void publish_event(Transaction& transaction, std::string_view topic, std::uint32_t partition, std::string key,
+                   std::string payload_json);
 
 /// Moves events from the outbox to the bus: gives each its sequence (persisted before it is published, so that a crash
 /// repeats the same numbers), publishes in order per partition, keeps published rows for `keep` so that a bus that lost

@@ -48,6 +48,7 @@ struct Host::Impl {
     std::unique_ptr<Bus> bus;
     std::unique_ptr<Database> database;
     Migrations migrations;
+    std::vector<DeclaredStatement> statements;
     Backfills backfills;
     HealthChecks health;
     RequestPipeline pipeline;
@@ -75,6 +76,7 @@ struct Host::Impl {
           watch(w, p.metrics, std::to_string(p.hosts++)) {}
 
     void open_registry_and_bus();
+    task<Result<void>> check_statements(Context& context);
     Result<void> listen();
     void make_background();
     void make_consumers(const Subscribed& subscribed);
@@ -114,7 +116,7 @@ void Host::use(std::unique_ptr<Registry> registry, std::unique_ptr<Bus> bus) {
     impl_->bus = std::move(bus);
 }
 
-Database& Host::database(Migrations migrations, Backfills backfills) {
+Database& Host::database(Migrations migrations, std::initializer_list<Declared> statements, Backfills backfills) {
     if (impl_->database) throw std::logic_error("host.database() was called twice");
     auto& options = impl_->options;
     const auto url =
@@ -129,6 +131,8 @@ Database& Host::database(Migrations migrations, Backfills backfills) {
             {{"database", url}});
     }
     impl_->migrations = migrations;
+    for (const auto& declared : statements)
+        declared.list(impl_->statements);
     impl_->backfills = backfills;
     impl_->pipeline.use_database(*impl_->database);
     add_check("database", [this] { return impl_->database->health(); }, true);
@@ -207,12 +211,19 @@ task<Result<void>> Host::prepare(Context& context) {
     if (impl_->database && impl_->primary) {
         co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
+        co_await must(impl_->check_statements(context));
         co_await must(run_backfills(context, *impl_->database, "service", impl_->backfills, impl_->process.log));
     }
     impl_->pipeline.write_contracts(impl_->topics);
     co_await must(impl_->listen());
     impl_->make_background();
     co_return Result<void>();
+}
+
+task<Result<void>> Host::Impl::check_statements(Context& context) {
+    for (const auto& [sql, row, where] : statements)
+        process.log.debug(context, "statement", {{"sql", sql}, {"file", where.file_name()}, {"line", where.line()}});
+    return database->check(context, statements);
 }
 
 Result<void> Host::Impl::listen() {

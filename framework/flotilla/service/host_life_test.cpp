@@ -36,6 +36,8 @@ constexpr Migration kMigrations[] = {{1, "0001_notes", "CREATE TABLE notes (text
 constexpr const char* kTrace = "0af7651916cd43dd8448eb211c80319c";
 const Header kTraceparent{"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
 
+constexpr Table<Note> notes{"notes"};
+
 /// Asks another service, notes the answer and announces it.
 class Notes {
 public:
@@ -44,10 +46,9 @@ public:
     task<Result<Note>> add(Context& context, Note request) {
         log_.info(context, "adding", {{"text", request.text}});
         co_await must(others_.call(context, get, {.id = request.text}));
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Note> {
-            if (auto done = tx.execute("INSERT INTO notes (text) VALUES ($1)", request.text); !done)
-                return done.error();
-            if (auto published = publish(tx, added, request); !published) return published.error();
+        co_return co_await database_.transact(context, [=](Transaction& tx) {
+            tx.insert(notes, request);
+            publish(tx, added, request);
             return request;
         });
     }

@@ -10,7 +10,7 @@
 /// The notification service's contract: what was, or will be, sent to a user.
 namespace notification {
 
-using flotilla::Endpoint, flotilla::Method, flotilla::Service, flotilla::Timestamp;
+using namespace flotilla;
 
 enum class Template { welcome, order_confirmed };
 enum class State { queued, sent };

@@ -12,8 +12,7 @@
 /// The order service's contract.
 namespace order {
 
-using flotilla::Bounded, flotilla::Endpoint, flotilla::ErrorCode, flotilla::Kind, flotilla::Method, flotilla::Money,
-    flotilla::Service, flotilla::Timestamp, flotilla::Topic;
+using namespace flotilla;
 
 enum class Status { pending, confirmed, cancelled };
 

@@ -2,7 +2,7 @@
 
 namespace order {
 
-flotilla::Result<void> check_lines(const std::vector<Line>& lines) {
+Result<void> check_lines(const std::vector<Line>& lines) {
     if (lines.empty() || lines.size() > kItemsMax) return no_items;
     return {};
 }
@@ -18,7 +18,7 @@ Order draft_order(std::string id, Timestamp now, const PlaceOrder& request, cons
     return order;
 }
 
-flotilla::Result<Order> confirmed_order(Order order) {
+Result<Order> confirmed_order(Order order) {
     if (order.status == Status::cancelled) return order_cancelled;
     order.status = Status::confirmed;
     return order;

@@ -11,8 +11,7 @@
 /// The product service's contract: the catalogue, whose prices count.
 namespace product {
 
-using flotilla::Bounded, flotilla::Endpoint, flotilla::ErrorCode, flotilla::Kind, flotilla::Method, flotilla::Money,
-    flotilla::Service, flotilla::Text;
+using namespace flotilla;
 
 struct Product {
     std::string id, name;

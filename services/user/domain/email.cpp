@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "services/user/api/user.hpp"
-
 namespace user {
 namespace {
 
@@ -36,7 +34,7 @@ bool is_domain(std::string_view text) {
 
 } // namespace
 
-flotilla::Result<std::string> parse_email(std::string_view text) {
+Result<std::string> parse_email(std::string_view text) {
     const auto first = text.find_first_not_of(' ');
     const auto last = text.find_last_not_of(' ');
     if (first == std::string_view::npos) return invalid_email;
