@@ -6,7 +6,7 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include <flotilla/service/settings.hpp>
+#include <flotilla/base/nearest_name.hpp>
 #include <flotilla/service/text_file.hpp>
 
 namespace flotilla::cli {
@@ -27,9 +27,7 @@ void require_keys(const YAML::Node& map, const std::string& where, const Names& 
         const auto key = entry.first.as<std::string>();
         if (!seen.insert(key).second) throw Mistake{entry.first.Mark(), where + ": '" + key + "' is given twice"};
         if (known.contains(key)) continue;
-        const auto near = nearest_name(key, known);
-        throw Mistake{entry.first.Mark(),
-                      where + ": unknown key '" + key + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?")};
+        throw Mistake{entry.first.Mark(), where + ": unknown key '" + key + "'" + did_you_mean(key, known)};
     }
 }
 

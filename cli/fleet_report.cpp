@@ -5,7 +5,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/base/json.hpp>
 #include <flotilla/http/client.hpp>
-#include <flotilla/service/health.hpp>
+#include <flotilla/node/health.hpp>
 
 #include "cli/terminal.hpp"
 

@@ -6,7 +6,7 @@
 
 #include <flotilla/aio/context.hpp>
 #include <flotilla/aio/loop.hpp>
-#include <flotilla/service/settings.hpp>
+#include <flotilla/base/nearest_name.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/fleet_state.hpp"

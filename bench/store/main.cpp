@@ -40,7 +40,8 @@ constexpr Migration kTables[] = {{1, "0001_create_orders",
 void place(Transaction& tx) {
     const OrderRow order{.id = tx.new_id(), .user_id = "u-1", .total = 1999, .created_at = tx.now()};
     tx.insert(kOrders, order);
-    publish(tx, kPlaced, {.order_id = order.id, .user_id = order.user_id, .total_cents = order.total});
+    const OrderPlaced placed{.order_id = order.id, .user_id = order.user_id, .total_cents = order.total};
+    publish_event(tx, kPlaced.name, 0, placed.order_id, json::write(placed));
 }
 
 struct Run {

@@ -19,7 +19,7 @@ struct Greeting {
 };
 
 inline constexpr Service service{"greeting-service"};
-inline constexpr Endpoint<Ask, Greeting> greet{Method::get, "/greetings/{name}"};
+inline constexpr Endpoint<Ask, Greeting> greet{service, Method::get, "/greetings/{name}"};
 
 void install(Host& host);
 

@@ -10,7 +10,7 @@
 #include <flotilla/observe/log.hpp>
 #include <flotilla/observe/loop_watch.hpp>
 #include <flotilla/observe/metrics.hpp>
-#include <flotilla/service/health.hpp>
+#include <flotilla/node/health.hpp>
 
 #include "gateway/core/composition.hpp"
 #include "gateway/core/config.hpp"

@@ -5,7 +5,7 @@
 
 #include <flotilla/http/exchange.hpp>
 #include <flotilla/observe/metrics.hpp>
-#include <flotilla/service/health.hpp>
+#include <flotilla/node/health.hpp>
 
 namespace flotilla::gateway {
 

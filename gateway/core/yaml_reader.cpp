@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include <flotilla/base/nearest_name.hpp>
 #include <flotilla/base/time.hpp>
-#include <flotilla/service/settings.hpp>
 
 namespace flotilla::gateway {
 namespace {
@@ -21,8 +21,8 @@ std::string listed(std::span<const std::string_view> names) {
 } // namespace
 
 std::string suggestion(std::string_view wrong, std::span<const std::string_view> candidates) {
-    const auto near = nearest_name(wrong, {candidates.begin(), candidates.end()});
-    return near.empty() ? "; expected one of: " + listed(candidates) : "; did you mean " + quoted(near) + "?";
+    const auto near = did_you_mean(wrong, candidates);
+    return near.empty() ? "; expected one of: " + listed(candidates) : near;
 }
 
 Location YamlReader::where(const YAML::Node& node) const { return {file_, std::max(node.Mark().line, 0) + 1}; }

@@ -29,21 +29,22 @@ inline constexpr Job<SendOrderConfirmed> send_order_confirmed{"send_order_confir
 
 class Notifications {
 public:
-    Notifications(Database& database, Client& users, SmtpMailer& mailer, std::string from)
-        : database_(database), users_(users), mailer_(mailer), from_(std::move(from)) {}
+    Notifications(Database& database, Calls& calls, SmtpMailer& mailer, std::string from)
+        : database_(database), calls_(calls), mailer_(mailer), from_(std::move(from)) {}
 
     // Listening: note what is to be sent, in the commit that takes the event.
 
-    Result<void> welcome(Context& context, Transaction& tx, const user::UserCreated& event) {
-        if (note(tx, context.event_id, event.user_id, Template::welcome))
-            enqueue(tx, send_welcome, {context.event_id, event.email, event.name}, {.key = context.event_id});
+    Result<void> welcome(Transaction& tx, const Received<user::UserCreated>& event) {
+        const std::string id(event.id);
+        if (note(tx, id, event->user_id, Template::welcome))
+            enqueue(tx, send_welcome, {id, event->email, event->name}, {.key = id});
         return {};
     }
 
-    Result<void> order_confirmed(Context& context, Transaction& tx, const order::OrderConfirmed& event) {
-        if (note(tx, context.event_id, event.user_id, Template::order_confirmed))
-            enqueue(tx, send_order_confirmed, {context.event_id, event.user_id, event.order_id},
-                    {.key = context.event_id});
+    Result<void> order_confirmed(Transaction& tx, const Received<order::OrderConfirmed>& event) {
+        const std::string id(event.id);
+        if (note(tx, id, event->user_id, Template::order_confirmed))
+            enqueue(tx, send_order_confirmed, {id, event->user_id, event->order_id}, {.key = id});
         return {};
     }
 
@@ -54,7 +55,7 @@ public:
     }
 
     task<Result<void>> deliver_order_confirmed(Context& context, SendOrderConfirmed job) {
-        auto user = co_await must(users_.call(context, user::get, {.id = job.user_id}));
+        auto user = co_await must(calls_.call(context, user::get, {.id = job.user_id}));
         co_return co_await deliver(context, job.event_id,
                                    order_confirmed_mail(job.event_id, user.email, user.name, job.order_id));
     }
@@ -78,7 +79,7 @@ private:
     }
 
     Database& database_;
-    Client& users_;
+    Calls& calls_;
     SmtpMailer& mailer_;
     std::string from_;
 };
@@ -89,7 +90,7 @@ void install(Host& host) {
     const auto settings = host.settings<Settings>();
     auto& mailer = host.own<SmtpMailer>(host.world(), settings.smtp, settings.mail_from);
     auto& database = host.database(migrations, {storage::notifications, storage::set_state, storage::notifications_of});
-    auto& notifications = host.own<Notifications>(database, host.client(user::service), mailer, settings.mail_from);
+    auto& notifications = host.own<Notifications>(database, host.calls({user::service}), mailer, settings.mail_from);
     host.on(user::created, &Notifications::welcome, notifications);
     host.on(order::confirmed, &Notifications::order_confirmed, notifications);
     host.perform(send_welcome, &Notifications::deliver_welcome, notifications);

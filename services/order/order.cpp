@@ -14,17 +14,18 @@ namespace {
 
 class Orders {
 public:
-    Orders(Database& database, Client& users, Client& products)
-        : database_(database), users_(users), products_(products) {}
+    Orders(Database& database, Calls& calls, Publisher<OrderPlaced>& placed, Publisher<OrderConfirmed>& confirmed)
+        : database_(database), calls_(calls), placed_(placed), confirmed_(confirmed) {}
 
-    task<Result<Order>> place(Context& context, PlaceOrder request) {
+    task<Result<Recorded<Order>>> place(Context& context, PlaceOrder request) {
         co_await must(check_lines(request.items));
-        co_await must(users_.call(context, user::get, {.id = request.user_id}), on(Kind::not_found, user_not_found));
+        co_await must(calls_.call(context, user::get, {.id = request.user_id}),
+                      on(user::user_not_found, user_not_found));
         auto prices = co_await must(all(context, request.items, &Orders::current_price, *this)); // in parallel
-        co_return co_await database_.transact(context, [=](Transaction& tx) {
+        co_return co_await database_.answer(context, [=, this](Transaction& tx) {
             auto order = draft_order(tx.new_id(), tx.now(), request, prices);
             tx.insert(storage::orders, order);
-            publish(tx, placed, to_event(order)); // outbox row, same commit
+            placed_.publish(tx, {order.id, order.user_id, order.items, order.total}); // outbox row, same commit
             return order;
         });
     }
@@ -37,42 +38,42 @@ public:
         return database_.select(context, storage::orders_of, request.user_id);
     }
 
-    task<Result<Order>> confirm(Context& context, OrderId request) {
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Order> {
+    task<Result<Recorded<Order>>> confirm(Context& context, OrderId request) {
+        co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Order> {
             const auto order = tx.find(storage::orders, request.id);
             if (!order) return unknown_order;
             auto after = confirmed_order(*order);
             if (!after || after->status == order->status) return after;
             tx.update(storage::orders, *after);
-            publish(tx, confirmed, {.order_id = order->id, .user_id = order->user_id});
+            confirmed_.publish(tx, {.order_id = order->id, .user_id = order->user_id});
             return after;
         });
     }
 
 private:
     task<Result<Money>> current_price(Context& context, Line line) {
-        auto product = co_await must(products_.call(context, product::get, {.id = line.product_id}),
-                                     on(Kind::not_found, product_not_found.with(line.product_id)));
+        auto product = co_await must(calls_.call(context, product::get, {.id = line.product_id}),
+                                     on(product::product_not_found, product_not_found.with(line.product_id)));
         if (!product.in_stock) co_return out_of_stock.with(line.product_id);
         co_return product.price;
     }
 
     Database& database_;
-    Client& users_;
-    Client& products_;
+    Calls& calls_;
+    Publisher<OrderPlaced>& placed_;
+    Publisher<OrderConfirmed>& confirmed_;
 };
 
 } // namespace
 
 void install(Host& host) {
-    auto& database = host.database(migrations, {storage::orders, storage::orders_of});
-    auto& orders = host.own<Orders>(database, host.client(user::service), host.client(product::service));
+    auto& orders = host.own<Orders>(host.database(migrations, {storage::orders, storage::orders_of}),
+                                    host.calls({user::service, product::service}), host.publishes(placed),
+                                    host.publishes(confirmed));
     host.serve(place, &Orders::place, orders);
     host.serve(get, &Orders::get, orders);
     host.serve(list, &Orders::list, orders);
     host.serve(confirm, &Orders::confirm, orders);
-    host.publishes(placed);
-    host.publishes(confirmed);
 }
 
 } // namespace order

@@ -24,8 +24,8 @@ public:
         co_return co_await must(database_.find(context, storage::products, request.id), or_none(product_not_found));
     }
 
-    task<Result<Product>> create(Context& context, CreateProduct request) {
-        co_return co_await database_.transact(context, [=](Transaction& tx) {
+    task<Result<Recorded<Product>>> create(Context& context, CreateProduct request) {
+        co_return co_await database_.answer(context, [=](Transaction& tx) {
             auto product = draft_product("p-" + tx.new_id(), request);
             if (product) tx.insert(storage::products, *product);
             return product;

@@ -1,5 +1,6 @@
 #include "services/user/user.hpp"
 
+#include <flotilla/base/mail_address.hpp>
 #include <services/user/migrations.hpp>
 
 #include "services/user/api/user.hpp"
@@ -11,14 +12,15 @@ namespace {
 
 class Users {
 public:
-    explicit Users(Database& database) : database_(database) {}
+    Users(Database& database, Publisher<UserCreated>& created) : database_(database), created_(created) {}
 
-    task<Result<User>> create(Context& context, CreateUser request) {
+    task<Result<Recorded<User>>> create(Context& context, CreateUser request) {
         auto email = co_await must(parse_email(request.email.view()));
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<User> {
+        co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<User> {
             User user{.id = tx.new_id(), .email = email, .name = request.name, .created_at = tx.now()};
-            if (!tx.try_insert(storage::users, storage::to_row(user))) return user_exists;
-            publish(tx, created, {.user_id = user.id, .email = user.email, .name = user.name});
+            if (!tx.try_insert(storage::users, {user.id, email, mail_address_key(email), user.name, user.created_at}))
+                return user_exists;
+            created_.publish(tx, {.user_id = user.id, .email = user.email, .name = user.name});
             return user;
         });
     }
@@ -29,17 +31,18 @@ public:
 
 private:
     Database& database_;
+    Publisher<UserCreated>& created_;
 };
 
 } // namespace
 
 void install(Host& host) {
-    auto& users = host.own<Users>(
+    auto& database =
         host.database(migrations, {storage::users, storage::user_of, storage::users_after, storage::set_identity},
-                      storage::backfills()));
+                      storage::backfills());
+    auto& users = host.own<Users>(database, host.publishes(created));
     host.serve(create, &Users::create, users);
     host.serve(get, &Users::get, users);
-    host.publishes(created);
 }
 
 } // namespace user

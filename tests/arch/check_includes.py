@@ -16,7 +16,7 @@ LAYERS = [
     ["observe"],
     ["http"],
     ["store", "discovery", "security"],
-    ["resilience", "bus"],
+    ["resilience", "bus", "node"],
     ["service"],
     ["saga"],
     ["simulation", "testing"],

@@ -19,6 +19,6 @@ struct Item {
 };
 
 inline constexpr Service service{"item-service"};
-inline constexpr Endpoint<ItemId, Item> get{Method::get, "/items/{id}", {.summary = "Get an item"}};
+inline constexpr Endpoint<ItemId, Item> get{service, Method::get, "/items/{id}", {.summary = "Get an item"}};
 
 } // namespace item

@@ -24,9 +24,9 @@ Context::Context(World& world, TraceContext trace_context)
       timer_(world, &Context::on_deadline, this) {}
 
 Context::Context(Context& parent, Deadline deadline)
-    : trace(parent.trace), principal(parent.principal), idempotent_request(parent.idempotent_request),
-      time_spent(parent.time_spent), world_(parent.world_), parent_(&parent),
-      deadline_(deadline.earlier(parent.deadline_)), timer_(parent.world_, &Context::on_deadline, this) {
+    : trace(parent.trace), principal(parent.principal), time_spent(parent.time_spent), world_(parent.world_),
+      parent_(&parent), deadline_(deadline.earlier(parent.deadline_)),
+      timer_(parent.world_, &Context::on_deadline, this), carried_(parent.carried_) {
     if (parent.cancelled()) {
         reason_ = parent.reason();
         return;

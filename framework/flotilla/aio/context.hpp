@@ -12,7 +12,6 @@
 
 namespace flotilla {
 
-struct IdempotentRequest;
 class Context;
 class TimeSpent;
 
@@ -45,9 +44,22 @@ private:
     void* argument_ = nullptr;
 };
 
+namespace detail {
+/// An entry of what a context carries for layers above this one; see Carried.
+struct CarriedEntry {
+    const void* type = nullptr;
+    void* value = nullptr;
+    CarriedEntry* next = nullptr;
+};
+/// Its address stands for the type.
+template <class T>
+inline constexpr char kCarriedType = 0;
+} // namespace detail
+
 /// What every piece of work carries: its World, deadline, trace, principal and cancellation. Passed by reference down
 /// the calls; a child ends no later than its parent and is cancelled with it. When the deadline passes the context is
-/// cancelled, which wakes whatever waits on it (streams, timers, offload, locks).
+/// cancelled, which wakes whatever waits on it (streams, timers, offload, locks). What only one layer needs to find
+/// again hangs on it by its type: see Carried.
 /// Thread-safety: none; lives on its World's loop. Not movable.
 class Context {
 public:
@@ -72,10 +84,6 @@ public:
 
     TraceContext trace;
     Principal principal;
-    /// CloudEvents id of the event being handled; empty elsewhere.
-    std::string event_id;
-    /// Set while a request with an Idempotency-Key is handled; see store/idempotency.hpp. Inherited by children.
-    IdempotentRequest* idempotent_request = nullptr;
     /// Set while a request is handled whose time is accounted for; see time_spent.hpp. Inherited by children.
     TimeSpent* time_spent = nullptr;
 
@@ -87,8 +95,19 @@ public:
     /// Cancels this context and its children. The first reason stays.
     void cancel(Error reason);
 
+    /// What a Carried<T> has hung on this context, or on a parent before this one was made; null: nothing.
+    template <class T>
+    T* carried() const {
+        for (const auto* entry = carried_; entry != nullptr; entry = entry->next) {
+            if (entry->type == &detail::kCarriedType<T>) return static_cast<T*>(entry->value);
+        }
+        return nullptr;
+    }
+
 private:
     friend class CancelHook;
+    template <class T>
+    friend class Carried;
     void arm_deadline();
     static void on_deadline(void* self);
     static void on_parent(void* self);
@@ -99,8 +118,28 @@ private:
     Timer timer_;
     CancelHook parent_hook_;
     CancelHook* hooks_ = nullptr;
+    detail::CarriedEntry* carried_ = nullptr;
     std::optional<Error> reason_;
     bool* destroyed_ = nullptr; ///< set while cancel() runs, so that it notices its own end
+};
+
+/// The slot of one layer in a context: hangs a value on it that whoever is handed the context, or a child made
+/// meanwhile, finds by its type: `context.carried<T>()`. Nothing is allocated. Slots of one context end in reverse
+/// order, after its children. Thread-safety: none; on the context's loop.
+template <class T>
+class Carried {
+public:
+    Carried(Context& context, T& value) : context_(context) {
+        entry_ = {&detail::kCarriedType<T>, &value, context.carried_};
+        context.carried_ = &entry_;
+    }
+    Carried(const Carried&) = delete;
+    Carried& operator=(const Carried&) = delete;
+    ~Carried() { context_.carried_ = entry_.next; }
+
+private:
+    Context& context_;
+    detail::CarriedEntry entry_;
 };
 
 /// Waits; ends early with the context's reason when it is cancelled.

@@ -5,11 +5,13 @@
 #include <cstddef>
 #include <exception>
 #include <optional>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
 #include <flotilla/base/result.hpp>
+#include <flotilla/contract/error_code.hpp>
 
 namespace flotilla {
 
@@ -140,17 +142,19 @@ inline task<void> Promise<void>::get_return_object() noexcept {
 }
 } // namespace detail
 
-/// Replaces an error of one kind by another; see must().
+/// Replaces an error of one code by another; see must().
 struct ErrorMapping {
-    Kind kind;
+    std::string_view code;
     Error replacement;
 };
 
-/// on(Kind::not_found, user_not_found): what comes back as not_found leaves as user_not_found.
+/// on(user::user_not_found, user_not_found): what comes back with the other service's code leaves as this one's. By
+/// code, not by kind: another error of the same kind, such as a route that the service does not have, says something
+/// else.
 template <class E>
     requires std::convertible_to<const E&, Error>
-ErrorMapping on(Kind kind, const E& replacement) {
-    return {kind, static_cast<Error>(replacement)};
+ErrorMapping on(const ErrorCode& error, const E& replacement) {
+    return {error.code, static_cast<Error>(replacement)};
 }
 
 namespace detail {
@@ -159,7 +163,7 @@ template <class... Mappings>
 Error mapped(Error&& error, const std::tuple<Mappings...>& mappings) {
     const ErrorMapping* match = nullptr;
     std::apply(
-        [&](const auto&... each) { ((match == nullptr && each.kind == error.kind() ? match = &each : nullptr), ...); },
+        [&](const auto&... each) { ((match == nullptr && each.code == error.code() ? match = &each : nullptr), ...); },
         mappings);
     return match ? match->replacement : std::move(error);
 }

@@ -4,23 +4,14 @@
 #include <string>
 #include <string_view>
 
-#include <flotilla/base/json.hpp>
 #include <flotilla/bus/bus.hpp>
-#include <flotilla/contract/topic.hpp>
 #include <flotilla/observe/log.hpp>
 #include <flotilla/observe/metrics.hpp>
 #include <flotilla/store/database.hpp>
 
 namespace flotilla {
 
-/// Writes the event into the outbox, in the transaction's own commit; the relay publishes it afterwards. One of more
-/// than 4 MiB ends the transaction: too_large `event_too_large`.
-template <class Event>
-void publish(Transaction& transaction, const Topic<Event>& topic, const Event& event) {
-    auto key = topic.key_of(event);
-    const auto partition = partition_of(key, topic.options.partitions);
-    publish_event(transaction, topic.name, partition, std::move(key), json::write(event));
-}
+/// Writes an event into the outbox, in the transaction's own commit; the relay publishes it afterwards. For Publisher.
 void publish_event(Transaction& transaction, std::string_view topic, std::uint32_t partition, std::string key,
                    std::string payload_json);
 

@@ -50,9 +50,11 @@ private:
 };
 
 struct EndpointOptions {
-    int success = 200;       ///< status of a successful answer
-    bool idempotent = false; ///< accepts Idempotency-Key; clients generate one and may then retry a POST or PATCH
-    ErrorList errors = {};   ///< codes it may answer besides validation errors
+    int success = 200; ///< status of a successful answer
+    /// Accepts Idempotency-Key; callers make one and may then retry a POST or PATCH. Its method answers with
+    /// Recorded<Response>, from Database::answer().
+    bool idempotent = false;
+    ErrorList errors = {}; ///< codes it may answer besides validation errors
     std::string_view summary = {};
     std::uint64_t body_bytes_max = 0; ///< of a request; 0: the service's default (HostOptions)
     Duration timeout = {};            ///< of a request that brings no shorter one; 0: the server's default, 30 s
@@ -60,6 +62,7 @@ struct EndpointOptions {
 
 /// The type-erased face of an endpoint: what routing, documents and gateways need.
 struct EndpointInfo {
+    Service service; ///< whose it is: callers need not say it again
     Method method;
     std::string_view path;
     EndpointOptions options;
@@ -94,17 +97,17 @@ constexpr void check_path(std::string_view path) {
 }
 } // namespace detail
 
-/// One operation of a service: constant data that server, client, OpenAPI and gateway share.
+/// One operation of a service: constant data that server, callers, OpenAPI and gateway share.
 /// Requests bind by JSON name: path parameters first, then the query (GET, HEAD, DELETE) or the JSON body.
 /// A path parameter that is not a field of Request is a compile error.
-/// `inline constexpr Endpoint<OrderId, Order> get{Method::get, "/orders/{id}"};`
+/// `inline constexpr Endpoint<OrderId, Order> get{service, Method::get, "/orders/{id}"};`
 template <class Request, class Response>
 struct Endpoint : EndpointInfo {
     using request_type = Request;
     using response_type = Response;
 
-    consteval Endpoint(Method method, std::string_view path, EndpointOptions options = {})
-        : EndpointInfo{method, path, options, &descriptor_of<Request>, &descriptor_of<Response>, false} {
+    consteval Endpoint(Service service, Method method, std::string_view path, EndpointOptions options = {})
+        : EndpointInfo{service, method, path, options, &descriptor_of<Request>, &descriptor_of<Response>, false} {
         detail::check_path<Request>(path);
     }
 };
@@ -113,15 +116,15 @@ struct Endpoint : EndpointInfo {
 /// handler, never whole in memory. Request binds from path and query. Endpoints that take more than the service's
 /// default declare `body_bytes_max`, and a `timeout` that such a body can meet. The method has a body (POST, PUT,
 /// PATCH), and there is no Idempotency-Key, as nobody keeps the body to compare; anything else is a compile error.
-/// `inline constexpr StreamedEndpoint<PhotoId, Photo> put_photo{Method::put, "/photos/{id}",
+/// `inline constexpr StreamedEndpoint<PhotoId, Photo> put_photo{service, Method::put, "/photos/{id}",
 ///     {.body_bytes_max = 100 << 20, .timeout = std::chrono::minutes(10)}};`
 template <class Request, class Response>
 struct StreamedEndpoint : EndpointInfo {
     using request_type = Request;
     using response_type = Response;
 
-    consteval StreamedEndpoint(Method method, std::string_view path, EndpointOptions options = {})
-        : EndpointInfo{method, path, options, &descriptor_of<Request>, &descriptor_of<Response>, true} {
+    consteval StreamedEndpoint(Service service, Method method, std::string_view path, EndpointOptions options = {})
+        : EndpointInfo{service, method, path, options, &descriptor_of<Request>, &descriptor_of<Response>, true} {
         detail::check_path<Request>(path);
         if (method != Method::post && method != Method::put && method != Method::patch)
             throw "a streamed endpoint's method is POST, PUT or PATCH";

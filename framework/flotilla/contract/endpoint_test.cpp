@@ -21,11 +21,12 @@ struct Order {
 
 constexpr ErrorCode order_not_found{"order_not_found", Kind::not_found, "Order {} not found"};
 
-constexpr Endpoint<OrderId, Order> get{Method::get, "/orders/{id}", {.errors = {order_not_found}}};
+constexpr Service service{"test-service"};
+constexpr Endpoint<OrderId, Order> get{service, Method::get, "/orders/{id}", {.errors = {order_not_found}}};
 constexpr Endpoint<LineOfOrder, Empty> remove_line{
-    Method::delete_, "/orders/{orderId}/lines/{lineNumber}", {.success = 204}};
+    service, Method::delete_, "/orders/{orderId}/lines/{lineNumber}", {.success = 204}};
 constexpr Endpoint<Order, Order> place{
-    Method::post, "/orders", {.success = 201, .idempotent = true, .summary = "Places an order"}};
+    service, Method::post, "/orders", {.success = 201, .idempotent = true, .summary = "Places an order"}};
 
 /// A path as a template argument.
 template <std::size_t size>
@@ -36,14 +37,16 @@ struct Path {
 };
 /// Whether an endpoint with that path compiles.
 template <class Request, Path path>
-constexpr bool compiles =
-    requires { typename std::bool_constant<(Endpoint<Request, Empty>{Method::get, path.view()}, true)>; };
+constexpr bool compiles = requires {
+    typename std::bool_constant<(Endpoint<Request, Empty>{Service{"test-service"}, Method::get, path.view()}, true)>;
+};
 
 /// Whether a streamed endpoint with that method and idempotency compiles.
 template <class Request, Path path, Method method, bool idempotent = false>
 constexpr bool streams = requires {
-    typename std::bool_constant<(StreamedEndpoint<Request, Empty>{method, path.view(), {.idempotent = idempotent}},
-                                 true)>;
+    typename std::bool_constant<(
+        StreamedEndpoint<Request, Empty>{Service{"test-service"}, method, path.view(), {.idempotent = idempotent}},
+        true)>;
 };
 
 std::vector<std::string> parameters_of(std::string_view path) {
@@ -94,7 +97,7 @@ TEST(StreamedEndpoint, WhatCannotStreamDoesNotCompile) {
     static_assert(!streams<OrderId, "/orders/{id}/scan", Method::put, true>);
     static_assert(!streams<OrderId, "/orders/{name}/scan", Method::put>);
     constexpr StreamedEndpoint<OrderId, Order> scan{
-        Method::put, "/orders/{id}/scan", {.body_bytes_max = 100 << 20, .timeout = std::chrono::minutes(5)}};
+        service, Method::put, "/orders/{id}/scan", {.body_bytes_max = 100 << 20, .timeout = std::chrono::minutes(5)}};
     EXPECT_TRUE(scan.streamed);
     EXPECT_EQ(scan.options.body_bytes_max, 100u << 20);
     EXPECT_EQ(scan.options.timeout, std::chrono::minutes(5));

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <flotilla/base/descriptor.hpp>
+#include <flotilla/base/result.hpp>
 
 namespace flotilla {
 
@@ -19,6 +20,22 @@ struct TopicOptions {
     bool pubsub = false;
 };
 
+namespace detail {
+/// Empty, or what is wrong with a topic of that name and number of partitions. Every bus must be able to carry the name
+/// as one word.
+constexpr std::string_view fault_of_topic(std::string_view name, std::uint32_t partitions) {
+    if (name.empty()) return "a topic has a name";
+    if (name.size() > 200) return "a topic's name has at most 200 characters";
+    for (const char c : name) {
+        const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                          c == '_' || c == '-';
+        if (!fine) return "a topic's name is made of letters, digits, '.', '_' and '-'";
+    }
+    if (partitions == 0) return "a topic has at least one partition";
+    return {};
+}
+} // namespace detail
+
 /// A named stream of events of one type: `inline constexpr Topic<OrderPlaced> placed{"order.created", {.key =
 /// &OrderPlaced::order_id}};`
 template <class Event>
@@ -29,10 +46,21 @@ struct Topic {
 
     consteval Topic(std::string_view topic_name, TopicOptions<Event> topic_options = {})
         : name(topic_name), options(topic_options) {
-        if (topic_name.empty()) throw "a topic has a name";
-        if (topic_options.partitions == 0) throw "a topic has at least one partition";
+        if (!detail::fault_of_topic(topic_name, topic_options.partitions).empty())
+            throw "a topic has at least one partition and a name of letters, digits, '.', '_' and '-'";
+    }
+    /// A topic whose name is known at run time only (a read model's, a saga's replies); the name's text must outlive
+    /// it, and host.publishes() and host.on() copy what they need. The same checks; errors: invalid.
+    static Result<Topic> named(std::string_view name, TopicOptions<Event> options = {}) {
+        if (const auto fault = detail::fault_of_topic(name, options.partitions); !fault.empty())
+            return Error(Kind::invalid, "invalid_topic", std::string(fault) + ": \"" + std::string(name) + "\"");
+        return Topic(options, name);
     }
     std::string key_of(const Event& event) const { return options.key ? event.*options.key : std::string(); }
+
+private:
+    constexpr Topic(TopicOptions<Event> checked_options, std::string_view checked_name)
+        : name(checked_name), options(checked_options) {}
 };
 
 /// A kind of durable job: an effect on the outside world, written by a transaction and executed afterwards.

@@ -22,9 +22,10 @@ struct Change {
 };
 struct Found {};
 
-constexpr Endpoint<Search, Found> search{Method::get, "/shops/{shopId}/search"};
-constexpr Endpoint<Change, Found> change{Method::patch, "/things/{id}"};
-constexpr Endpoint<Change, Found> replace{Method::put, "/things"};
+constexpr Service service{"test-service"};
+constexpr Endpoint<Search, Found> search{service, Method::get, "/shops/{shopId}/search"};
+constexpr Endpoint<Change, Found> change{service, Method::patch, "/things/{id}"};
+constexpr Endpoint<Change, Found> replace{service, Method::put, "/things"};
 
 http::RequestHead head(std::string target, const char* content_type = nullptr) {
     http::RequestHead made;

@@ -12,10 +12,11 @@
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client_load.hpp>
 #include <flotilla/http/server.hpp>
+#include <flotilla/node/health.hpp>
 #include <flotilla/observe/loop_watch.hpp>
-#include <flotilla/service/health.hpp>
-#include <flotilla/service/request_pipeline.hpp>
-#include <flotilla/service/requests_in_flight.hpp>
+#include <flotilla/service/openapi.hpp>
+#include <flotilla/service/request/requests_in_flight.hpp>
+#include <flotilla/service/request_steps.hpp>
 #include <flotilla/service/settings.hpp>
 #include <flotilla/store/framework_tables.hpp>
 
@@ -51,14 +52,16 @@ struct Host::Impl {
     std::vector<DeclaredStatement> statements;
     Backfills backfills;
     HealthChecks health;
-    RequestPipeline pipeline;
+    OwnPages own_pages;
+    RequestSteps steps;
     std::unique_ptr<JobRunner> jobs;
     std::unique_ptr<OutboxRelay> relay;
     std::vector<Subscribed> subscriptions;
     std::vector<TopicUse> topics;
     std::vector<std::unique_ptr<Consumer>> consumers;
     std::vector<std::unique_ptr<ChannelConsumer>> channel_consumers;
-    std::map<std::string, std::unique_ptr<Client>, std::less<>> clients;
+    std::unique_ptr<Calls> calls;
+    std::set<std::string, std::less<>> topic_names; ///< what `subscriptions` and `topics` view
     std::set<std::string, std::less<>> known_settings;
     std::function<void()> ready;
     std::function<void()> withdrawn;
@@ -70,11 +73,18 @@ struct Host::Impl {
 
     Impl(World& w, Process& p, HostOptions o, bool is_primary)
         : world(w), process(p), options(std::move(o)), primary(is_primary), http(w),
-          pipeline(w, p, options, health, is_primary),
-          server(w, [this](Context& request, http::Exchange& exchange) { return pipeline.handle(request, exchange); },
+          own_pages(
+              {.service = options.service, .instance = {}, .version = options.version},
+              [this] { return health_report(); }, p.metrics),
+          steps(w, p, *p.in_flight, options, with_contracts(own_pages)),
+          server(w, [this](Context& request, http::Exchange& exchange) { return steps.handle(request, exchange); },
                  {.body_bytes_max = options.body_bytes_max}),
           watch(w, p.metrics, std::to_string(p.hosts++)) {}
 
+    static OwnPages& with_contracts(OwnPages& pages);
+    HealthReport health_report() const;
+    void write_contracts();
+    void check_endpoints() const;
     void open_registry_and_bus();
     task<Result<void>> check_statements(Context& context);
     Result<void> listen();
@@ -134,29 +144,41 @@ Database& Host::database(Migrations migrations, std::initializer_list<Declared> 
     for (const auto& declared : statements)
         declared.list(impl_->statements);
     impl_->backfills = backfills;
-    impl_->pipeline.use_database(*impl_->database);
+    impl_->steps.use_database(*impl_->database);
     add_check("database", [this] { return impl_->database->health(); }, true);
     return *impl_->database;
 }
 
-Client& Host::client(const Service& service) {
+Calls& Host::calls(std::initializer_list<Service> services) {
     impl_->open_registry_and_bus();
-    auto& slot = impl_->clients[std::string(service.name)];
-    // Watched from now on: what is known before the first call survives a registry that dies before it.
-    if (!slot) (void)impl_->registry->instances(service.name);
-    if (!slot) {
-        slot = std::make_unique<Client>(service, *impl_->registry, impl_->http, impl_->options.host,
-                                        impl_->process.metrics, impl_->process.log);
-    }
-    return *slot;
+    if (!impl_->calls)
+        impl_->calls = std::make_unique<Calls>(*impl_->registry, impl_->http, impl_->options.host, impl_->process);
+    for (const auto& service : services)
+        impl_->calls->declare(service);
+    return *impl_->calls;
 }
 
-void Host::add(std::unique_ptr<detail::EndpointHandler> handler) { impl_->pipeline.add(std::move(handler)); }
+void Host::add(std::unique_ptr<EndpointCore> endpoint, bool records) {
+    const auto& info = endpoint->info;
+    const auto what = [&info] { return std::string(name(info.method)) + " " + std::string(info.path); };
+    for (const auto* other : impl_->steps.routes().endpoints()) {
+        if (other->service == info.service) continue;
+        throw std::logic_error(what() + " is " + std::string(info.service.name) + "'s, " + std::string(other->path) +
+                               " is " + std::string(other->service.name) + "'s: a host serves one service");
+    }
+    if (info.options.idempotent != records) {
+        throw std::logic_error(what() +
+                               (records ? " answers with Recorded<Response>, but is not declared idempotent"
+                                        : " is declared idempotent: its method answers with Recorded<Response>, from "
+                                          "Database::answer()"));
+    }
+    impl_->steps.routes().add(std::move(endpoint));
+}
 
 void Host::serve_files(std::string_view prefix, const std::string& folder, http::StaticOptions options) {
     auto files = http::StaticContent::open(folder, std::move(options));
     if (!files) throw std::runtime_error("serving " + std::string(prefix) + ": " + files.error().message());
-    impl_->pipeline.add(prefix, std::move(*files));
+    impl_->steps.routes().add(prefix, std::move(*files));
 }
 
 void Host::subscribe(TopicUse use, EventHandler handler) {
@@ -164,11 +186,13 @@ void Host::subscribe(TopicUse use, EventHandler handler) {
     const auto same = [&](const Impl::Subscribed& each) { return each.use.topic == use.topic; };
     if (std::ranges::any_of(impl_->subscriptions, same))
         throw std::logic_error("host.on() was called twice for " + std::string(use.topic));
-    use_topic(use);
-    impl_->subscriptions.push_back({use, std::move(handler)});
+    impl_->subscriptions.push_back({use_topic(use), std::move(handler)});
 }
 
-void Host::use_topic(TopicUse use) { impl_->topics.push_back(use); }
+TopicUse Host::use_topic(TopicUse use) {
+    use.topic = *impl_->topic_names.emplace(use.topic).first; // made at run time it need not last
+    return impl_->topics.emplace_back(use);
+}
 
 void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
     if (!impl_->database) throw std::logic_error("host.perform() needs host.database() first");
@@ -204,6 +228,35 @@ void Host::Impl::open_registry_and_bus() {
     }
 }
 
+OwnPages& Host::Impl::with_contracts(OwnPages& pages) {
+    for (const auto* path : {"/openapi.json", "/asyncapi.json"})
+        pages.add_document(path, "application/json", {});
+    return pages;
+}
+
+void Host::Impl::write_contracts() {
+    const auto endpoints = steps.routes().endpoints();
+    own_pages.add_document("/openapi.json", "application/json",
+                           openapi_document(options.service, options.version, endpoints, options.body_bytes_max));
+    own_pages.add_document("/asyncapi.json", "application/json",
+                           asyncapi_document(options.service, options.version, topics));
+}
+
+void Host::Impl::check_endpoints() const {
+    for (const auto* endpoint : steps.routes().endpoints()) {
+        if (endpoint->options.idempotent && !database)
+            throw std::logic_error(std::string(endpoint->path) + " is declared idempotent: that needs host.database()");
+    }
+}
+
+/// This loop's checks are the process's; other loops answer what the primary one posted.
+HealthReport Host::Impl::health_report() const {
+    if (primary) return health.report(draining);
+    auto report = process.health->last(world.monotonic());
+    if (draining) report.status = "unavailable";
+    return report;
+}
+
 task<Result<void>> Host::prepare(Context& context) {
     impl_->open_registry_and_bus();
     if (auto known = check_settings(impl_->options.settings, impl_->known_settings); !known) co_return known;
@@ -214,7 +267,8 @@ task<Result<void>> Host::prepare(Context& context) {
         co_await must(impl_->check_statements(context));
         co_await must(run_backfills(context, *impl_->database, "service", impl_->backfills, impl_->process.log));
     }
-    impl_->pipeline.write_contracts(impl_->topics);
+    impl_->check_endpoints();
+    impl_->write_contracts();
     co_await must(impl_->listen());
     impl_->make_background();
     co_return Result<void>();
@@ -238,7 +292,7 @@ Result<void> Host::Impl::listen() {
     if (!listening) return std::move(listening.error());
     address = *listening;
     if (options.instance.empty()) options.instance = options.service + "-" + std::to_string(address.port);
-    pipeline.set_instance(options.instance);
+    own_pages.set_instance(options.instance);
     if (!primary || options.unix_socket.empty()) return {};
     auto local = server.listen(Address::unix_socket(options.unix_socket));
     if (!local) return std::move(local.error());
@@ -275,12 +329,15 @@ void Host::Impl::publish_figures() {
                                               {{"loop", watch.loop()}});
     watch.publish(
         [this, &connections] { connections.set(static_cast<std::int64_t>(server.statistics().connections)); });
-    for (const auto& [service, client] : clients) {
-        watch.publish(
-            [&client = *client, gauges = http::ClientLoadGauges(process.metrics, watch.loop(), service)]() mutable {
-                gauges.set(client.load());
-            });
-    }
+    if (!calls) return;
+    std::map<std::string, http::ClientLoadGauges, std::less<>> gauges;
+    calls->for_each_load([&](const std::string& service, http::Client::Load) {
+        gauges.try_emplace(service, process.metrics, watch.loop(), service);
+    });
+    watch.publish([this, gauges = std::move(gauges)]() mutable {
+        calls->for_each_load(
+            [&](const std::string& service, http::Client::Load load) { gauges.at(service).set(load); });
+    });
 }
 
 void Host::Impl::make_checks() {
@@ -375,7 +432,6 @@ void Host::Impl::start(Scope& background) {
 // Callers stop coming, then requests in flight finish.
 task<void> Host::Impl::drain(Context& root) {
     const auto end = world.monotonic() + options.drain;
-    pipeline.set_draining();
     draining = true;
     if (primary) {
         if (options.loops > 1) process.health->post(health.report(true), world.monotonic());

@@ -12,16 +12,15 @@
 #include <flotilla/aio/context.hpp>
 #include <flotilla/base/json.hpp>
 #include <flotilla/bus/inbox.hpp>
-#include <flotilla/bus/outbox.hpp>
+#include <flotilla/bus/publisher.hpp>
+#include <flotilla/bus/received.hpp>
 #include <flotilla/contract/endpoint.hpp>
 #include <flotilla/contract/topic.hpp>
-#include <flotilla/http/router.hpp>
 #include <flotilla/http/static_content.hpp>
 #include <flotilla/observe/telemetry.hpp>
 #include <flotilla/service/asyncapi.hpp>
-#include <flotilla/service/binding.hpp>
-#include <flotilla/service/body_stream.hpp>
-#include <flotilla/service/client.hpp>
+#include <flotilla/service/calls.hpp>
+#include <flotilla/service/endpoint_core.hpp>
 #include <flotilla/service/options.hpp>
 #include <flotilla/store/backfill.hpp>
 #include <flotilla/store/database.hpp>
@@ -42,72 +41,6 @@ struct Process : Telemetry {
     explicit Process(Logger logger);
     ~Process();
 };
-
-namespace detail {
-
-/// An endpoint with its handler, type-erased: gives the JSON body of a successful answer.
-class EndpointHandler {
-public:
-    explicit EndpointHandler(const EndpointInfo& endpoint) : info(endpoint) {}
-    virtual ~EndpointHandler() = default;
-    /// parameters and body: as bind_request() takes them. A streamed body is still to be read from the exchange.
-    virtual task<Result<std::string>> handle(Context& context, const http::PathParameters& parameters,
-                                             http::Exchange& exchange, std::string_view body) = 0;
-    const EndpointInfo info;
-};
-
-template <class Response>
-std::string content_of(const Response& response) {
-    if constexpr (std::is_empty_v<Response>) {
-        return {};
-    } else {
-        return json::write(response);
-    }
-}
-
-template <class Request, class Response, class Function>
-class TypedEndpointHandler final : public EndpointHandler {
-public:
-    TypedEndpointHandler(const EndpointInfo& endpoint, Function function)
-        : EndpointHandler(endpoint), function_(std::move(function)) {}
-
-    task<Result<std::string>> handle(Context& context, const http::PathParameters& parameters, http::Exchange& exchange,
-                                     std::string_view body) override {
-        Request request{};
-        co_await must(bind_request(info, parameters, exchange.request(), body, &request));
-        co_return content_of<Response>(co_await must(function_(context, std::move(request))));
-    }
-
-private:
-    Function function_;
-};
-
-template <class Request, class Response, class Function>
-class StreamedEndpointHandler final : public EndpointHandler {
-public:
-    StreamedEndpointHandler(const EndpointInfo& endpoint, Function function)
-        : EndpointHandler(endpoint), function_(std::move(function)) {}
-
-    task<Result<std::string>> handle(Context& context, const http::PathParameters& parameters, http::Exchange& exchange,
-                                     std::string_view) override {
-        Request request{};
-        co_await must(bind_request(info, parameters, exchange.request(), {}, &request));
-        BodyStream body(exchange);
-        co_return content_of<Response>(co_await must(function_(context, std::move(request), body)));
-    }
-
-private:
-    Function function_;
-};
-
-/// The functions that serve an Endpoint<Request, Response>.
-template <class Function, class Request, class Response>
-concept Handles = std::is_invocable_r_v<task<Result<Response>>, Function&, Context&, Request>;
-/// The functions that serve a StreamedEndpoint<Request, Response>.
-template <class Function, class Request, class Response>
-concept HandlesStream = std::is_invocable_r_v<task<Result<Response>>, Function&, Context&, Request, BodyStream&>;
-
-} // namespace detail
 
 /// Where a service is installed: it serves endpoints, listens to topics, owns its parts and reaches its database and
 /// other services. install(Host&) runs once per loop and never knows whether it is in a process, a bundle or a test.
@@ -132,33 +65,34 @@ public:
     /// start. Once per host.
     Database& database(Migrations migrations, std::initializer_list<Declared> statements = {},
                        Backfills backfills = {});
-    /// The typed client of another service.
-    Client& client(const Service& service);
+    /// What this service calls other services with, and which ones: no other can be called.
+    Calls& calls(std::initializer_list<Service> services);
 
     /// Makes a part that lives as long as the host; parts end in reverse order.
     template <class T, class... Arguments>
     T& own(Arguments&&... arguments) {
-        auto part = std::make_shared<T>(std::forward<Arguments>(arguments)...);
-        T& reference = *part;
-        parts_.push_back(std::move(part));
-        return reference;
+        return keep(std::make_shared<T>(std::forward<Arguments>(arguments)...));
     }
 
-    /// Serves an endpoint by a member function `task<Result<Response>> T::method(Context&, Request)`.
-    template <class Request, class Response, class T>
-    void serve(const Endpoint<Request, Response>& endpoint, task<Result<Response>> (T::*method)(Context&, Request),
+    /// Serves an endpoint by a member function `task<Result<Response>> T::method(Context&, Request)`. One that is
+    /// declared idempotent answers with `task<Result<Recorded<Response>>>`: see Database::answer(). All endpoints of a
+    /// host belong to one service.
+    template <class Request, class Response, class Answer, class T>
+    void serve(const Endpoint<Request, Response>& endpoint, task<Result<Answer>> (T::*method)(Context&, Request),
                T& object) {
         serve(endpoint, [method, &object](Context& context, Request request) {
             return (object.*method)(context, std::move(request));
         });
     }
-    /// Serves an endpoint by a function that returns task<Result<Response>>; it must not be a capturing coroutine
-    /// itself.
+    /// Serves an endpoint by a function of that shape; it must not be a capturing coroutine itself.
     template <class Request, class Response, class Function>
     void serve(const Endpoint<Request, Response>& endpoint, Function function) {
-        static_assert(detail::Handles<Function, Request, Response>,
-                      "a handler of Endpoint<Request, Response> is task<Result<Response>> (Context&, Request)");
-        add(std::make_unique<detail::TypedEndpointHandler<Request, Response, Function>>(endpoint, std::move(function)));
+        constexpr bool plain = Serves<Function, Request, Response>;
+        static_assert(plain || Serves<Function, Request, Recorded<Response>>,
+                      "a handler of Endpoint<Request, Response> is task<Result<Response>> (Context&, Request), or "
+                      "task<Result<Recorded<Response>>> where the endpoint is idempotent");
+        add(std::make_unique<detail::TypedEndpoint<Request, Response, Function>>(endpoint, std::move(function)),
+            !plain);
     }
 
     /// Serves a streamed endpoint by `task<Result<Response>> T::method(Context&, Request, BodyStream&)`, or a function
@@ -172,11 +106,10 @@ public:
     }
     template <class Request, class Response, class Function>
     void serve(const StreamedEndpoint<Request, Response>& endpoint, Function function) {
-        static_assert(detail::HandlesStream<Function, Request, Response>,
+        static_assert(ServesStream<Function, Request, Response>,
                       "a handler of StreamedEndpoint<Request, Response> is "
                       "task<Result<Response>> (Context&, Request, BodyStream&)");
-        add(std::make_unique<detail::StreamedEndpointHandler<Request, Response, Function>>(endpoint,
-                                                                                           std::move(function)));
+        add(std::make_unique<detail::TypedEndpoint<Request, Response, Function>>(endpoint, std::move(function)), false);
     }
 
     /// Catch methods of another shape, to say which one is meant.
@@ -184,7 +117,8 @@ public:
     void serve(const Endpoint<Request, Response>&, Method, T&) {
         static_assert(
             std::is_void_v<Method>,
-            "a handler of Endpoint<Request, Response> is task<Result<Response>> T::method(Context&, Request)");
+            "a handler of Endpoint<Request, Response> is task<Result<Response>> T::method(Context&, Request), "
+            "or with Recorded<Response> where the endpoint is idempotent");
     }
     template <class Request, class Response, class Method, class T>
     void serve(const StreamedEndpoint<Request, Response>&, Method, T&) {
@@ -198,24 +132,29 @@ public:
     void serve_files(std::string_view prefix, const std::string& folder, http::StaticOptions options = {});
 
     /// Handles each event of a topic once (of one with `pubsub` also what comes on its channel, at most once): a plain
-    /// function in the transaction that also moves the consumer's mark. It runs on the database's writer thread; of its
-    /// context it uses trace and event_id. One handler per topic.
+    /// function `Result<void> T::method(Transaction&, const Received<Event>&)` in the transaction that also moves the
+    /// consumer's mark. It runs on the database's writer thread. One handler per topic.
     template <class Event, class T>
-    void on(const Topic<Event>& topic, Result<void> (T::*method)(Context&, Transaction&, const Event&), T& object) {
+    void on(const Topic<Event>& topic, Result<void> (T::*method)(Transaction&, const Received<Event>&), T& object) {
         subscribe(topic_use(TopicUse::Action::receive, topic),
-                  [this, method, &object](Transaction& transaction, const Message& message) -> Result<void> {
+                  [method, &object](Transaction& transaction, const Message& message) -> Result<void> {
                       auto event = json::parse<Event>(message.payload);
                       if (!event) return std::move(event.error());
-                      Context context(world(), transaction.trace());
-                      context.event_id = message.id;
-                      return (object.*method)(context, transaction, *event);
+                      return (object.*method)(transaction, {.event = std::move(*event),
+                                                            .id = message.id,
+                                                            .topic = message.topic,
+                                                            .producer = message.producer,
+                                                            .time = message.time,
+                                                            .trace = transaction.trace()});
                   });
     }
 
-    /// Says that the service publishes a topic: its AsyncAPI document shows it.
+    /// The right to publish a topic, which nothing else gives; the service's AsyncAPI document shows it. Lives as long
+    /// as the host.
     template <class Event>
-    void publishes(const Topic<Event>& topic) {
+    Publisher<Event>& publishes(const Topic<Event>& topic) {
         use_topic(topic_use(TopicUse::Action::send, topic));
+        return keep(std::shared_ptr<Publisher<Event>>(new Publisher<Event>(topic)));
     }
 
     /// Executes a durable job: an effect on the outside world, at least once, with retry.
@@ -256,6 +195,12 @@ public:
     http::Client& http_client();
 
 private:
+    template <class T>
+    T& keep(std::shared_ptr<T> part) {
+        T& reference = *part;
+        parts_.push_back(std::move(part));
+        return reference;
+    }
     template <class Payload, class T>
     static task<Result<void>> run_job(Context& context, task<Result<void>> (T::*method)(Context&, Payload), T& object,
                                       std::string_view json) {
@@ -263,9 +208,10 @@ private:
         if (!payload) co_return std::move(payload.error());
         co_return co_await (object.*method)(context, std::move(*payload));
     }
-    void add(std::unique_ptr<detail::EndpointHandler> handler);
+    /// records: its method answers with Recorded<Response>.
+    void add(std::unique_ptr<EndpointCore> endpoint, bool records);
     void subscribe(TopicUse use, EventHandler handler);
-    void use_topic(TopicUse use);
+    TopicUse use_topic(TopicUse use);
     void add_job(std::string_view kind, JobRunner::Handler handler);
     void read_settings(const TypeDescriptor& type, void* settings);
 

@@ -18,8 +18,9 @@ struct Name {
     std::string name;
 };
 
-constexpr Endpoint<Empty, Version> version{Method::get, "/ui/version"};
-constexpr Endpoint<Name, Version> rename{Method::put, "/ui/{name}"};
+constexpr Service service{"test-service"};
+constexpr Endpoint<Empty, Version> version{service, Method::get, "/ui/version"};
+constexpr Endpoint<Name, Version> rename{service, Method::put, "/ui/{name}"};
 
 task<Result<Version>> tell(Context&, Empty) { co_return Version{"1.2"}; }
 task<Result<Version>> change(Context&, Name request) { co_return Version{request.name}; }

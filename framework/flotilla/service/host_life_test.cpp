@@ -9,7 +9,6 @@
 
 #include <gtest/gtest.h>
 
-#include <flotilla/service/health.hpp>
 #include <flotilla/service/run.hpp>
 #include <flotilla/service/test_host.hpp>
 
@@ -27,8 +26,9 @@ struct NoteId {
 };
 
 constexpr Service notes_service{"notes-service"};
-constexpr Endpoint<Note, Note> add{Method::post, "/notes"};
-constexpr Endpoint<NoteId, Note> get{Method::get, "/notes/{id}"};
+constexpr Service service{"test-service"};
+constexpr Endpoint<Note, Note> add{service, Method::post, "/notes"};
+constexpr Endpoint<NoteId, Note> get{notes_service, Method::get, "/notes/{id}"};
 constexpr Topic<Note> added{"note.added"};
 
 constexpr Migration kMigrations[] = {{1, "0001_notes", "CREATE TABLE notes (text TEXT PRIMARY KEY);"}};
@@ -41,30 +41,32 @@ constexpr Table<Note> notes{"notes"};
 /// Asks another service, notes the answer and announces it.
 class Notes {
 public:
-    Notes(Database& database, Client& others, const Logger& log) : database_(database), others_(others), log_(log) {}
+    Notes(Database& database, Calls& calls, Publisher<Note>& added, const Logger& log)
+        : database_(database), calls_(calls), added_(added), log_(log) {}
 
     task<Result<Note>> add(Context& context, Note request) {
         log_.info(context, "adding", {{"text", request.text}});
-        co_await must(others_.call(context, get, {.id = request.text}));
-        co_return co_await database_.transact(context, [=](Transaction& tx) {
+        co_await must(calls_.call(context, get, {.id = request.text}));
+        co_return co_await database_.transact(context, [=, this](Transaction& tx) {
             tx.insert(notes, request);
-            publish(tx, added, request);
+            added_.publish(tx, request);
             return request;
         });
     }
 
 private:
     Database& database_;
-    Client& others_;
+    Calls& calls_;
+    Publisher<Note>& added_;
     const Logger& log_;
 };
 
 /// Hears its own topic, on the writer's thread.
 class Listener {
 public:
-    Result<void> hear(Context& context, Transaction&, const Note& note) {
+    Result<void> hear(Transaction&, const Received<Note>& note) {
         const std::lock_guard lock(mutex_);
-        heard_ = note.text + " " + std::string(context.trace.trace_id_hex());
+        heard_ = note->text + " " + std::string(note.trace.trace_id_hex());
         return {};
     }
     std::string heard() {
@@ -90,7 +92,8 @@ TEST(HostTrace, GoesFromRequestToCallEventAndLog) {
     Listener* listener = nullptr;
     TestHost host(bench,
                   [&](Host& made) {
-                      auto& notes = made.own<Notes>(made.database(kMigrations), made.client(notes_service), made.log());
+                      auto& notes = made.own<Notes>(made.database(kMigrations), made.calls({notes_service}),
+                                                    made.publishes(added), made.log());
                       made.serve(add, &Notes::add, notes);
                       listener = &made.own<Listener>();
                       made.on(added, &Listener::hear, *listener);
@@ -106,6 +109,26 @@ TEST(HostTrace, GoesFromRequestToCallEventAndLog) {
     const auto events = value(bench.wait(subscription->receive(bench.root(), 1)));
     EXPECT_EQ(events.at(0).message.traceparent.substr(3, 32), kTrace);
     EXPECT_TRUE(bench.eventually([&] { return listener->heard() == std::string("one ") + kTrace; }));
+}
+
+// Goal: a topic whose name is only known at run time is published, heard and documented like any other.
+TEST(HostTopics, TopicMadeAtRunTimeIsPublishedAndHeard) {
+    Bench bench;
+    Listener* listener = nullptr;
+    Publisher<Note>* copied = nullptr;
+    Database* database = nullptr;
+    TestHost host(bench, [&](Host& made) {
+        const std::string name = "note.copied-" + std::to_string(7);
+        const auto topic = value(Topic<Note>::named(name));
+        database = &made.database(kMigrations);
+        copied = &made.publishes(topic);
+        listener = &made.own<Listener>();
+        made.on(topic, &Listener::hear, *listener);
+    });
+    value(
+        bench.wait(database->transact(bench.root(), [&](Transaction& tx) { copied->publish(tx, {.text = "again"}); })));
+    EXPECT_TRUE(bench.eventually([&] { return listener->heard().starts_with("again "); }));
+    EXPECT_TRUE(host.get("/asyncapi.json").body.contains("note.copied-7"));
 }
 
 // Goal: a missing convenience degrades, a missing necessity makes unavailable; each says why, and livez stays.
@@ -197,7 +220,7 @@ LoopsProbe* loops_probe = nullptr;
 struct Which {
     std::string loop;
 };
-constexpr Endpoint<Empty, Which> which{Method::get, "/which"};
+constexpr Endpoint<Empty, Which> which{service, Method::get, "/which"};
 
 task<Result<Which>> answer_which(int loop) { co_return Which{std::to_string(loop)}; }
 
@@ -244,17 +267,6 @@ TEST(RunLoops, TwoLoopsServeOnePort) {
     }
     ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
     EXPECT_EQ(ended.get(), 0);
-}
-
-// Goal: health of a loop that cannot know is what the primary said last, and not for ever.
-TEST(HealthBoard, OldReportIsUnavailable) {
-    HealthBoard board;
-    const Instant start{};
-    EXPECT_EQ(board.last(start).status, "unavailable");
-    board.post({.status = "degraded"}, start);
-    EXPECT_EQ(board.last(start + 5s).status, "degraded");
-    EXPECT_EQ(board.last(start + 6s).status, "unavailable");
-    EXPECT_EQ(*board.last(start + 6s).checks.at("primary loop").detail, "does not answer");
 }
 
 } // namespace

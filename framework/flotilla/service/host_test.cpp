@@ -29,12 +29,13 @@ struct Nothing {};
 
 constexpr ErrorCode thing_exists{"thing_exists", Kind::conflict, "Thing {} exists"};
 
-constexpr Endpoint<Name, Greeting> greet{Method::get, "/greetings/{name}"};
-constexpr Endpoint<PlaceThing, Thing> place{Method::post, "/things", {.success = 201, .idempotent = true}};
-constexpr Endpoint<Name, Nothing> forget{Method::delete_, "/things/{name}"};
-constexpr Endpoint<Name, Empty> touch{Method::post, "/things/{name}/touch", {.idempotent = true}};
-constexpr Endpoint<Name, Greeting> wait{Method::get, "/wait/{name}"};
-constexpr Endpoint<Name, Greeting> broken{Method::get, "/broken/{name}"};
+constexpr Service service{"test-service"};
+constexpr Endpoint<Name, Greeting> greet{service, Method::get, "/greetings/{name}"};
+constexpr Endpoint<PlaceThing, Thing> place{service, Method::post, "/things", {.success = 201, .idempotent = true}};
+constexpr Endpoint<Name, Nothing> forget{service, Method::delete_, "/things/{name}"};
+constexpr Endpoint<Name, Empty> touch{service, Method::post, "/things/{name}/touch", {.idempotent = true}};
+constexpr Endpoint<Name, Greeting> wait{service, Method::get, "/wait/{name}"};
+constexpr Endpoint<Name, Greeting> broken{service, Method::get, "/broken/{name}"};
 
 constexpr Migration kMigrations[] = {
     {1, "0001_things", "CREATE TABLE things (id TEXT PRIMARY KEY, quantity BIGINT NOT NULL);"}};
@@ -52,11 +53,11 @@ public:
 
     task<Result<Greeting>> greet(Context&, Name request) { co_return Greeting{"Hello " + request.name}; }
 
-    task<Result<Thing>> place(Context& context, PlaceThing request) {
+    task<Result<Recorded<Thing>>> place(Context& context, PlaceThing request) {
         ++calls;
         entered.notify();
         if (gated) co_await must(gate.wait(context));
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Thing> {
+        co_return co_await database_.answer(context, [=](Transaction& tx) -> Result<Thing> {
             const Thing thing{request.id, request.quantity};
             if (!tx.try_insert(thing_table, thing)) return thing_exists.with(request.id);
             return thing;
@@ -65,9 +66,9 @@ public:
 
     task<Result<Nothing>> forget(Context&, Name) { co_return Nothing{}; }
 
-    task<Result<Empty>> touch(Context& context, Name) {
+    task<Result<Recorded<Empty>>> touch(Context& context, Name) {
         ++calls;
-        co_return co_await database_.transact(context, [](Transaction&) -> Result<Empty> { return Empty{}; });
+        co_return co_await database_.answer(context, [](Transaction&) -> Result<Empty> { return Empty{}; });
     }
 
     task<Result<Greeting>> wait(Context& context, Name request) {
@@ -312,7 +313,7 @@ TEST(HostInstall, ImpossibleWiringIsRefused) {
         }
         return std::string("started");
     };
-    static constexpr Endpoint<Empty, Empty> page{Method::get, "/readyz"};
+    static constexpr Endpoint<Empty, Empty> page{service, Method::get, "/readyz"};
     EXPECT_EQ(refused([](Host& host) {
                   host.serve(page, [](Context&, Empty) -> task<Result<Empty>> { co_return Empty{}; });
               }),
@@ -322,7 +323,7 @@ TEST(HostInstall, ImpossibleWiringIsRefused) {
                     install_things(host);
                 }).contains("twice"));
     struct Listener {
-        Result<void> hear(Context&, Transaction&, const Name&) { return {}; }
+        Result<void> hear(Transaction&, const Received<Name>&) { return {}; }
     };
     static constexpr Topic<Name> topic{"named"};
     EXPECT_EQ(refused([](Host& host) {
@@ -331,6 +332,42 @@ TEST(HostInstall, ImpossibleWiringIsRefused) {
                   host.on(topic, &Listener::hear, listener);
               }),
               "host.on() was called twice for named");
+}
+
+struct Forgetful {
+    task<Result<Thing>> place(Context&, PlaceThing request) { co_return Thing{.id = request.id}; }
+    task<Result<Recorded<Thing>>> answer(Context& context, PlaceThing request) {
+        co_return co_await database->answer(context,
+                                            [=](Transaction&) -> Result<Thing> { return Thing{.id = request.id}; });
+    }
+    Database* database = nullptr;
+};
+
+// Goal: an endpoint that is declared idempotent and does not record, or the other way round, does not start.
+TEST(HostInstall, IdempotentEndpointRecords) {
+    Bench bench;
+    const auto refused = [&](const std::function<void(Host&)>& install) {
+        try {
+            TestHost host(bench, install);
+        } catch (const std::logic_error& mistake) {
+            return std::string(mistake.what());
+        }
+        return std::string("started");
+    };
+    EXPECT_EQ(refused([](Host& host) { host.serve(place, &Forgetful::place, host.own<Forgetful>()); }),
+              "POST /things is declared idempotent: its method answers with Recorded<Response>, from "
+              "Database::answer()");
+    EXPECT_EQ(refused([](Host& host) { host.serve(place, &Forgetful::answer, host.own<Forgetful>()); }),
+              "/things is declared idempotent: that needs host.database()");
+    static constexpr Endpoint<PlaceThing, Thing> once{service, Method::post, "/once"};
+    EXPECT_EQ(refused([](Host& host) { host.serve(once, &Forgetful::answer, host.own<Forgetful>()); }),
+              "POST /once answers with Recorded<Response>, but is not declared idempotent");
+    static constexpr Endpoint<Name, Greeting> foreign{Service{"other-service"}, Method::get, "/foreign/{name}"};
+    EXPECT_EQ(refused([](Host& host) {
+                  auto& things = *install_things(host);
+                  host.serve(foreign, &Things::greet, things);
+              }),
+              "GET /foreign/{name} is other-service's, /greetings/{name} is test-service's: a host serves one service");
 }
 
 } // namespace

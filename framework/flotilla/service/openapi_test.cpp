@@ -32,18 +32,20 @@ struct RenameShip {
 constexpr ErrorCode ship_not_found{"ship_not_found", Kind::not_found, "Ship {} not found"};
 constexpr ErrorCode name_taken{"name_taken", Kind::conflict, "The name is taken"};
 
-constexpr Endpoint<ListShips, std::vector<Ship>> list{Method::get, "/ships", {.summary = "List ships"}};
-constexpr Endpoint<ShipId, Ship> get{Method::get, "/ships/{id}", {.errors = {ship_not_found}}};
+constexpr Service service{"test-service"};
+constexpr Endpoint<ListShips, std::vector<Ship>> list{service, Method::get, "/ships", {.summary = "List ships"}};
+constexpr Endpoint<ShipId, Ship> get{service, Method::get, "/ships/{id}", {.errors = {ship_not_found}}};
 constexpr Endpoint<RenameShip, Ship> rename{
-    Method::patch, "/ships/{id}", {.idempotent = true, .errors = {ship_not_found, name_taken}}};
-constexpr Endpoint<ShipId, Empty> sink{Method::delete_, "/ships/{id}"};
-constexpr Endpoint<Ship, Ship> build{Method::post, "/ships", {.success = 201}};
+    service, Method::patch, "/ships/{id}", {.idempotent = true, .errors = {ship_not_found, name_taken}}};
+constexpr Endpoint<ShipId, Empty> sink{service, Method::delete_, "/ships/{id}"};
+constexpr Endpoint<Ship, Ship> build{service, Method::post, "/ships", {.success = 201}};
 
 struct Picture {
     std::string id;
     Text<1, 20> name;
 };
-constexpr StreamedEndpoint<Picture, Empty> paint{Method::put, "/ships/{id}/picture", {.body_bytes_max = 50 << 20}};
+constexpr StreamedEndpoint<Picture, Empty> paint{
+    service, Method::put, "/ships/{id}/picture", {.body_bytes_max = 50 << 20}};
 
 boost::json::value document(std::vector<const EndpointInfo*> endpoints) {
     return value(json::parse_value(openapi_document("ship-service", "1.2.3", endpoints, 1000)));

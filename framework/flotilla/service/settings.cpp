@@ -1,11 +1,10 @@
 #include <flotilla/service/settings.hpp>
 
-#include <algorithm>
 #include <cstdlib>
-#include <numeric>
 #include <stdexcept>
 
 #include <flotilla/base/json.hpp>
+#include <flotilla/base/nearest_name.hpp>
 
 namespace flotilla {
 namespace {
@@ -15,21 +14,6 @@ std::string environment_name(std::string_view setting) {
     for (const char c : setting)
         name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     return name;
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const auto changed = diagonal + (a[i - 1] != b[j - 1] ? 1 : 0);
-            diagonal = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
-        }
-    }
-    return row[b.size()];
 }
 
 } // namespace
@@ -62,18 +46,6 @@ Result<void> check_settings(const SettingValues& values, const std::set<std::str
                                         (near.empty() ? "" : "; did you mean " + near + "?"));
     }
     return {};
-}
-
-std::string nearest_name(std::string_view name, const std::set<std::string, std::less<>>& candidates) {
-    std::string best;
-    std::size_t best_distance = name.size() / 3 + 2;
-    for (const auto& candidate : candidates) {
-        const auto distance = edit_distance(name, candidate);
-        if (distance >= best_distance) continue;
-        best_distance = distance;
-        best = candidate;
-    }
-    return best;
 }
 
 } // namespace flotilla

@@ -20,7 +20,4 @@ void read_settings_into(const TypeDescriptor& type, void* settings, const Settin
 /// Errors: invalid when --set names a setting that nothing reads, with the nearest that exists.
 Result<void> check_settings(const SettingValues& values, const std::set<std::string, std::less<>>& known);
 
-/// The candidate with the smallest edit distance, or "" when none is near (more than a third of the name differs).
-std::string nearest_name(std::string_view name, const std::set<std::string, std::less<>>& candidates);
-
 } // namespace flotilla

@@ -20,9 +20,10 @@ struct Text {
 };
 
 constexpr Service slow_service{"slow-service"};
-constexpr Endpoint<Name, Text> slow{Method::get, "/slow/{name}"};
-constexpr Endpoint<Text, Text> work{Method::post, "/work"};
-constexpr Endpoint<Name, Text> spin{Method::get, "/spin/{name}"};
+constexpr Service service{"test-service"};
+constexpr Endpoint<Name, Text> slow{slow_service, Method::get, "/slow/{name}"};
+constexpr Endpoint<Text, Text> work{service, Method::post, "/work"};
+constexpr Endpoint<Name, Text> spin{service, Method::get, "/spin/{name}"};
 
 constexpr Migration kMigrations[] = {{1, "0001_things", "CREATE TABLE things (id TEXT PRIMARY KEY);"}};
 
@@ -44,10 +45,10 @@ constexpr Statement<std::string> insert_thing{"INSERT INTO things (id) VALUES ($
 
 struct Working {
     Database& database;
-    Client& others;
+    Calls& calls;
 
     task<Result<Text>> work(Context& context, Text request) {
-        co_await must(others.call(context, slow, {.name = "a"}));
+        co_await must(calls.call(context, slow, {.name = "a"}));
         co_await must(offload(context, []() -> Result<void> { return keep_busy(5ms), Result<void>(); }));
         co_return co_await database.transact(context, [](Transaction& tx) -> Result<Text> {
             keep_busy(5ms);
@@ -72,7 +73,7 @@ protected:
         host_.emplace(
             bench_,
             [](Host& host) {
-                auto& working = host.own<Working>(host.database(kMigrations), host.client(slow_service));
+                auto& working = host.own<Working>(host.database(kMigrations), host.calls({slow_service}));
                 host.serve(work, &Working::work, working);
                 host.serve(spin, &Working::spin, working);
             },

@@ -31,12 +31,13 @@ struct Note {
 
 constexpr Service files{"file-service"};
 constexpr StreamedEndpoint<Upload, Stored> put_file{
-    Method::put, "/files/{name}", {.body_bytes_max = 100 << 20, .timeout = 10min}};
-constexpr StreamedEndpoint<Upload, Stored> put_small{Method::put, "/small/{name}"};
-constexpr StreamedEndpoint<Upload, Stored> append{Method::post, "/files/{name}/more", {.body_bytes_max = 100 << 20}};
-constexpr StreamedEndpoint<Upload, Empty> ignore{Method::put, "/ignored/{name}", {.body_bytes_max = 100 << 20}};
-constexpr Endpoint<Note, Empty> add_note{Method::post, "/notes"};
-constexpr Endpoint<Note, Empty> add_book{Method::post, "/books", {.body_bytes_max = 20 << 20}};
+    files, Method::put, "/files/{name}", {.body_bytes_max = 100 << 20, .timeout = 10min}};
+constexpr StreamedEndpoint<Upload, Stored> put_small{files, Method::put, "/small/{name}"};
+constexpr StreamedEndpoint<Upload, Stored> append{
+    files, Method::post, "/files/{name}/more", {.body_bytes_max = 100 << 20}};
+constexpr StreamedEndpoint<Upload, Empty> ignore{files, Method::put, "/ignored/{name}", {.body_bytes_max = 100 << 20}};
+constexpr Endpoint<Note, Empty> add_note{files, Method::post, "/notes"};
+constexpr Endpoint<Note, Empty> add_book{files, Method::post, "/books", {.body_bytes_max = 20 << 20}};
 
 char byte_at(std::uint64_t at) { return static_cast<char>('a' + at / kPiece % 26); }
 
@@ -59,7 +60,7 @@ public:
         bytes = 0;
         remaining = context.remaining();
         announced = body.size();
-        content_type = body.headers().get("content-type").value_or("");
+        content_type = body.content_type();
         entered.notify();
         if (gated) co_await must(gate.wait(context));
         while (true) {
@@ -115,36 +116,36 @@ protected:
             },
             std::move(options));
     }
-    Client& client(std::vector<Instance> instances) {
+    Calls& calls(std::vector<Instance> instances) {
         registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
                                         {.url = "static:", .fixed = {{"file-service", std::move(instances)}}}));
-        client_ = std::make_unique<Client>(files, *registry_, bench_.client(), "127.0.0.1", bench_.process().metrics,
-                                           bench_.process().log);
-        return *client_;
+        calls_ = std::make_unique<Calls>(*registry_, bench_.client(), "127.0.0.1", bench_.process());
+        calls_->declare(files);
+        return *calls_;
     }
-    Client& client() { return client({{.id = "one", .address = host_->address()}}); }
+    Calls& calls() { return calls({{.id = "one", .address = host_->address()}}); }
     /// An instance where nobody listens.
     Instance gone() {
         http::Server server(bench_.world(), {});
         return {.id = "gone", .address = value(server.listen(Address::tcp("127.0.0.1", 0)))};
     }
     template <class Response>
-    Result<Response> call(Client& client, const StreamedEndpoint<Upload, Response>& endpoint, Upload request,
+    Result<Response> call(Calls& calls, const StreamedEndpoint<Upload, Response>& endpoint, Upload request,
                           http::BodySource& body) {
         Context bounded(bench_.root(), Duration(20s));
-        return bench_.wait(client.call(bounded, endpoint, std::move(request), body));
+        return bench_.wait(calls.call(bounded, endpoint, std::move(request), body));
     }
 
     Bench bench_;
     std::optional<TestHost> host_;
     Files* files_ = nullptr;
     std::unique_ptr<Registry> registry_;
-    std::unique_ptr<Client> client_;
+    std::unique_ptr<Calls> calls_;
 };
 
-task<void> upload_to_gated(Context& context, Client& client, Pattern& pattern, http::BodySource& body,
+task<void> upload_to_gated(Context& context, Calls& calls, Pattern& pattern, http::BodySource& body,
                            std::optional<Result<Stored>>& outcome) {
-    outcome = co_await client.call(context, put_file, Upload{.name = "large"}, body);
+    outcome = co_await calls.call(context, put_file, Upload{.name = "large"}, body);
     EXPECT_EQ(pattern.given, pattern.size);
 }
 
@@ -160,7 +161,7 @@ TEST_F(StreamedEndpointTest, LargeBodyPassesWithBackPressure) {
         Context bounded(bench_.root(), Duration(20s));
         std::optional<Result<Stored>> outcome;
         Scope scope(bounded);
-        scope.spawn(upload_to_gated(bounded, client(), pattern, body, outcome));
+        scope.spawn(upload_to_gated(bounded, calls(), pattern, body, outcome));
         ASSERT_TRUE(bench_.wait(files_->entered.wait(bounded)));
         // Until nothing moves any more.
         std::uint64_t before = 0;
@@ -182,13 +183,13 @@ TEST_F(StreamedEndpointTest, ParametersTravelBesideTheBody) {
     start();
     const std::string bytes(10, 'a');
     http::BodySource body(bytes, "image/png");
-    const auto stored = value(call(client(), put_file, {.name = "a b/c", .part = 3}, body));
+    const auto stored = value(call(calls(), put_file, {.name = "a b/c", .part = 3}, body));
     EXPECT_EQ(stored.name, "a b/c");
     EXPECT_EQ(stored.part, 3);
     EXPECT_EQ(stored.bytes, 10);
     EXPECT_EQ(files_->content_type, "image/png");
     http::BodySource empty("");
-    EXPECT_EQ(value(call(client(), put_file, {.name = "empty"}, empty)).bytes, 0);
+    EXPECT_EQ(value(call(calls(), put_file, {.name = "empty"}, empty)).bytes, 0);
     EXPECT_EQ(files_->content_type, "application/octet-stream");
     // Nothing of a bad request's body is read.
     const auto wrong = host_->send("PUT", "/files/a?part=10", std::string(10, 'a'), {{"content-type", "text/plain"}});
@@ -259,7 +260,7 @@ TEST_F(StreamedEndpointTest, UnreadBodyIsHandled) {
     EXPECT_NE(large.find("Connection: close\r\n"), std::string::npos) << large;
     Pattern pattern{.size = kLarge};
     http::BodySource body(pattern.source());
-    EXPECT_TRUE(call(client(), ignore, {.name = "a"}, body)) << "an early answer ends the sending";
+    EXPECT_TRUE(call(calls(), ignore, {.name = "a"}, body)) << "an early answer ends the sending";
     EXPECT_LT(pattern.given, kLarge);
 }
 
@@ -283,7 +284,7 @@ TEST_F(StreamedEndpointTest, FailingSourceBreaksTheRequest) {
         files_->failure.reset();
         Pattern pattern{.size = 1 << 20, .fails_at = 3 * kPiece};
         http::BodySource body(pattern.source(), size);
-        const auto failed = call(client(), put_file, {.name = "a"}, body);
+        const auto failed = call(calls(), put_file, {.name = "a"}, body);
         ASSERT_FALSE(failed);
         EXPECT_EQ(failed.error().code(), "changed") << failed.error().message();
         EXPECT_TRUE(bench_.eventually([&] { return files_->failure.has_value(); }));
@@ -293,7 +294,7 @@ TEST_F(StreamedEndpointTest, FailingSourceBreaksTheRequest) {
         files_->failure.reset();
         Pattern pattern{.size = 2 * kPiece};
         http::BodySource body(pattern.source(), http::BodySize::of(said));
-        const auto failed = call(client(), put_file, {.name = "a"}, body);
+        const auto failed = call(calls(), put_file, {.name = "a"}, body);
         ASSERT_FALSE(failed);
         EXPECT_EQ(failed.error().kind(), Kind::internal) << failed.error().message();
         EXPECT_TRUE(bench_.eventually([&] { return files_->failure.has_value(); }));
@@ -325,7 +326,7 @@ TEST_F(StreamedEndpointTest, SourceThatStallsIsNotTheServicesFault) {
     for (const auto size : {http::BodySize::of(10), http::BodySize::unknown()}) {
         http::BodySource body([](Context& context) { return stall(context); }, size);
         Context bounded(bench_.root(), Duration(30ms));
-        const auto failed = bench_.wait(client().call(bounded, put_file, Upload{.name = "a"}, body));
+        const auto failed = bench_.wait(calls().call(bounded, put_file, Upload{.name = "a"}, body));
         ASSERT_FALSE(failed);
         EXPECT_EQ(failed.error().code(), "request_timeout") << failed.error().message();
         EXPECT_TRUE(bench_.lines_with("an instance gave no usable answer").empty());
@@ -337,7 +338,7 @@ TEST_F(StreamedEndpointTest, RefusalEndsTheSending) {
     start();
     Pattern pattern{.size = kLarge};
     http::BodySource body(pattern.source(), http::BodySize::of(kLarge));
-    const auto refused = call(client(), put_small, {.name = "a"}, body);
+    const auto refused = call(calls(), put_small, {.name = "a"}, body);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().kind(), Kind::too_large);
     EXPECT_EQ(refused.error().code(), "content_too_large");
@@ -349,7 +350,7 @@ TEST_F(StreamedEndpointTest, UnreachableInstanceIsPassedOver) {
     start();
     Pattern pattern{.size = 3 * kPiece};
     http::BodySource body(pattern.source());
-    auto& calling = client({gone(), {.id = "one", .address = host_->address()}});
+    auto& calling = calls({gone(), {.id = "one", .address = host_->address()}});
     EXPECT_EQ(value(call(calling, append, {.name = "a"}, body)).bytes, static_cast<std::int64_t>(3 * kPiece));
     EXPECT_EQ(pattern.given, 3 * kPiece);
     EXPECT_TRUE(files_->intact);
@@ -370,7 +371,7 @@ TEST_F(StreamedEndpointTest, TakenStreamIsNotRepeated) {
 
     Pattern pattern{.size = 3 * kPiece};
     http::BodySource stream(pattern.source());
-    const auto failed = call(client({broken, fine}), put_file, {.name = "a"}, stream);
+    const auto failed = call(calls({broken, fine}), put_file, {.name = "a"}, stream);
     ASSERT_FALSE(failed);
     EXPECT_TRUE(failed.error().message().starts_with("calling broken: ")) << failed.error().message();
     EXPECT_EQ(cuts, 1);
@@ -378,10 +379,10 @@ TEST_F(StreamedEndpointTest, TakenStreamIsNotRepeated) {
 
     const std::string bytes(10, 'a');
     http::BodySource once(bytes);
-    EXPECT_FALSE(call(client({broken, fine}), append, {.name = "a"}, once)) << "a POST may have happened";
+    EXPECT_FALSE(call(calls({broken, fine}), append, {.name = "a"}, once)) << "a POST may have happened";
     EXPECT_EQ(files_->calls, 0);
     http::BodySource again(bytes);
-    EXPECT_EQ(value(call(client({broken, fine}), put_file, {.name = "a"}, again)).bytes, 10);
+    EXPECT_EQ(value(call(calls({broken, fine}), put_file, {.name = "a"}, again)).bytes, 10);
     EXPECT_EQ(files_->calls, 1);
     bench_.finish();
 }
@@ -392,11 +393,11 @@ using OfAnotherAnswer = task<Result<Empty>> (*)(Context&, Upload, BodyStream&);
 
 // Goal: a handler of another shape than its endpoint does not compile (Host::serve asserts these).
 TEST(StreamedEndpointHandlers, OtherShapesDoNotCompile) {
-    static_assert(detail::Handles<Whole, Upload, Stored>);
-    static_assert(!detail::Handles<Streamed, Upload, Stored>);
-    static_assert(detail::HandlesStream<Streamed, Upload, Stored>);
-    static_assert(!detail::HandlesStream<Whole, Upload, Stored>);
-    static_assert(!detail::HandlesStream<OfAnotherAnswer, Upload, Stored>);
+    static_assert(Serves<Whole, Upload, Stored>);
+    static_assert(!Serves<Streamed, Upload, Stored>);
+    static_assert(ServesStream<Streamed, Upload, Stored>);
+    static_assert(!ServesStream<Whole, Upload, Stored>);
+    static_assert(!ServesStream<OfAnotherAnswer, Upload, Stored>);
 }
 
 } // namespace

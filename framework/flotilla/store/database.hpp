@@ -53,6 +53,13 @@ public:
     template <class Body, class R = detail::BodyOutcome<std::invoke_result_t<const Body&, Transaction&>>::type>
     task<R> transact(Context& context, Body body);
 
+    /// transact() for the method of an endpoint that is declared idempotent: what the body returns is the response. If
+    /// the request came with an Idempotency-Key, the response is recorded in the same commit; if it was recorded
+    /// meanwhile, the body does not run and the record is the response. A request's first transaction records.
+    template <class Body, class R = detail::BodyOutcome<std::invoke_result_t<const Body&, Transaction&>>::type,
+              class T = typename R::value_type>
+    task<Result<Recorded<T>>> answer(Context& context, Body body);
+
     /// A point read by key (one row or none), on the loop, under a budget of work (a query that scans is refused with
     /// an internal error that says so). Sees every commit this process has answered.
     template <class Row, class... Key>
@@ -106,6 +113,10 @@ public:
     /// _commit_duration_seconds and _failed_commits_total. Objects that share a writer count once.
     virtual void report_to(Metrics& metrics) = 0;
 
+private:
+    template <class Body, class R, class T>
+    task<Result<Recorded<T>>> answer_once(Context& context, IdempotentRequest& request, Body body);
+
 protected:
     using ErasedBody = std::function<Result<void>(Transaction&)>;
     enum class ReadKind : unsigned char { point, scan };
@@ -140,59 +151,67 @@ Result<std::unique_ptr<Database>> open_database(World& world, std::string_view u
 std::string sqlite_url(std::string_view path);
 
 namespace detail {
-/// Called after the body succeeded, as its last statements; see IdempotentRequest.
-void record_response(Transaction& transaction, const IdempotentRequest& request, std::string_view response_json);
-/// The response recorded meanwhile for the same request, read inside the transaction, which a conflict ends: those of
-/// find_recorded_response.
-std::optional<std::string> recorded_response(Transaction& transaction, const IdempotentRequest& request);
-
-template <class Body, class R>
-void run_body(const Body& body, Transaction& transaction, std::optional<R>& outcome) {
+/// What a body says: without a Result it has not refused.
+template <class R, class Body>
+R outcome_of(const Body& body, Transaction& transaction) {
     if constexpr (std::is_void_v<std::invoke_result_t<const Body&, Transaction&>>) {
         body(transaction);
-        outcome.emplace();
+        return {};
     } else {
-        outcome.emplace(body(transaction));
+        return body(transaction);
     }
 }
 } // namespace detail
 
 template <class Body, class R>
 task<R> Database::transact(Context& context, Body body) {
-    using T = typename R::value_type;
     // Shared with the writer thread: it may still run the body when this frame has gone.
     struct Shared {
         Body body;
         std::optional<R> outcome;
-        std::optional<IdempotentRequest> request;
     };
-    auto shared = std::make_shared<Shared>(Shared{std::move(body), {}, {}});
-    if constexpr (!std::is_void_v<T>) {
-        // Only the first transaction with that result records: a later one must run, not be answered with the first's.
-        const auto* request = context.idempotent_request;
-        if (request && !request->recorded && request->response == &descriptor_of<T>) shared->request = *request;
-    }
+    auto shared = std::make_shared<Shared>(Shared{std::move(body), {}});
     auto committed = co_await transact_erased(context, [shared](Transaction& transaction) -> Result<void> {
-        if constexpr (!std::is_void_v<T>) {
-            if (shared->request) {
-                const auto earlier = detail::recorded_response(transaction, *shared->request);
-                if (transaction.failed()) return {};
-                if (earlier) {
-                    shared->outcome.emplace(json::parse<T>(*earlier));
-                    return {};
-                }
-            }
-        }
-        detail::run_body(shared->body, transaction, shared->outcome);
+        shared->outcome.emplace(detail::outcome_of<R>(shared->body, transaction));
         if (!shared->outcome->has_value()) return shared->outcome->error();
-        if constexpr (!std::is_void_v<T>) {
-            if (shared->request) detail::record_response(transaction, *shared->request, json::write(**shared->outcome));
-        }
         return {};
     });
     if (!committed) co_return std::move(committed.error());
-    if (shared->request) context.idempotent_request->recorded = true;
     co_return std::move(*shared->outcome);
+}
+
+template <class Body, class R, class T>
+task<Result<Recorded<T>>> Database::answer(Context& context, Body body) {
+    // Only the first transaction of a request records: what a later one does must be done, not be answered with the
+    // first's.
+    auto* request = context.carried<IdempotentRequest>();
+    if (request && !request->recorded) return answer_once<Body, R, T>(context, *request, std::move(body));
+    return transact(context, [body = std::move(body)](Transaction& transaction) -> Result<Recorded<T>> {
+        auto response = detail::outcome_of<R>(body, transaction);
+        if (!response) return std::move(response.error());
+        return Recorded<T>(std::move(*response));
+    });
+}
+
+template <class Body, class R, class T>
+task<Result<Recorded<T>>> Database::answer_once(Context& context, IdempotentRequest& request, Body body) {
+    auto answered = co_await transact(
+        context, [known = request, body = std::move(body)](Transaction& transaction) -> Result<Recorded<T>> {
+            auto earlier = find_recorded_response(transaction, known);
+            if (transaction.failed()) return *transaction.failure();
+            if (earlier) {
+                auto response = json::parse<T>(*earlier);
+                if (!response) return std::move(response.error());
+                return Recorded<T>(std::move(*response), std::move(*earlier));
+            }
+            auto response = detail::outcome_of<R>(body, transaction);
+            if (!response) return std::move(response.error());
+            auto text = json::write(*response);
+            record_response(transaction, known, text);
+            return Recorded<T>(std::move(*response), std::move(text));
+        });
+    request.recorded = answered.has_value();
+    co_return answered;
 }
 
 template <class T>

@@ -5,11 +5,11 @@
 namespace flotilla {
 namespace {
 
-struct Recorded {
+struct Record {
     std::string request_hash, response;
 };
 
-constexpr Query<Recorded, std::string, std::string, std::string> kFind{
+constexpr Query<Record, std::string, std::string, std::string> kFind{
     "SELECT request_hash, response FROM flotilla_idempotency WHERE endpoint = $1 AND caller = $2 AND key = $3"};
 constexpr Statement<std::string, std::string, std::string, std::string, std::string_view, Timestamp> kRecord{
     "INSERT INTO flotilla_idempotency (endpoint, caller, key, request_hash, response, recorded_at) "
@@ -19,7 +19,7 @@ constexpr Statement<Timestamp> kForget{
     "DELETE FROM flotilla_idempotency WHERE (endpoint, caller, key) IN (SELECT endpoint, caller, key "
     "FROM flotilla_idempotency WHERE recorded_at < $1 ORDER BY recorded_at LIMIT 200)"};
 
-Result<std::optional<std::string>> response_of(std::optional<Recorded> found, const IdempotentRequest& request) {
+Result<std::optional<std::string>> response_of(std::optional<Record> found, const IdempotentRequest& request) {
     if (!found) return std::optional<std::string>();
     if (found->request_hash != request.request_hash) {
         return Error(Kind::unprocessable, "idempotency_key_reused",
@@ -36,15 +36,14 @@ task<Result<std::optional<std::string>>> find_recorded_response(Context& context
     co_return response_of(std::move(found), request);
 }
 
-std::optional<std::string> detail::recorded_response(Transaction& transaction, const IdempotentRequest& request) {
+std::optional<std::string> find_recorded_response(Transaction& transaction, const IdempotentRequest& request) {
     auto response = response_of(transaction.find(kFind, request.endpoint, request.caller, request.key), request);
     if (response) return std::move(*response);
     transaction.fail(std::move(response.error()));
     return {};
 }
 
-void detail::record_response(Transaction& transaction, const IdempotentRequest& request,
-                             std::string_view response_json) {
+void record_response(Transaction& transaction, const IdempotentRequest& request, std::string_view response_json) {
     transaction.execute(kRecord, request.endpoint, request.caller, request.key, request.request_hash, response_json,
                         transaction.now());
 }

@@ -22,20 +22,19 @@ protected:
         value(store.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, total BIGINT)"));
     }
     static IdempotentRequest request(std::string hash = "hash-1") {
-        return {.endpoint = "POST /orders",
-                .caller = "me",
-                .key = "k-1",
-                .request_hash = std::move(hash),
-                .response = &descriptor_of<Order>};
+        return {.endpoint = "POST /orders", .caller = "me", .key = "k-1", .request_hash = std::move(hash)};
     }
-    Result<Order> place(IdempotentRequest& idempotent) {
-        Context context(store.world());
-        context.idempotent_request = &idempotent;
-        return store.loop().run_until_done(store.database().transact(context, [](Transaction& tx) {
+    Result<Recorded<Order>> place(Context& context) {
+        return store.loop().run_until_done(store.database().answer(context, [](Transaction& tx) {
             const Order order{tx.new_id(), Money::from_cents(500)};
             tx.insert(orders_table, order);
             return order;
         }));
+    }
+    Result<Recorded<Order>> place(IdempotentRequest& idempotent) {
+        Context context(store.world());
+        const Carried carried(context, idempotent);
+        return place(context);
     }
     Result<std::optional<std::string>> recorded(const IdempotentRequest& idempotent) {
         Context context(store.world());
@@ -52,13 +51,22 @@ TEST_F(IdempotencyTest, RepeatRequestGivesTheFirstResponse) {
     EXPECT_EQ(value(recorded(first_request)), std::nullopt);
     const auto first = value(place(first_request));
     EXPECT_TRUE(first_request.recorded);
-    EXPECT_EQ(value(recorded(request())), json::write(first));
+    EXPECT_EQ(value(recorded(request())), first.json());
+    EXPECT_EQ(first.json(), json::write(first.value()));
 
     // As when both were under way and neither saw the other's record beforehand.
     auto second_request = request();
     const auto second = value(place(second_request));
-    EXPECT_EQ(second.id, first.id);
+    EXPECT_EQ(second.value().id, first.value().id);
+    EXPECT_EQ(second.json(), first.json());
     EXPECT_EQ(orders(), 1);
+}
+
+// Goal: without a key nothing is written down, nor made into text.
+TEST_F(IdempotencyTest, AnswerWithoutKeyIsNotRecorded) {
+    Context context(store.world());
+    EXPECT_EQ(value(place(context)).json(), "");
+    EXPECT_EQ(value(store.find<std::int64_t>("SELECT count(*) FROM flotilla_idempotency")), 0);
 }
 
 // Goal: a key belongs to one request; with another body it is refused, before and inside the transaction.
@@ -91,28 +99,28 @@ TEST_F(IdempotencyTest, SameKeyOfOtherCallerIsAnotherRequest) {
 TEST_F(IdempotencyTest, FailTransactionRecordsNothing) {
     auto failing = request();
     Context context(store.world());
-    context.idempotent_request = &failing;
-    const auto outcome = store.loop().run_until_done(store.database().transact(
+    const Carried carried(context, failing);
+    const auto outcome = store.loop().run_until_done(store.database().answer(
         context, [](Transaction&) -> Result<Order> { return Error(Kind::conflict, "out_of_stock", "Out of stock"); }));
     EXPECT_FALSE(outcome);
     EXPECT_FALSE(failing.recorded);
     EXPECT_EQ(value(recorded(failing)), std::nullopt);
-    value(place(failing));
+    value(place(context));
     EXPECT_EQ(orders(), 1);
 }
 
-// Goal: only the transaction that makes the response records it, and a later one of the same type still runs.
+// Goal: only the transaction that answers records, and a later one still runs.
 TEST_F(IdempotencyTest, RunOtherTransactionsRecordsOnlyTheResponse) {
     auto idempotent = request();
     Context context(store.world());
-    context.idempotent_request = &idempotent;
-    value(store.loop().run_until_done(
-        store.database().transact(context, [](Transaction&) -> Result<std::string> { return "aside"; })));
+    const Carried carried(context, idempotent);
+    value(store.loop().run_until_done(store.database().transact(
+        context, [](Transaction&) -> Result<Order> { return Order{"aside", Money::from_cents(1)}; })));
     EXPECT_FALSE(idempotent.recorded);
-    const auto first = value(place(idempotent));
-    const auto later = value(place(idempotent));
-    EXPECT_NE(first.id, later.id);
-    EXPECT_EQ(value(recorded(idempotent)), json::write(first));
+    const auto first = value(place(context));
+    const auto later = value(place(context));
+    EXPECT_NE(first.value().id, later.value().id);
+    EXPECT_EQ(value(recorded(idempotent)), first.json());
 }
 
 // Goal: old records go, young ones stay.

@@ -27,11 +27,11 @@ task<Result<Response>> answer_fake(Function function, Request request) {
 }
 } // namespace detail
 
-/// fake(user::service, user::get, [](user::UserId id) -> Result<user::User> {...}). Several endpoints of one service
+/// fake(user::get, [](user::UserId id) -> Result<user::User> {...}). Several endpoints of one service
 /// may be faked beside each other. The function runs on the test service's thread.
 template <class Request, class Response, class Function>
-Fake fake(const Service& service, const Endpoint<Request, Response>& endpoint, Function function) {
-    return {service.name, [&endpoint, function](Host& host) {
+Fake fake(const Endpoint<Request, Response>& endpoint, Function function) {
+    return {endpoint.service.name, [&endpoint, function](Host& host) {
                 host.serve(endpoint, [function](Context&, Request request) {
                     return detail::answer_fake<Response>(function, std::move(request));
                 });

@@ -15,9 +15,9 @@ struct WordId {
 };
 
 constexpr Service dictionary{"dictionary-service"};
-constexpr Endpoint<WordId, Word> look_up{Method::get, "/words/{id}"};
-constexpr Endpoint<Word, Word> add{Method::post, "/words", {.success = 201}};
-constexpr Endpoint<WordId, Word> translate{Method::get, "/translations/{id}"};
+constexpr Endpoint<WordId, Word> look_up{dictionary, Method::get, "/words/{id}"};
+constexpr Endpoint<Word, Word> add{dictionary, Method::post, "/words", {.success = 201}};
+constexpr Endpoint<WordId, Word> translate{dictionary, Method::get, "/translations/{id}"};
 constexpr ErrorCode unknown_word{"unknown_word", Kind::not_found, "There is no word {}"};
 constexpr Topic<Word> added{"word.added", {.key = &Word::text}};
 
@@ -30,12 +30,13 @@ constexpr Query<Word, int> by_length{"FROM words WHERE size = $1"}; // there is 
 /// Keeps words, has them translated by another service, and takes over those that are announced.
 class Words {
 public:
-    Words(Database& database, Client& others) : database_(database), others_(others) {}
+    Words(Database& database, Calls& calls, Publisher<Word>& added)
+        : database_(database), calls_(calls), added_(added) {}
 
     task<Result<Word>> add(Context& context, Word request) {
-        co_return co_await database_.transact(context, [=](Transaction& tx) {
+        co_return co_await database_.transact(context, [=, this](Transaction& tx) {
             insert(tx, request);
-            publish(tx, added, request);
+            added_.publish(tx, request);
             return request;
         });
     }
@@ -44,21 +45,23 @@ public:
                                 or_none(unknown_word.with(request.id)));
     }
     task<Result<Word>> translate(Context& context, WordId request) {
-        co_return co_await others_.call(context, look_up, request);
+        co_return co_await calls_.call(context, look_up, request);
     }
-    Result<void> take_over(Context&, Transaction& tx, const Word& word) {
-        insert(tx, word);
+    Result<void> take_over(Transaction& tx, const Received<Word>& word) {
+        insert(tx, word.event);
         return {};
     }
     static void insert(Transaction& tx, const Word& word) { std::ignore = tx.try_insert(word_table, word); }
 
 private:
     Database& database_;
-    Client& others_;
+    Calls& calls_;
+    Publisher<Word>& added_;
 };
 
 void install(Host& host) {
-    auto& words = host.own<Words>(host.database(kMigrations, {word_table}), host.client(dictionary));
+    auto& words =
+        host.own<Words>(host.database(kMigrations, {word_table}), host.calls({dictionary}), host.publishes(added));
     host.serve(add, &Words::add, words);
     host.serve(look_up, &Words::find, words);
     host.serve(translate, &Words::translate, words);
@@ -66,7 +69,7 @@ void install(Host& host) {
 }
 
 Fake french() {
-    return fake(dictionary, look_up, [](WordId word) -> Result<Word> {
+    return fake(look_up, [](WordId word) -> Result<Word> {
         if (word.id == "sea") return Word{"mer"};
         return unknown_word.with(word.id);
     });

@@ -1,11 +1,6 @@
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include <flotilla/base/time.hpp>
-#include <flotilla/contract/endpoint.hpp>
+#include <flotilla/contract/contract.hpp>
 
 /// The notification service's contract: what was, or will be, sent to a user.
 namespace notification {
@@ -30,6 +25,6 @@ struct ListNotifications {
 inline constexpr Service service{"notification-service"};
 
 inline constexpr Endpoint<ListNotifications, std::vector<Notification>> list{
-    Method::get, "/notifications", {.summary = "List what was sent, or waits to be sent, to a user"}};
+    service, Method::get, "/notifications", {.summary = "List what was sent, or waits to be sent, to a user"}};
 
 } // namespace notification

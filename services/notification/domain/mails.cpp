@@ -3,17 +3,10 @@
 #include <algorithm>
 
 #include <flotilla/base/base64.hpp>
+#include <flotilla/base/text.hpp>
 
 namespace notification {
 namespace {
-
-/// The largest prefix of at most `limit` bytes that does not cut a UTF-8 sequence.
-std::size_t utf8_prefix(std::string_view text, std::size_t limit) {
-    if (text.size() <= limit) return text.size();
-    while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80)
-        --limit;
-    return limit;
-}
 
 std::string without_controls(std::string_view text) {
     std::string clean;
@@ -30,7 +23,7 @@ std::string header_text(std::string_view text) {
     if (ascii && clean.size() <= 900) return clean;
     std::string encoded;
     for (std::string_view rest = clean; !rest.empty();) {
-        const auto size = std::max<std::size_t>(utf8_prefix(rest, 45), 1);
+        const auto size = std::max<std::size_t>(utf8_prefix(rest, 45).size(), 1);
         if (!encoded.empty()) encoded += "\r\n ";
         encoded += "=?UTF-8?B?" + base64(rest.substr(0, size)) + "?=";
         rest.remove_prefix(size);

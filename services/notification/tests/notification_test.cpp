@@ -20,7 +20,7 @@ namespace notification {
 namespace {
 
 std::vector<Fake> users() {
-    return {fake(user::service, user::get, [](user::UserId id) -> Result<user::User> {
+    return {fake(user::get, [](user::UserId id) -> Result<user::User> {
         return user::User{.id = id.id, .email = "ada@example.com", .name = "Ada"};
     })};
 }

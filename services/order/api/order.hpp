@@ -1,13 +1,6 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
-#include <flotilla/base/constrained.hpp>
-#include <flotilla/base/money.hpp>
-#include <flotilla/base/time.hpp>
-#include <flotilla/contract/endpoint.hpp>
-#include <flotilla/contract/topic.hpp>
+#include <flotilla/contract/contract.hpp>
 
 /// The order service's contract.
 namespace order {
@@ -64,6 +57,7 @@ inline constexpr Service service{"order-service"};
 
 /// Places an order at the catalogue's prices; it is PENDING until confirmed. Publishes order.created.
 inline constexpr Endpoint<PlaceOrder, Order> place{
+    service,
     Method::post,
     "/orders",
     {.success = 201,
@@ -71,11 +65,12 @@ inline constexpr Endpoint<PlaceOrder, Order> place{
      .errors = {user_not_found, product_not_found, out_of_stock, no_items},
      .summary = "Place an order"}};
 inline constexpr Endpoint<OrderId, Order> get{
-    Method::get, "/orders/{id}", {.errors = {order_not_found}, .summary = "Get an order"}};
+    service, Method::get, "/orders/{id}", {.errors = {order_not_found}, .summary = "Get an order"}};
 inline constexpr Endpoint<ListOrders, std::vector<Order>> list{
-    Method::get, "/orders", {.summary = "List a user's orders, oldest first"}};
+    service, Method::get, "/orders", {.summary = "List a user's orders, oldest first"}};
 /// Confirms a pending order; confirming again changes nothing. Publishes order.confirmed.
 inline constexpr Endpoint<OrderId, Order> confirm{
+    service,
     Method::post,
     "/orders/{id}/confirm",
     {.idempotent = true, .errors = {unknown_order, order_cancelled}, .summary = "Confirm an order"}};

@@ -9,7 +9,6 @@ Result<void> check_lines(const std::vector<Line>& lines) {
 
 Order draft_order(std::string id, Timestamp now, const PlaceOrder& request, const std::vector<Money>& prices) {
     Order order{.id = std::move(id), .user_id = request.user_id, .status = Status::pending, .created_at = now};
-    order.items.reserve(request.items.size());
     for (std::size_t i = 0; i < request.items.size(); ++i) {
         const int quantity = request.items[i].quantity;
         order.items.push_back({request.items[i].product_id, quantity, prices.at(i)});
@@ -23,7 +22,5 @@ Result<Order> confirmed_order(Order order) {
     order.status = Status::confirmed;
     return order;
 }
-
-OrderPlaced to_event(const Order& order) { return {order.id, order.user_id, order.items, order.total}; }
 
 } // namespace order

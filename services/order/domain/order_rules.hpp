@@ -17,6 +17,4 @@ Order draft_order(std::string id, Timestamp now, const PlaceOrder& request, cons
 /// The order confirmed. Errors: order_cancelled. A confirmed order stays as it is.
 Result<Order> confirmed_order(Order order);
 
-OrderPlaced to_event(const Order& order);
-
 } // namespace order

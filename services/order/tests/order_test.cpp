@@ -17,12 +17,12 @@ namespace {
 
 /// Knows user u-1, and products lamp (19.99), rope (5) and sold-out.
 std::vector<Fake> shop() {
-    return {fake(user::service, user::get,
+    return {fake(user::get,
                  [](user::UserId id) -> Result<user::User> {
                      if (id.id != "u-1") return user::user_not_found;
                      return user::User{.id = "u-1", .email = "ada@example.com", .name = "Ada"};
                  }),
-            fake(product::service, product::get, [](product::ProductId id) -> Result<product::Product> {
+            fake(product::get, [](product::ProductId id) -> Result<product::Product> {
                 if (id.id == "lamp")
                     return product::Product{
                         .id = "lamp", .name = "Lamp", .price = Money::from_cents(1999), .in_stock = true};

@@ -1,12 +1,6 @@
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include <flotilla/base/constrained.hpp>
-#include <flotilla/base/money.hpp>
-#include <flotilla/contract/endpoint.hpp>
+#include <flotilla/contract/contract.hpp>
 
 /// The product service's contract: the catalogue, whose prices count.
 namespace product {
@@ -48,14 +42,16 @@ inline constexpr ErrorCode invalid_price{"invalid_price", Kind::invalid, "price 
 inline constexpr Service service{"product-service"};
 
 inline constexpr Endpoint<ListProducts, ProductPage> list{
-    Method::get, "/products", {.summary = "List the catalogue, page by page"}};
+    service, Method::get, "/products", {.summary = "List the catalogue, page by page"}};
 inline constexpr Endpoint<ProductId, Product> get{
-    Method::get, "/products/{id}", {.errors = {product_not_found}, .summary = "Get a product"}};
+    service, Method::get, "/products/{id}", {.errors = {product_not_found}, .summary = "Get a product"}};
 inline constexpr Endpoint<CreateProduct, Product> create{
+    service,
     Method::post,
     "/products",
     {.success = 201, .idempotent = true, .errors = {invalid_price}, .summary = "Add a product"}};
 inline constexpr Endpoint<ChangeProduct, Product> change{
+    service,
     Method::patch,
     "/products/{id}",
     {.errors = {product_not_found, invalid_price}, .summary = "Change name, price or availability"}};

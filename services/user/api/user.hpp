@@ -1,11 +1,6 @@
 #pragma once
 
-#include <string>
-
-#include <flotilla/base/constrained.hpp>
-#include <flotilla/base/time.hpp>
-#include <flotilla/contract/endpoint.hpp>
-#include <flotilla/contract/topic.hpp>
+#include <flotilla/contract/contract.hpp>
 
 /// The user service's contract: what callers and listeners may include.
 namespace user {
@@ -37,11 +32,12 @@ inline constexpr Service service{"user-service"};
 /// Creates a user. The e-mail address is unique, without regard to case and spelling in any script: as
 /// mail_address_key() tells addresses apart. It is kept and shown as it was given. Publishes user.created.
 inline constexpr Endpoint<CreateUser, User> create{
+    service,
     Method::post,
     "/users",
     {.success = 201, .idempotent = true, .errors = {user_exists, invalid_email}, .summary = "Create a user"}};
 inline constexpr Endpoint<UserId, User> get{
-    Method::get, "/users/{id}", {.errors = {user_not_found}, .summary = "Get a user"}};
+    service, Method::get, "/users/{id}", {.errors = {user_not_found}, .summary = "Get a user"}};
 
 inline constexpr Topic<UserCreated> created{"user.created", {.key = &UserCreated::user_id, .pubsub = true}};
 

@@ -1,6 +1,7 @@
 #include "services/user/domain/email.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 namespace user {
 namespace {
@@ -23,13 +24,9 @@ bool is_label(std::string_view text) {
 }
 
 bool is_domain(std::string_view text) {
-    if (text.empty() || text.size() > 253) return false;
-    while (true) {
-        const auto dot = text.find('.');
-        if (!is_label(text.substr(0, dot))) return false;
-        if (dot == std::string_view::npos) return true;
-        text.remove_prefix(dot + 1);
-    }
+    return !text.empty() && text.size() <= 253 && std::ranges::all_of(text | std::views::split('.'), [](auto part) {
+        return is_label(std::string_view(part));
+    });
 }
 
 } // namespace

@@ -29,8 +29,4 @@ constexpr Backfill kBackfills[] = {{1, "fold_email_identities", fold_identities}
 
 Backfills backfills() { return kBackfills; }
 
-UserRow to_row(const User& user) {
-    return {user.id, user.email, mail_address_key(user.email), user.name, user.created_at};
-}
-
 } // namespace user::storage

@@ -7,12 +7,11 @@
 
 namespace user::storage {
 
-/// A user with what makes the address unique.
+/// A user with what makes the address unique: mail_address_key() of it.
 struct UserRow {
     std::string id, email, email_identity, name;
     Timestamp created_at;
 };
-UserRow to_row(const User& user);
 
 inline constexpr Table<UserRow> users{"users"};
 inline constexpr Query<User, std::string> user_of{"FROM users WHERE id = $1"};

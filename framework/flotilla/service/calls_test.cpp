@@ -1,7 +1,8 @@
-#include <flotilla/service/client.hpp>
+#include <flotilla/service/calls.hpp>
 
 #include <gtest/gtest.h>
 
+#include <flotilla/aio/manual_world.hpp>
 #include <flotilla/service/test_host.hpp>
 
 namespace flotilla {
@@ -19,9 +20,9 @@ struct Thing {
 };
 
 constexpr Service things{"thing-service"};
-constexpr Endpoint<Id, Thing> get{Method::get, "/things/{id}"};
-constexpr Endpoint<Thing, Thing> add{Method::post, "/things", {.success = 201}};
-constexpr Endpoint<Thing, Thing> add_once{Method::post, "/things/once", {.success = 201, .idempotent = true}};
+constexpr Endpoint<Id, Thing> get{things, Method::get, "/things/{id}"};
+constexpr Endpoint<Thing, Thing> add{things, Method::post, "/things", {.success = 201}};
+constexpr Endpoint<Thing, Thing> add_once{things, Method::post, "/things/once", {.success = 201, .idempotent = true}};
 
 /// An instance that does what a function says, and remembers the requests it saw.
 class Upstream {
@@ -61,9 +62,9 @@ void cut(http::Exchange& exchange, http::Response& response) {
     exchange.reset();
 }
 
-class ClientTest : public testing::Test {
+class CallsTest : public testing::Test {
 protected:
-    ~ClientTest() override { bench_.finish(); }
+    ~CallsTest() override { bench_.finish(); }
     /// An instance where nobody listens.
     Instance gone() {
         http::Server server(bench_.world(), {});
@@ -75,24 +76,24 @@ protected:
     void know(std::vector<Instance> instances) {
         registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
                                         {.url = "static:", .fixed = {{"thing-service", std::move(instances)}}}));
-        client_ = std::make_unique<Client>(things, *registry_, bench_.client(), "127.0.0.1", bench_.process().metrics,
-                                           bench_.process().log);
+        calls_ = std::make_unique<Calls>(*registry_, bench_.client(), "127.0.0.1", bench_.process());
+        calls_->declare(things);
     }
     template <class Request>
     Result<Thing> call(const Endpoint<Request, Thing>& endpoint, Request request) {
         Context bounded(bench_.root(), timeout_);
-        return bench_.wait(client_->call(bounded, endpoint, std::move(request)));
+        return bench_.wait(calls_->call(bounded, endpoint, std::move(request)));
     }
 
     Bench bench_;
     std::vector<std::unique_ptr<Upstream>> upstreams_;
     std::unique_ptr<Registry> registry_;
-    std::unique_ptr<Client> client_;
+    std::unique_ptr<Calls> calls_;
     Duration timeout_ = 10s;
 };
 
 // Goal: instances take turns.
-TEST_F(ClientTest, InstancesTakeTurns) {
+TEST_F(CallsTest, InstancesTakeTurns) {
     auto& one = upstream("one", answer);
     auto& two = upstream("two", answer);
     know({one.instance(), two.instance()});
@@ -104,7 +105,7 @@ TEST_F(ClientTest, InstancesTakeTurns) {
 }
 
 // Goal: an instance that is gone, or ends in the middle, is passed over for the next one.
-TEST_F(ClientTest, RepeatableCallFailsOver) {
+TEST_F(CallsTest, RepeatableCallFailsOver) {
     auto& broken = upstream("broken", cut);
     auto& fine = upstream("fine", answer);
     know({gone(), broken.instance(), fine.instance()});
@@ -113,7 +114,7 @@ TEST_F(ClientTest, RepeatableCallFailsOver) {
 }
 
 // Goal: a call declared idempotent is repeated under one key, so that it happens once.
-TEST_F(ClientTest, IdempotentCallIsRepeatedUnderItsKey) {
+TEST_F(CallsTest, IdempotentCallIsRepeatedUnderItsKey) {
     auto& broken = upstream("broken", cut);
     auto& fine = upstream("fine", answer);
     know({broken.instance(), fine.instance()});
@@ -127,7 +128,7 @@ TEST_F(ClientTest, IdempotentCallIsRepeatedUnderItsKey) {
 }
 
 // Goal: what may have happened already and must not happen twice is not sent twice.
-TEST_F(ClientTest, OtherCallIsSentOnce) {
+TEST_F(CallsTest, OtherCallIsSentOnce) {
     auto& broken = upstream("broken", cut);
     auto& fine = upstream("fine", answer);
     know({broken.instance(), fine.instance()});
@@ -141,7 +142,7 @@ TEST_F(ClientTest, OtherCallIsSentOnce) {
 }
 
 // Goal: when all fail, the error has what was wrong with each; log and metrics have it also when one succeeds.
-TEST_F(ClientTest, EachFailureIsNamed) {
+TEST_F(CallsTest, EachFailureIsNamed) {
     const auto reset = [](http::Exchange& exchange, http::Response& response) { cut(exchange, response); };
     auto& broken = upstream("broken", reset);
     know({gone(), broken.instance()});
@@ -168,7 +169,7 @@ TEST_F(ClientTest, EachFailureIsNamed) {
 }
 
 // Goal: the only instance gets a second try: it may have closed the kept connection just then.
-TEST_F(ClientTest, OnlyInstanceIsTriedTwice) {
+TEST_F(CallsTest, OnlyInstanceIsTriedTwice) {
     int requests = 0;
     auto& flaky = upstream("flaky", [&](http::Exchange& exchange, http::Response& response) {
         if (++requests == 1) cut(exchange, response);
@@ -179,7 +180,7 @@ TEST_F(ClientTest, OnlyInstanceIsTriedTwice) {
 }
 
 // Goal: when nobody can be reached the error says whom it tried last, and is worth a try later.
-TEST_F(ClientTest, NobodyReachableIsUnavailable) {
+TEST_F(CallsTest, NobodyReachableIsUnavailable) {
     know({gone()});
     const auto failed = call(get, Id{"1"});
     ASSERT_FALSE(failed);
@@ -192,7 +193,7 @@ TEST_F(ClientTest, NobodyReachableIsUnavailable) {
 }
 
 // Goal: a service's error arrives as it left: kind, code, message, bad fields, time to wait.
-TEST_F(ClientTest, ErrorsAreRebuilt) {
+TEST_F(CallsTest, ErrorsAreRebuilt) {
     auto& refusing = upstream("refusing", [](http::Exchange&, http::Response& response) {
         response.head.status = 400;
         response.body = R"({"status":400,"code":"invalid_request","detail":"2 fields are wrong",)"
@@ -210,7 +211,7 @@ TEST_F(ClientTest, ErrorsAreRebuilt) {
 }
 
 // Goal: an answer that is not what the contract says is the other side's fault and named as such.
-TEST_F(ClientTest, BrokenAnswersAreBadGateway) {
+TEST_F(CallsTest, BrokenAnswersAreBadGateway) {
     for (const auto& [status, body] :
          {std::pair(200, "nonsense"), {200, ""}, {200, R"({"id":1})"}, {200, R"({"size":1})"}, {302, ""}, {204, ""}}) {
         auto& odd = upstream("odd", [status, body](http::Exchange&, http::Response& response) {
@@ -227,8 +228,76 @@ TEST_F(ClientTest, BrokenAnswersAreBadGateway) {
     }
 }
 
+// Goal: a route that the other side does not have is its fault, not something that was not found.
+TEST_F(CallsTest, MissingRouteIsBadGateway) {
+    for (const int status : {404, 405}) {
+        auto& other = upstream("other", [status](http::Exchange&, http::Response& response) {
+            response.head.status = status;
+            response.body = R"({"error":"Not found"})";
+        });
+        know({other.instance()});
+        const auto failed = call(get, Id{"1"});
+        ASSERT_FALSE(failed) << status;
+        EXPECT_EQ(failed.error().code(), "broken_answer") << status;
+    }
+}
+
+// Goal: calling a service that was not declared is found at the first call, whoever answers.
+TEST_F(CallsTest, UndeclaredServiceIsRefused) {
+    constexpr Service others{"other-service"};
+    constexpr Endpoint<Id, Thing> look{others, Method::get, "/things/{id}"};
+    know({});
+    const auto failed = call(look, Id{"1"});
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().message(), "other-service is called but was not declared: name it in host.calls({...})");
+}
+
+/// A registry that never answers.
+class SilentRegistry final : public Registry {
+public:
+    void announce(Instance) override {}
+    task<Result<void>> withdraw(Context&) override { co_return Result<void>(); }
+    Instances instances(std::string_view) override { return std::make_shared<std::vector<Instance>>(); }
+    task<Result<Instances>> resolve(Context& context, std::string) override {
+        Event never;
+        co_await must(never.wait(context));
+        co_return Error(Kind::internal, "woken");
+    }
+    task<void> run(Context&) override { co_return; }
+    Result<void> health() const override { return {}; }
+};
+
+task<void> call_into(Calls& calls, Context& context, std::optional<Result<Thing>>& into) {
+    into = co_await calls.call(context, get, {.id = "1"});
+}
+
+// Goal: of a service of which nothing is known, with a registry that is silent, a call says so soon, not at its
+// deadline.
+TEST(CallsUnknown, SilentRegistryIsUnavailableSoon) {
+    ManualWorld world;
+    Telemetry telemetry{Logger("test", LogLevel::error)};
+    SilentRegistry registry;
+    http::Client http(world);
+    Calls calls(registry, http, "127.0.0.1", telemetry);
+    calls.declare(things);
+    Context root(world);
+    Context bounded(root, Duration(30s));
+    std::optional<Result<Thing>> outcome;
+    Scope scope(root);
+    scope.spawn(call_into(calls, bounded, outcome));
+    world.run_posted();
+    world.advance(world.at + 1900ms);
+    world.run_posted();
+    EXPECT_FALSE(outcome);
+    world.advance(world.at + 200ms);
+    world.run_posted();
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->error().code(), "no_instance");
+    EXPECT_GT(outcome->error().retry_after(), Duration::zero());
+}
+
 // Goal: a service that hangs costs the deadline, once, and no more.
-TEST_F(ClientTest, HangingServiceEndsWithTheDeadline) {
+TEST_F(CallsTest, HangingServiceEndsWithTheDeadline) {
     http::Server silent(bench_.world(), [](Context& context, http::Exchange&) -> task<void> {
         Event never;
         std::ignore = co_await never.wait(context);

@@ -1,4 +1,4 @@
-#include <flotilla/service/health.hpp>
+#include <flotilla/node/health.hpp>
 
 namespace flotilla {
 namespace {

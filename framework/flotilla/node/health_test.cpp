@@ -1,0 +1,38 @@
+#include <flotilla/node/health.hpp>
+
+#include <gtest/gtest.h>
+
+namespace flotilla {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Goal: a missing convenience degrades, a missing necessity makes unavailable, whoever goes away is unavailable.
+TEST(HealthChecks, WorstCheckDecides) {
+    HealthChecks checks;
+    Result<void> extra, needed;
+    checks.add("extra", [&] { return extra; }, false);
+    checks.add("needed", [&] { return needed; }, true);
+    EXPECT_EQ(checks.report(false).status, "ok");
+    EXPECT_EQ(checks.report(true).status, "unavailable");
+    extra = Error(Kind::unavailable, "the parrot is away");
+    EXPECT_EQ(checks.report(false).status, "degraded");
+    EXPECT_EQ(checks.report(false).checks.at("extra").detail, "the parrot is away");
+    needed = Error(Kind::unavailable, "no water");
+    EXPECT_EQ(checks.report(false).status, "unavailable");
+    EXPECT_EQ(checks.report(false).checks.size(), 2U);
+}
+
+// Goal: health of a loop that cannot know is what the primary said last, and not for ever.
+TEST(HealthBoard, OldReportIsUnavailable) {
+    HealthBoard board;
+    const Instant start{};
+    EXPECT_EQ(board.last(start).status, "unavailable");
+    board.post({.status = "degraded"}, start);
+    EXPECT_EQ(board.last(start + 5s).status, "degraded");
+    EXPECT_EQ(board.last(start + 6s).status, "unavailable");
+    EXPECT_EQ(*board.last(start + 6s).checks.at("primary loop").detail, "does not answer");
+}
+
+} // namespace
+} // namespace flotilla

@@ -1,0 +1,62 @@
+#include <flotilla/node/own_pages.hpp>
+
+#include <algorithm>
+
+#include <flotilla/base/json.hpp>
+#include <flotilla/http/problem.hpp>
+
+namespace flotilla {
+
+OwnPages::OwnPages(Identity identity, HealthSource health, const Metrics& metrics)
+    : identity_(std::move(identity)), health_(std::move(health)), metrics_(metrics),
+      paths_{"/livez", "/readyz", "/healthz", "/metrics"} {}
+
+void OwnPages::add_document(std::string path, std::string content_type, std::string text) {
+    const auto known = std::ranges::find(documents_, path, &Document::path);
+    if (known != documents_.end()) {
+        known->content_type = std::move(content_type);
+        known->text = std::move(text);
+        return;
+    }
+    paths_.push_back(path);
+    documents_.push_back({std::move(path), std::move(content_type), std::move(text)});
+}
+
+bool OwnPages::has(std::string_view path) const { return std::ranges::find(paths_, path) != paths_.end(); }
+
+task<void> OwnPages::answer(Context& context, http::Exchange& exchange, std::string_view path) {
+    const auto method = exchange.request().method;
+    if (method != Method::get && method != Method::head) {
+        const Error error(Kind::method_not_allowed, "Method not allowed");
+        auto refused = co_await http::respond_error(context, exchange, error, "GET, HEAD");
+        if (!refused) exchange.reset();
+        co_return;
+    }
+    const Page page = page_of(path);
+    http::ResponseHead head{.status = page.status};
+    head.headers.add("cache-control", "no-store");
+    head.headers.add("content-type", page.content_type);
+    auto answered = co_await exchange.respond(context, head, page.body);
+    if (!answered) exchange.reset();
+}
+
+OwnPages::Page OwnPages::page_of(std::string_view path) const {
+    if (path == "/metrics") {
+        return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_.prometheus_text()};
+    }
+    const auto document = std::ranges::find(documents_, path, &Document::path);
+    if (document != documents_.end()) return {.content_type = document->content_type, .body = document->text};
+    return health_page(path);
+}
+
+OwnPages::Page OwnPages::health_page(std::string_view path) const {
+    HealthReport report{.status = "ok"};
+    if (path != "/livez") report = health_();
+    report.service = identity_.service;
+    report.instance = identity_.instance;
+    report.version = identity_.version;
+    const bool failed = path == "/healthz" ? report.status != "ok" : report.status == "unavailable";
+    return {.status = failed ? 503 : 200, .content_type = "application/json", .body = json::write(report)};
+}
+
+} // namespace flotilla

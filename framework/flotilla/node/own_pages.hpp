@@ -1,0 +1,68 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <flotilla/http/exchange.hpp>
+#include <flotilla/node/health.hpp>
+#include <flotilla/observe/metrics.hpp>
+
+namespace flotilla {
+
+/// Who answers.
+struct Identity {
+    std::string service;  ///< "order-service"
+    std::string instance; ///< "order-service-3002"
+    std::string version;  ///< "0.1.0"
+};
+
+/// Gives status and checks, as they are now.
+using HealthSource = std::function<HealthReport()>;
+
+/// The pages that every program answers itself, whatever the state of the rest:
+/// - /livez: 200 while the loop turns;
+/// - /readyz: 200 while the instance serves, 503 when it is unavailable;
+/// - /healthz: 200 only when nothing fails, 503 otherwise;
+/// - /metrics: Prometheus' text;
+/// - documents that the program adds, such as its contracts.
+/// The first three have a HealthReport as their body. Thread-safety: none; one per loop.
+class OwnPages {
+public:
+    /// The metrics must outlive it. An instance that is not known yet is set later.
+    OwnPages(Identity identity, HealthSource health, const Metrics& metrics);
+
+    void set_instance(std::string instance) { identity_.instance = std::move(instance); }
+    /// Adds a document, or replaces its text: the path may be claimed before the text can be written.
+    void add_document(std::string path, std::string content_type, std::string text);
+
+    /// All paths, to be routed, and that nothing else may take. Valid until add_document().
+    std::span<const std::string> paths() const { return paths_; }
+    bool has(std::string_view path) const;
+    /// Answers GET and HEAD, other methods with 405. Nothing is to be stored by caches. Requires: has(path).
+    task<void> answer(Context& context, http::Exchange& exchange, std::string_view path);
+
+private:
+    struct Page {
+        int status = 200;
+        std::string_view content_type;
+        std::string body;
+    };
+    struct Document {
+        std::string path;
+        std::string content_type;
+        std::string text;
+    };
+    Page page_of(std::string_view path) const;
+    Page health_page(std::string_view path) const;
+
+    Identity identity_;
+    HealthSource health_;
+    const Metrics& metrics_;
+    std::vector<std::string> paths_;
+    std::vector<Document> documents_;
+};
+
+} // namespace flotilla
