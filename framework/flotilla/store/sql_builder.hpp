@@ -83,10 +83,10 @@ constexpr void append_key(SqlBuilder<capacity>& sql, std::span<const std::string
     }
 }
 
-/// Refuses a text whose parameters are not $1 .. $count, each at least once. Quoted text is left out.
-consteval void check_parameters(std::string_view sql, std::size_t count) {
+/// Whether the parameters of a text are $1 .. $count, each at least once. Quoted text is left out.
+constexpr bool has_parameters(std::string_view sql, std::size_t count) {
     std::array<bool, 100> used{};
-    std::size_t highest = 0;
+    std::size_t found = 0;
     bool quoted = false;
     for (std::size_t i = 0; i < sql.size(); ++i) {
         if (sql[i] == '\'') quoted = !quoted;
@@ -94,14 +94,11 @@ consteval void check_parameters(std::string_view sql, std::size_t count) {
         std::size_t number = 0;
         while (i + 1 < sql.size() && sql[i + 1] >= '0' && sql[i + 1] <= '9')
             number = number * 10 + static_cast<std::size_t>(sql[++i] - '0');
-        if (number == 0 || number >= used.size()) a_statement_has_as_many_parameters_as_arguments();
+        if (number == 0 || number > count || number >= used.size()) return false;
+        if (!used[number]) ++found;
         used[number] = true;
-        highest = number > highest ? number : highest;
     }
-    for (std::size_t number = 1; number <= highest; ++number) {
-        if (!used[number]) a_statement_has_as_many_parameters_as_arguments();
-    }
-    if (highest != count) a_statement_has_as_many_parameters_as_arguments();
+    return found == count;
 }
 
 } // namespace flotilla::detail

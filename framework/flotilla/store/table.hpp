@@ -156,7 +156,8 @@ public:
             detail::a_query_begins_with_FROM_SELECT_or_WITH();
         }
         text_ += sql;
-        detail::check_parameters(sql, sizeof...(Arguments));
+        if (!detail::has_parameters(sql, sizeof...(Arguments)))
+            detail::a_statement_has_as_many_parameters_as_arguments();
     }
 
     constexpr std::string_view sql() const { return text_.view(); }
@@ -177,7 +178,8 @@ public:
             !sql.starts_with("WITH ") && !sql.starts_with("CREATE ")) {
             detail::a_statement_begins_with_INSERT_INTO_UPDATE_DELETE_FROM_WITH_or_CREATE();
         }
-        detail::check_parameters(sql, sizeof...(Arguments));
+        if (!detail::has_parameters(sql, sizeof...(Arguments)))
+            detail::a_statement_has_as_many_parameters_as_arguments();
     }
 
     constexpr std::string_view sql() const { return sql_; }

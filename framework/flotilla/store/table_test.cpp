@@ -62,6 +62,21 @@ TEST(Table, ManyColumnsAreNumbered) {
     EXPECT_TRUE(wide.update().ends_with("j = $10, k = $11 WHERE a = $1")) << wide.update();
 }
 
+// Goal: what compiles has as many parameters as arguments, numbered without gaps; quoted ones are text.
+TEST(Table, ParametersAreCounted) {
+    using detail::has_parameters;
+    EXPECT_TRUE(has_parameters("SELECT 1", 0));
+    EXPECT_TRUE(has_parameters("WHERE a = $2 AND b = $1 AND c = $2 AND d = '$3 it''s $4'", 2));
+    EXPECT_TRUE(has_parameters("($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", 10));
+    EXPECT_FALSE(has_parameters("WHERE a = $1", 0));
+    EXPECT_FALSE(has_parameters("WHERE a = $1", 2));
+    EXPECT_FALSE(has_parameters("WHERE a = $1 AND b = $3", 2));
+    EXPECT_FALSE(has_parameters("WHERE a = $2", 1));
+    EXPECT_FALSE(has_parameters("WHERE a = $0 AND b = $1", 1));
+    EXPECT_FALSE(has_parameters("WHERE a = $ AND b = $1", 1));
+    EXPECT_FALSE(has_parameters("WHERE a = $1000000", 1));
+}
+
 class TableTest : public testing::Test {
 protected:
     void SetUp() override {
