@@ -37,9 +37,9 @@ constexpr Migration kTables[] = {{1, "0001_create_orders",
 
 /// One order: its row and its event's, in one commit.
 void place(Transaction& tx) {
-    const OrderRow order{.id = tx.new_id(), .user_id = "u-1", .total = 1999, .created_at = tx.now()};
+    OrderRow order{.id = tx.new_id(), .user_id = "u-1", .total = 1999, .created_at = tx.now()};
     tx.insert(kOrders, order);
-    const OrderPlaced placed{.order_id = order.id, .user_id = order.user_id, .total_cents = order.total};
+    const OrderPlaced placed{std::move(order.id), std::move(order.user_id), order.total};
     publish_event(tx, "order.created", 0, placed.order_id, json::write(placed));
 }
 

@@ -1,6 +1,7 @@
 #include <flotilla/store/table.hpp>
 
 #include <algorithm>
+#include <memory>
 
 #include <flotilla/store/sql_text.hpp>
 
@@ -33,7 +34,7 @@ Result<void> check_columns(const DeclaredStatement& statement, std::span<const s
 
 void arguments_of(const TypeDescriptor& type, const void* row, std::span<SqlValue> into) {
     for (std::size_t i = 0; i < into.size(); ++i)
-        into[i] = SqlValue(*type.fields[i].type, type.fields[i].in(row));
+        std::construct_at(&into[i], *type.fields[i].type, type.fields[i].in(row)); // NULL leaves nothing behind
 }
 
 } // namespace flotilla

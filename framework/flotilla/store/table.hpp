@@ -212,7 +212,7 @@ Error error_in(const DeclaredStatement& statement, std::string_view what);
 /// Whether a row with these columns can be read. Errors: internal, by file and line.
 Result<void> check_columns(const DeclaredStatement& statement, std::span<const std::string> columns);
 
-/// The fields of a row as the arguments of a statement, into as many places.
+/// The fields of a row as the arguments of a statement, into as many places that hold NULL.
 void arguments_of(const TypeDescriptor& type, const void* row, std::span<SqlValue> into);
 
 } // namespace flotilla
