@@ -10,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/database_snapshot.hpp"
 #include "cli/durable_files.hpp"
+#include "cli/fleet_choice.hpp"
 #include "cli/fleet_databases.hpp"
 #include "cli/fleet_lock.hpp"
 #include "cli/fleet_state.hpp"
@@ -61,7 +62,7 @@ struct Source {
 };
 
 Result<Source> find_source(const FleetOptions& options, const DataFolder& folder) {
-    auto state = read_state(folder);
+    auto state = find_fleet(options, folder);
     if (!state) return std::move(state.error());
     Source source;
     auto file = read_fleet_file(*state ? (*state)->file : options.file);

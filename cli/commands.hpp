@@ -7,9 +7,10 @@ namespace flotilla::cli {
 /// Flags that say which fleet is meant.
 struct FleetOptions {
     std::string data = ".flotilla";
-    bool data_given = false; ///< by a flag: then the commands we suggest need it too
     std::string file = "flotilla.yaml";
     int port_offset = 0;
+    // By a flag: then the commands we suggest need it too, and the fleet that is there must agree.
+    bool data_given = false, file_given = false, port_offset_given = false;
     std::string binary_folder; ///< where the programs of the fleet are
 };
 

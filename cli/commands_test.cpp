@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -10,10 +11,13 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/stream.hpp>
 
+#include "cli/command_line.hpp"
 #include "cli/fleet_state.hpp"
 
 namespace flotilla::cli {
 namespace {
+
+using testing::HasSubstr;
 
 /// Commands as people give them, on a folder of its own; what they print is kept.
 class CommandsTest : public testing::Test {
@@ -92,6 +96,86 @@ TEST_F(CommandsTest, MisspeltLogNamesTheNearest) {
     EXPECT_TRUE(error_.contains("did you mean user-service?")) << error_;
     EXPECT_EQ(run([&] { return logs({.fleet = options_, .service = "user-service", .lines = 1}); }), 0);
     EXPECT_EQ(out_, "user-service  two\n");
+}
+
+/// The program, from its arguments on.
+class CommandLineTest : public CommandsTest {
+protected:
+    int flotilla(std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), "flotilla");
+        std::vector<const char*> argv;
+        for (const auto& argument : arguments)
+            argv.push_back(argument.c_str());
+        return run([&] { return run_command_line(static_cast<int>(argv.size()), argv.data(), options_); });
+    }
+    /// As a fleet leaves it whose processes were all killed.
+    void leave_state(int port_offset) {
+        create_folders(data_folder(options_.data));
+        const FleetState state{.fleet = "shop", .file = options_.file, .port_offset = port_offset};
+        ASSERT_TRUE(write_state(data_folder(options_.data), state));
+    }
+};
+
+// Goal: every command takes the flags that choose a fleet.
+TEST_F(CommandLineTest, EveryCommandTakesTheFlagsThatChooseAFleet) {
+    const std::vector<std::vector<std::string>> commands{{"down"}, {"status"},           {"status", "--json"}, {"logs"},
+                                                         {"up"},   {"backup", "/x/y/z"}, {"restore", "/x/y/z"}};
+    for (auto command : commands) {
+        const auto& data = options_.data;
+        command.insert(command.end(), {"--data", data, "--file", folder_ + "/none.yaml", "--port-offset", "5"});
+        EXPECT_NE(flotilla(command), 2) << command.front() << ": " << error_;
+    }
+}
+
+// Goal: `down` with the flags of `up` stops the fleet that it started; with others it stops none, and says why.
+TEST_F(CommandLineTest, DownStopsTheFleetThatTheFlagsDescribe) {
+    leave_state(5);
+    const std::vector<std::vector<std::string>> contradictions{{"--port-offset", "6"}, {"--file", "x.yaml"}};
+    for (const auto& contradiction : contradictions) {
+        for (const char* verb : {"down", "status", "logs", "backup"}) {
+            std::vector<std::string> command{verb};
+            command.insert(command.end(), contradiction.begin(), contradiction.end());
+            if (command[0] == "backup") command.push_back(folder_ + "/backup");
+            EXPECT_EQ(flotilla(command), 1) << verb;
+            EXPECT_THAT(error_, HasSubstr("The fleet on " + options_.data + " was started ")) << verb;
+            EXPECT_THAT(error_, HasSubstr("leave that flag out, or name the folder of another fleet with --data."));
+        }
+    }
+    EXPECT_THAT(error_, HasSubstr("was started from " + options_.file + ", not from "));
+    EXPECT_EQ(flotilla({"down", "--port-offset", "6"}), 1);
+    EXPECT_THAT(error_, HasSubstr("was started with --port-offset 5, not 6;"));
+    EXPECT_EQ(flotilla({"down", "--port-offset", "5"}), 0) << error_;
+    EXPECT_EQ(error_, "");
+    EXPECT_THAT(out_, HasSubstr("The fleet on " + options_.data + " is down."));
+    EXPECT_FALSE(std::filesystem::exists(data_folder(options_.data).state_file()));
+}
+
+// Goal: `up` that is suggested starts the fleet which was asked about, with its offset and file.
+TEST_F(CommandLineTest, SuggestedUpIsThatOfTheSameFleet) {
+    EXPECT_EQ(flotilla({"status", "--port-offset", "7", "--file", "/x/my fleet.yaml"}), 1);
+    EXPECT_THAT(out_, HasSubstr("Start one with ./flotilla up --file '/x/my fleet.yaml' --port-offset 7\n"));
+    leave_state(5);
+    flotilla({"status"});
+    EXPECT_THAT(out_, HasSubstr("./flotilla up --port-offset 5"));
+}
+
+// Goal: what no command knows is refused in the words of the script ./flotilla, with what was probably meant.
+TEST_F(CommandLineTest, UnknownArgumentsAndCommandsNameTheNearest) {
+    const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+        {{"down", "--port-ofset", "5"}, "down: unknown argument '--port-ofset'; did you mean '--port-offset'?"},
+        {{"status", "--jsn"}, "status: unknown argument '--jsn'; did you mean '--json'?"},
+        {{"logs", "--folow=3"}, "logs: unknown argument '--folow'; did you mean '--follow'?"},
+        {{"backup", "--dta", "x", "y"}, "backup: unknown argument '--dta'; did you mean '--data'?"},
+        {{"down", "now"}, "down: unknown argument 'now'"},
+        {{"stauts"}, "unknown command 'stauts'; did you mean 'status'?"},
+        {{"biuld"}, "unknown command 'biuld'; did you mean 'build'?"},
+        {{"--data", "x", "down"}, "unknown argument '--data'"},
+    };
+    for (const auto& [arguments, message] : cases) {
+        EXPECT_EQ(flotilla(arguments), 2) << message;
+        EXPECT_EQ(error_, "flotilla: " + message + " (see ./flotilla help)\n");
+        EXPECT_EQ(out_, "");
+    }
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 
 #include "cli/command_hint.hpp"
 #include "cli/commands.hpp"
+#include "cli/fleet_choice.hpp"
 #include "cli/fleet_databases.hpp"
 #include "cli/fleet_state.hpp"
 
@@ -38,7 +39,7 @@ bool end_all(const std::vector<ProcessIdentity>& processes, int signal, Duration
 
 int down(const FleetOptions& options) {
     const auto folder = data_folder(options.data);
-    auto state = read_state(folder);
+    auto state = find_fleet(options, folder);
     if (!state) {
         std::fprintf(stderr, "%s\n", state.error().message().c_str());
         return 1;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <set>
 
 #include <yaml-cpp/yaml.h>
@@ -20,14 +21,27 @@ struct Mistake {
     std::string message;
 };
 
-void require_keys(const YAML::Node& map, const std::string& where, const Names& known) {
-    if (!map.IsMap()) throw Mistake{map.Mark(), where + ": expected a map of " + *known.begin() + ", ..."};
-    Names seen;
+/// A key that a map may have, and what becomes of its value.
+struct Member {
+    std::string_view key;
+    std::function<void(const YAML::Node& value)> read;
+};
+
+/// Reads the members that a map has, in the order given here.
+void read_map(const YAML::Node& map, const std::string& where, const std::vector<Member>& members) {
+    if (!map.IsMap())
+        throw Mistake{map.Mark(), where + ": expected a map of " + std::string(members.front().key) + ", ..."};
+    Names known, seen;
+    for (const auto& member : members)
+        known.emplace(member.key);
     for (const auto& entry : map) {
         const auto key = entry.first.as<std::string>();
         if (!seen.insert(key).second) throw Mistake{entry.first.Mark(), where + ": '" + key + "' is given twice"};
-        if (known.contains(key)) continue;
-        throw Mistake{entry.first.Mark(), where + ": unknown key '" + key + "'" + did_you_mean(key, known)};
+        if (!known.contains(key))
+            throw Mistake{entry.first.Mark(), where + ": unknown key '" + key + "'" + did_you_mean(key, known)};
+    }
+    for (const auto& member : members) {
+        if (const auto value = map[std::string(member.key)]) member.read(value);
     }
 }
 
@@ -64,21 +78,26 @@ bool is_service_name(std::string_view name) {
     return !name.empty() && name.size() <= 63 && name.front() != '-' && std::ranges::all_of(name, allowed);
 }
 
-ServiceEntry read_service(const std::string& name, const YAML::Node& node) {
-    require_keys(node, name, {"port", "binary", "database", "loops", "settings"});
-    ServiceEntry service{.name = name};
-    if (!node["port"]) throw Mistake{node.Mark(), name + ": 'port' is missing"};
-    service.port = read_port(node["port"], name + ".port");
-    if (node["binary"]) service.binary = read<std::string>(node["binary"], name + ".binary", "a path");
-    if (node["database"]) service.database = read<std::string>(node["database"], name + ".database", "a URL");
-    if (node["loops"]) service.loops = read_loops(node["loops"], name + ".loops");
-    if (const auto settings = node["settings"]) {
-        if (!settings.IsMap()) throw Mistake{settings.Mark(), name + ".settings: expected a map of name: value"};
-        for (const auto& entry : settings) {
-            const auto key = entry.first.as<std::string>();
-            service.settings[key] = read<std::string>(entry.second, name + ".settings." + key, "a value");
-        }
+std::map<std::string, std::string> read_settings(const YAML::Node& node, const std::string& what) {
+    if (!node.IsMap()) throw Mistake{node.Mark(), what + ": expected a map of name: value"};
+    std::map<std::string, std::string> settings;
+    for (const auto& entry : node) {
+        const auto key = entry.first.as<std::string>();
+        settings[key] = read<std::string>(entry.second, what + "." + key, "a value");
     }
+    return settings;
+}
+
+ServiceEntry read_service(const std::string& name, const YAML::Node& node) {
+    ServiceEntry service{.name = name};
+    read_map(
+        node, name,
+        {{"port", [&](auto& value) { service.port = read_port(value, name + ".port"); }},
+         {"binary", [&](auto& value) { service.binary = read<std::string>(value, name + ".binary", "a path"); }},
+         {"database", [&](auto& value) { service.database = read<std::string>(value, name + ".database", "a URL"); }},
+         {"loops", [&](auto& value) { service.loops = read_loops(value, name + ".loops"); }},
+         {"settings", [&](auto& value) { service.settings = read_settings(value, name + ".settings"); }}});
+    if (!node["port"]) throw Mistake{node.Mark(), name + ": 'port' is missing"};
     return service;
 }
 
@@ -97,34 +116,44 @@ private:
     std::map<std::string, std::string> owners_;
 };
 
-FleetFile read_document(const YAML::Node& root, const std::filesystem::path& path) {
-    require_keys(root, path.filename().string(), {"name", "hub", "gateway", "services", "try"});
-    FleetFile fleet{.path = path.string()};
-    UniqueValues ports("port"), databases("database");
-    if (root["name"]) fleet.name = read<std::string>(root["name"], "name", "a name");
-    if (root["try"]) fleet.try_it = read<std::string>(root["try"], "try", "a command");
-    if (const auto hub = root["hub"]) {
-        require_keys(hub, "hub", {"http", "bus", "smtp"});
-        if (hub["http"]) fleet.hub_http = read_port(hub["http"], "hub.http");
-        if (hub["bus"]) fleet.hub_bus = read_port(hub["bus"], "hub.bus");
-        if (hub["smtp"]) fleet.hub_smtp = read_port(hub["smtp"], "hub.smtp");
+/// Reads the document; each port and database may be had once.
+class FleetReader {
+public:
+    explicit FleetReader(const std::filesystem::path& path)
+        : folder_(path.parent_path()), file_name_(path.filename().string()), fleet_{.path = path.string()} {}
+
+    FleetFile read_document(const YAML::Node& root) {
+        read_map(root, file_name_,
+                 {{"name", [&](auto& value) { fleet_.name = read<std::string>(value, "name", "a name"); }},
+                  {"try", [&](auto& value) { fleet_.try_it = read<std::string>(value, "try", "a command"); }},
+                  {"hub", [&](auto& value) { read_hub(value); }},
+                  {"gateway", [&](auto& value) { read_gateway(value); }},
+                  {"services", [&](auto& value) { read_services(value); }}});
+        claim(root);
+        return std::move(fleet_);
     }
-    ports.add(std::to_string(fleet.hub_http), "hub.http", root.Mark());
-    ports.add(std::to_string(fleet.hub_bus), "hub.bus", root.Mark());
-    ports.add(std::to_string(fleet.hub_smtp), "hub.smtp", root.Mark());
-    if (const auto gateway = root["gateway"]) {
-        require_keys(gateway, "gateway", {"port", "config", "loops"});
-        if (gateway["port"]) fleet.gateway_port = read_port(gateway["port"], "gateway.port");
-        if (gateway["loops"]) fleet.gateway_loops = read_loops(gateway["loops"], "gateway.loops");
-        const auto config =
-            gateway["config"] ? read<std::string>(gateway["config"], "gateway.config", "a path") : "gateway.yaml";
-        fleet.gateway_config = (path.parent_path() / config).string();
-        ports.add(std::to_string(fleet.gateway_port), "gateway", gateway.Mark());
+
+private:
+    void read_hub(const YAML::Node& node) {
+        read_map(node, "hub",
+                 {{"http", [&](auto& value) { fleet_.hub_http = read_port(value, "hub.http"); }},
+                  {"bus", [&](auto& value) { fleet_.hub_bus = read_port(value, "hub.bus"); }},
+                  {"smtp", [&](auto& value) { fleet_.hub_smtp = read_port(value, "hub.smtp"); }}});
     }
-    if (const auto services = root["services"]) {
-        if (!services.IsMap()) throw Mistake{services.Mark(), "services: expected a map of services by name"};
+
+    void read_gateway(const YAML::Node& node) {
+        std::string config = "gateway.yaml";
+        read_map(node, "gateway",
+                 {{"port", [&](auto& value) { fleet_.gateway_port = read_port(value, "gateway.port"); }},
+                  {"config", [&](auto& value) { config = read<std::string>(value, "gateway.config", "a path"); }},
+                  {"loops", [&](auto& value) { fleet_.gateway_loops = read_loops(value, "gateway.loops"); }}});
+        fleet_.gateway_config = (folder_ / config).string();
+    }
+
+    void read_services(const YAML::Node& node) {
+        if (!node.IsMap()) throw Mistake{node.Mark(), "services: expected a map of services by name"};
         Names names;
-        for (const auto& entry : services) {
+        for (const auto& entry : node) {
             const auto name = entry.first.as<std::string>();
             if (!is_service_name(name)) {
                 throw Mistake{entry.first.Mark(),
@@ -133,14 +162,29 @@ FleetFile read_document(const YAML::Node& root, const std::filesystem::path& pat
             if (!names.insert(name).second || name == "hub" || name == "gateway") {
                 throw Mistake{entry.first.Mark(), "services: '" + name + "' is taken already"};
             }
-            auto service = read_service(name, entry.second);
-            ports.add(std::to_string(service.port), name, entry.second.Mark());
-            if (!service.database.empty()) databases.add(service.database, name, entry.second["database"].Mark());
-            fleet.services.push_back(std::move(service));
+            fleet_.services.push_back(read_service(name, entry.second));
         }
     }
-    return fleet;
-}
+
+    /// Of two that want the same, the later one in the file is the mistake.
+    void claim(const YAML::Node& root) {
+        UniqueValues ports("port"), databases("database");
+        ports.add(std::to_string(fleet_.hub_http), "hub.http", root.Mark());
+        ports.add(std::to_string(fleet_.hub_bus), "hub.bus", root.Mark());
+        ports.add(std::to_string(fleet_.hub_smtp), "hub.smtp", root.Mark());
+        if (!fleet_.gateway_config.empty())
+            ports.add(std::to_string(fleet_.gateway_port), "gateway", root["gateway"].Mark());
+        for (const auto& service : fleet_.services) {
+            const auto node = root["services"][service.name];
+            ports.add(std::to_string(service.port), service.name, node.Mark());
+            if (!service.database.empty()) databases.add(service.database, service.name, node["database"].Mark());
+        }
+    }
+
+    std::filesystem::path folder_;
+    std::string file_name_;
+    FleetFile fleet_;
+};
 
 } // namespace
 
@@ -155,7 +199,7 @@ Result<FleetFile> parse_fleet_file(const std::string& text, const std::string& p
         if (root.IsNull())
             return Error(Kind::invalid,
                          path + ": the file is empty; it describes a fleet: name, hub, gateway, services");
-        return read_document(root, absolute);
+        return FleetReader(absolute).read_document(root);
     } catch (const Mistake& mistake) {
         return Error(Kind::invalid, place(mistake.mark) + mistake.message);
     } catch (const YAML::Exception& broken) {

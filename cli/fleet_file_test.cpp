@@ -116,7 +116,7 @@ TEST_F(FleetFileTest, PlanShiftsPortsAndNamesMissingBinaries) {
     EXPECT_TRUE(all.contains("--registry consul://127.0.0.1:8510 ")) << all;
     EXPECT_TRUE(all.contains("--bus redis://127.0.0.1:6390 ")) << all;
     EXPECT_TRUE(all.contains("--set colour=red ")) << all;
-    EXPECT_EQ((*plan)[1].command.environment.at("FLOTILLA_SMTP"), "smtp://127.0.0.1:2535");
+    EXPECT_EQ((*plan)[1].command.environment.at("FLOTILLA_SET_SMTP"), "smtp://127.0.0.1:2535");
     EXPECT_FALSE(plan_fleet(*file, data, 60000, folder_.string()));
 }
 

@@ -57,7 +57,7 @@ PlannedMember plan_service(const ServiceEntry& service, const FleetFile& file, c
     for (const auto& [name, value] : service.settings)
         arguments.insert(arguments.end(), {"--set", name + "=" + value});
     // Services that send mail find the fleet's own catcher unless their settings name another server.
-    member.command.environment["FLOTILLA_SMTP"] = local("smtp", file.hub_smtp + offset);
+    member.command.environment["FLOTILLA_SET_SMTP"] = local("smtp", file.hub_smtp + offset);
     return member;
 }
 

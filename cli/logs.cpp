@@ -9,6 +9,7 @@
 #include <flotilla/base/nearest_name.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/fleet_choice.hpp"
 #include "cli/fleet_state.hpp"
 #include "cli/log_line.hpp"
 #include "cli/terminal.hpp"
@@ -74,6 +75,10 @@ task<Result<void>> follow(Context& context, std::map<std::string, Follower> foll
 
 int logs(const LogsOptions& options) {
     const auto folder = data_folder(options.fleet.data);
+    if (auto meant = find_fleet(options.fleet, folder); !meant && meant.error().kind() == Kind::conflict) {
+        std::fprintf(stderr, "%s\n", meant.error().message().c_str());
+        return 1;
+    } // the logs are there whatever is wrong with the state
     auto files = log_files(folder);
     if (!options.service.empty()) {
         std::set<std::string, std::less<>> names;

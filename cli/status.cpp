@@ -5,13 +5,14 @@
 
 #include "cli/command_hint.hpp"
 #include "cli/commands.hpp"
+#include "cli/fleet_choice.hpp"
 #include "cli/fleet_report.hpp"
 
 namespace flotilla::cli {
 
 int status(const FleetOptions& options, bool json) {
     const auto folder = data_folder(options.data);
-    auto state = read_state(folder);
+    auto state = find_fleet(options, folder);
     if (!state) {
         std::fprintf(stderr, "%s\n", state.error().message().c_str());
         return 1;
@@ -35,7 +36,7 @@ int status(const FleetOptions& options, bool json) {
     if (json) {
         std::printf("%s\n", json::write(*report).c_str());
     } else {
-        std::fputs(describe(*report, command_hint(options, "up")).c_str(), stdout);
+        std::fputs(describe(*report, command_hint(as_started(options, **state), "up")).c_str(), stdout);
     }
     return all_serving(*report) ? 0 : 1;
 }

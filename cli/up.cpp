@@ -16,6 +16,7 @@
 
 #include "cli/command_hint.hpp"
 #include "cli/commands.hpp"
+#include "cli/fleet_choice.hpp"
 #include "cli/fleet_databases.hpp"
 #include "cli/fleet_lock.hpp"
 #include "cli/fleet_report.hpp"
@@ -289,17 +290,11 @@ task<Result<void>> wait_reloaded(Context& context, DataFolder folder, FleetState
 
 /// The fleet runs already: its supervisor restarts what was rebuilt or changed in flotilla.yaml.
 int refresh(const FleetOptions& options, const DataFolder& folder, const FleetState& state) {
-    if (state.port_offset != options.port_offset) {
-        std::fprintf(stderr,
-                     "A fleet with --port-offset %d runs on %s; stop it first (%s), or choose another --data.\n",
-                     state.port_offset, folder.root.c_str(), command_hint(options, "down").c_str());
-        return 1;
-    }
-    const auto file = std::filesystem::absolute(options.file);
-    if (std::filesystem::weakly_canonical(file) != std::filesystem::weakly_canonical(state.file)) {
-        std::fprintf(
-            stderr, "The fleet on %s was started from %s, not from %s; stop it first (%s), or choose another --data.\n",
-            folder.root.c_str(), state.file.c_str(), file.c_str(), command_hint(options, "down").c_str());
+    auto meant = options; // what the flags leave out, `up` takes to be the default
+    meant.file_given = meant.port_offset_given = true;
+    if (auto same = check_choice(meant, folder, state); !same) {
+        std::fprintf(stderr, "%s; stop it first (%s), or choose another --data.\n", same.error().message().c_str(),
+                     command_hint(options, "down").c_str());
         return 1;
     }
     if (!may_signal(state.supervisor)) {
@@ -321,6 +316,8 @@ int refresh(const FleetOptions& options, const DataFolder& folder, const FleetSt
 } // namespace
 
 int up(const UpOptions& options) {
+    // Whoever reads what `up` prints may go away: its supervisor stays. The other commands end with their reader.
+    signal(SIGPIPE, SIG_IGN);
     const auto folder = data_folder(options.fleet.data);
     create_folders(folder);
     auto state = read_state(folder);

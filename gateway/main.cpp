@@ -66,16 +66,16 @@ struct Lane {
     bool failed = false;
 
     Result<void> prepare(const Settings& settings, const Config& config, std::shared_ptr<const RouteTable> routes,
-                         Metrics& metrics, const Logger& log) {
+                         Telemetry& telemetry) {
         auto opened =
-            open_registry(loop.world(), client, log,
+            open_registry(loop.world(), client, telemetry.log,
                           {.url = settings.registry == "none" ? "static:" : settings.registry,
                            .fixed = {},
                            .cache_file = settings.gateway.primary ? settings.data + "/gateway.instances.json" : "",
                            .host = settings.gateway.host});
         if (!opened) return std::move(opened.error());
         registry = std::move(*opened);
-        gateway = std::make_unique<Gateway>(loop.world(), config, std::move(routes), client, *registry, metrics, log,
+        gateway = std::make_unique<Gateway>(loop.world(), config, std::move(routes), client, *registry, telemetry,
                                             settings.gateway);
         auto address = gateway->listen();
         if (!address) return std::move(address.error());
@@ -95,8 +95,8 @@ struct Lane {
 };
 
 int serve(Settings settings, const Config& config, std::shared_ptr<const RouteTable> routes) {
-    const Logger log("gateway", settings.log_level, settings.log_format);
-    Metrics metrics;
+    Telemetry telemetry(Logger("gateway", settings.log_level, settings.log_format));
+    const auto& log = telemetry.log;
     std::filesystem::create_directories(settings.data);
     settings.gateway.reuse_port = settings.loops > 1;
     settings.gateway.upstreams.this_host = settings.gateway.host;
@@ -105,7 +105,7 @@ int serve(Settings settings, const Config& config, std::shared_ptr<const RouteTa
         settings.gateway.primary = lanes.empty();
         settings.gateway.loop = lanes.size();
         lanes.push_back(std::make_unique<Lane>());
-        if (auto ready = lanes.back()->prepare(settings, config, routes, metrics, log); !ready) {
+        if (auto ready = lanes.back()->prepare(settings, config, routes, telemetry); !ready) {
             log.error("could not start", {{"error", ready.error().message()}});
             return kCannotServe;
         }

@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <unistd.h>
 
+#include <flotilla/base/ascii.hpp>
+
 namespace flotilla::hub {
 
 namespace {
@@ -18,25 +20,18 @@ constexpr std::array<std::string_view, 5> kChangingGets{"/v1/agent/service/dereg
                                                         "/v1/agent/check/pass/", "/v1/agent/check/warn/",
                                                         "/v1/agent/check/fail/"};
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
-}
-
 /// "Hub.example.com.:8500" as "hub.example.com", "[::1]:8500" as "::1".
 std::string host_of(std::string_view authority) {
-    if (authority.starts_with('[')) return lower(authority.substr(1, authority.find(']') - 1));
+    if (authority.starts_with('[')) return ascii_lower(authority.substr(1, authority.find(']') - 1));
     auto host = authority.substr(0, authority.find(':'));
     if (host.ends_with('.')) host.remove_suffix(1);
-    return lower(host);
+    return ascii_lower(host);
 }
 
 /// As an origin writes it: without the port that http implies.
 std::string origin_authority(std::string_view authority) {
     if (authority.ends_with(":80")) authority.remove_suffix(3);
-    return lower(authority);
+    return ascii_lower(authority);
 }
 
 bool is_ip_address(const std::string& host) {
@@ -69,10 +64,10 @@ std::string foreign_origin(const http::RequestHead& request) {
 BrowserGuard::BrowserGuard(Options options) : loopback_only_(options.loopback_only) {
     names_.emplace_back(".localhost");
     for (const auto& name : {options.listen_host, options.machine_name}) {
-        if (!name.empty()) names_.push_back(lower(name));
+        if (!name.empty()) names_.push_back(ascii_lower(name));
     }
     for (const auto& name : options.allowed_hosts)
-        names_.push_back(name.starts_with('.') ? lower(name) : host_of(name));
+        names_.push_back(name.starts_with('.') ? ascii_lower(name) : host_of(name));
 }
 
 bool BrowserGuard::answers_to(std::string_view authority) const {

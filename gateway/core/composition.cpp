@@ -45,9 +45,8 @@ struct Composer::Call {
     std::optional<std::size_t> first_failed_required;
 };
 
-Composer::Composer(Upstreams& upstreams, Logger log, Metrics& metrics, std::uint64_t body_bytes_max)
-    : upstreams_(upstreams), log_(std::move(log)), metrics_(metrics), body_bytes_max_(body_bytes_max),
-      json_(std::make_unique<Json>()) {}
+Composer::Composer(Upstreams& upstreams, Telemetry& telemetry, std::uint64_t body_bytes_max)
+    : upstreams_(upstreams), telemetry_(telemetry), body_bytes_max_(body_bytes_max), json_(std::make_unique<Json>()) {}
 Composer::~Composer() = default;
 
 task<Result<int>> Composer::answer(Context& context, http::Exchange& exchange, const RequestFacts& facts,
@@ -105,15 +104,16 @@ task<void> Composer::run(Context& context, Call& call, std::size_t index) {
         outcome.error = std::move(fetched.error());
     }
     if (!outcome.failed || call.first_failed_required) co_return;
-    metrics_
+    telemetry_.metrics
         .counter("gateway_composition_failed_branches_total", "Branches of compositions that failed.",
                  {{"upstream", branch.service}, {"branch", branch.name}})
         .add();
     const bool clients_mistake =
         outcome.answered && outcome.answered->status() >= 400 && outcome.answered->status() < 500;
     if (branch.required && !clients_mistake) {
-        log_.warning(context, "a required branch failed",
-                     {{"branch", branch.name}, {"error", outcome.error->message()}, {"request_id", call.facts.id}});
+        telemetry_.log.warning(
+            context, "a required branch failed",
+            {{"branch", branch.name}, {"error", outcome.error->message()}, {"request_id", call.facts.id}});
     }
     if (!branch.required) co_return;
     call.first_failed_required = index;

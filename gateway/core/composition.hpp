@@ -19,7 +19,7 @@ namespace flotilla::gateway {
 /// Thread-safety: none; one per loop.
 class Composer {
 public:
-    Composer(Upstreams& upstreams, Logger log, Metrics& metrics, std::uint64_t body_bytes_max);
+    Composer(Upstreams& upstreams, Telemetry& telemetry, std::uint64_t body_bytes_max);
     ~Composer();
 
     /// The status that was sent. Errors: what to answer, nothing has been sent then; `cancelled` when the client has
@@ -39,8 +39,7 @@ private:
     Result<void> check_json(const std::string& body, const Branch& branch);
 
     Upstreams& upstreams_;
-    Logger log_;
-    Metrics& metrics_;
+    Telemetry& telemetry_;
     std::uint64_t body_bytes_max_;
     struct Json;
     std::unique_ptr<Json> json_;

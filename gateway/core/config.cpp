@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/service/text_file.hpp>
 
 #include "gateway/core/path.hpp"
@@ -14,16 +15,6 @@ std::string Location::to_string() const { return file + ":" + std::to_string(lin
 
 namespace {
 
-using Keys = std::span<const std::string_view>;
-
-constexpr std::array<std::string_view, 5> kTopKeys{"routes", "compositions", "timeout", "access_log", "limits"};
-constexpr std::array<std::string_view, 3> kMatchKeys{"host", "method", "path"};
-constexpr std::array<std::string_view, 5> kRouteKeys{"match", "to", "rewrite", "timeout", "body_bytes_max"};
-constexpr std::array<std::string_view, 4> kCompositionKeys{"match", "answer", "timeout", "on_failure"};
-constexpr std::array<std::string_view, 3> kBranchKeys{"get", "required", "timeout"};
-constexpr std::array<std::string_view, 2> kFailureKeys{"status", "error"};
-constexpr std::array<std::string_view, 2> kAccessLogKeys{"sample", "slow"};
-constexpr std::array<std::string_view, 2> kLimitKeys{"body_bytes_max", "composed_bytes_max"};
 constexpr std::array<std::string_view, 7> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
 
@@ -43,8 +34,7 @@ public:
         if (root.IsNull() || !root.IsDefined()) {
             yaml_.fail(root, "the configuration is empty; it needs at least 'routes'");
         } else {
-            yaml_.map(root, "the configuration", kTopKeys,
-                      [&](std::string_view key, const YAML::Node& value) { read_top(config, key, value); });
+            read_top(root, config);
         }
         if (yaml_.problems().empty()) return config;
         std::string all;
@@ -54,28 +44,43 @@ public:
     }
 
 private:
-    void read_top(Config& config, std::string_view key, const YAML::Node& value) {
-        if (key == "routes") {
-            yaml_.list(value, "routes", [&](const YAML::Node& item) { config.routes.push_back(read_route(item)); });
-        } else if (key == "compositions") {
-            yaml_.list(value, "compositions",
-                       [&](const YAML::Node& item) { config.compositions.push_back(read_composition(item)); });
-        } else if (key == "timeout") {
-            config.timeout = yaml_.duration(value, "timeout").value_or(config.timeout);
-        } else if (key == "access_log") {
-            yaml_.map(value, "access_log", kAccessLogKeys, [&](std::string_view name, const YAML::Node& node) {
-                if (name == "slow") {
-                    config.access_log_slow = read_slow(node).value_or(config.access_log_slow);
-                } else if (auto n = yaml_.number(node, "sample", 0, 1'000'000)) {
-                    config.access_log_sample = static_cast<std::uint32_t>(*n);
-                }
-            });
-        } else {
-            yaml_.map(value, "limits", kLimitKeys, [&](std::string_view name, const YAML::Node& bytes) {
-                auto& limit = name == "body_bytes_max" ? config.body_bytes_max : config.composed_bytes_max;
-                if (auto n = yaml_.number(bytes, name, 1, kBytesMax)) limit = *n;
-            });
-        }
+    void read_top(const YAML::Node& root, Config& config) {
+        yaml_.map(root, "the configuration",
+                  {{"routes",
+                    [&](auto& list) {
+                        yaml_.list(list, "routes", [&](auto& item) { config.routes.push_back(read_route(item)); });
+                    }},
+                   {"compositions",
+                    [&](auto& list) {
+                        yaml_.list(list, "compositions",
+                                   [&](auto& item) { config.compositions.push_back(read_composition(item)); });
+                    }},
+                   {"timeout",
+                    [&](auto& value) { config.timeout = yaml_.duration(value, "timeout").value_or(config.timeout); }},
+                   {"access_log", [&](auto& map) { read_access_log(map, config); }},
+                   {"limits", [&](auto& map) { read_limits(map, config); }}});
+    }
+
+    void read_access_log(const YAML::Node& node, Config& config) {
+        yaml_.map(node, "access_log",
+                  {{"sample",
+                    [&](auto& value) {
+                        if (auto n = yaml_.number(value, "sample", 0, 1'000'000))
+                            config.access_log_sample = static_cast<std::uint32_t>(*n);
+                    }},
+                   {"slow",
+                    [&](auto& value) { config.access_log_slow = read_slow(value).value_or(config.access_log_slow); }}});
+    }
+
+    void read_limits(const YAML::Node& node, Config& config) {
+        const auto bytes = [this](std::string_view key, std::uint64_t& limit) {
+            return YamlReader::Member{key, [this, key, &limit](auto& value) {
+                                          limit = yaml_.number(value, key, 1, kBytesMax).value_or(limit);
+                                      }};
+        };
+        yaml_.map(
+            node, "limits",
+            {bytes("body_bytes_max", config.body_bytes_max), bytes("composed_bytes_max", config.composed_bytes_max)});
     }
 
     std::optional<Duration> read_slow(const YAML::Node& node) {
@@ -86,22 +91,16 @@ private:
     Match read_match(const YAML::Node& node) {
         Match match;
         match.where = yaml_.where(node);
-        yaml_.map(node, "match", kMatchKeys, [&](std::string_view key, const YAML::Node& value) {
-            if (key == "host") {
-                match.host = read_host(value);
-            } else if (key == "method") {
-                match.methods = read_methods(value);
-            } else {
-                match.paths = read_paths(value);
-            }
-        });
+        yaml_.map(node, "match",
+                  {{"host", [&](auto& value) { match.host = read_host(value); }},
+                   {"method", [&](auto& value) { match.methods = read_methods(value); }},
+                   {"path", [&](auto& value) { match.paths = read_paths(value); }}});
         if (node.IsMap() && !node["path"]) yaml_.fail(node, "a match needs a 'path'");
         return match;
     }
 
     std::string read_host(const YAML::Node& node) {
-        auto host = yaml_.text(node, "host");
-        std::ranges::transform(host, host.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+        auto host = ascii_lower(yaml_.text(node, "host"));
         if (host.find_first_of("/*: ") != std::string::npos) {
             yaml_.fail(node, "host must be one exact name without port, found '" + host + "'");
         }
@@ -138,63 +137,61 @@ private:
 
     RouteConfig read_route(const YAML::Node& node) {
         RouteConfig route;
-        yaml_.map(node, "a route", kRouteKeys, [&](std::string_view key, const YAML::Node& value) {
-            if (key == "match") {
-                route.match = read_match(value);
-            } else if (key == "to") {
-                route.to = read_service(value, yaml_.text(value, "to"));
-            } else if (key == "rewrite") {
-                route.rewrite = yaml_.text(value, "rewrite");
-                route.rewrite_where = yaml_.where(value);
-                if (!route.rewrite->starts_with('/')) yaml_.fail(value, "rewrite must start with '/'");
-            } else if (key == "timeout") {
-                route.timeout = yaml_.duration(value, "timeout");
-            } else {
-                route.body_bytes_max = yaml_.number(value, "body_bytes_max", 1, kBytesMax);
-            }
-        });
+        yaml_.map(node, "a route",
+                  {{"match", [&](auto& value) { route.match = read_match(value); }},
+                   {"to", [&](auto& value) { route.to = read_service(value, yaml_.text(value, "to")); }},
+                   {"rewrite", [&](auto& value) { read_rewrite(value, route); }},
+                   {"timeout", [&](auto& value) { route.timeout = yaml_.duration(value, "timeout"); }},
+                   {"body_bytes_max",
+                    [&](auto& value) { route.body_bytes_max = yaml_.number(value, "body_bytes_max", 1, kBytesMax); }}});
         if (node.IsMap() && !node["match"]) yaml_.fail(node, "a route needs a 'match'");
         if (node.IsMap() && !node["to"]) yaml_.fail(node, "a route needs a service in 'to'");
         return route;
     }
 
+    void read_rewrite(const YAML::Node& node, RouteConfig& route) {
+        route.rewrite = yaml_.text(node, "rewrite");
+        route.rewrite_where = yaml_.where(node);
+        if (!route.rewrite->starts_with('/')) yaml_.fail(node, "rewrite must start with '/'");
+    }
+
     CompositionConfig read_composition(const YAML::Node& node) {
         CompositionConfig composition;
-        yaml_.map(node, "a composition", kCompositionKeys, [&](std::string_view key, const YAML::Node& value) {
-            if (key == "match") {
-                composition.match = read_match(value);
-                auto& methods = composition.match.methods;
-                if (methods.empty()) methods = {"GET"};
-                if (methods != std::vector<std::string>{"GET"}) yaml_.fail(value, "a composition answers only GET");
-            } else if (key == "answer") {
-                yaml_.named(value, "answer", [&](const std::string& name, const YAML::Node& branch) {
-                    composition.answer.push_back(read_branch(name, branch));
-                });
-                if (value.IsMap() && value.size() == 0) yaml_.fail(value, "an answer needs at least one branch");
-            } else if (key == "timeout") {
-                composition.timeout = yaml_.duration(value, "timeout");
-            } else {
-                composition.on_failure = read_failure(value);
-            }
-        });
+        yaml_.map(node, "a composition",
+                  {{"match", [&](auto& value) { composition.match = read_composed_match(value); }},
+                   {"answer", [&](auto& value) { composition.answer = read_answer(value); }},
+                   {"timeout", [&](auto& value) { composition.timeout = yaml_.duration(value, "timeout"); }},
+                   {"on_failure", [&](auto& value) { composition.on_failure = read_failure(value); }}});
         if (node.IsMap() && !node["match"]) yaml_.fail(node, "a composition needs a 'match'");
         if (node.IsMap() && !node["answer"]) yaml_.fail(node, "a composition needs an 'answer'");
         return composition;
+    }
+
+    Match read_composed_match(const YAML::Node& node) {
+        auto match = read_match(node);
+        if (match.methods.empty()) match.methods = {"GET"};
+        if (match.methods != std::vector<std::string>{"GET"}) yaml_.fail(node, "a composition answers only GET");
+        return match;
+    }
+
+    std::vector<BranchConfig> read_answer(const YAML::Node& node) {
+        std::vector<BranchConfig> branches;
+        yaml_.named(node, "answer", [&](const std::string& name, const YAML::Node& branch) {
+            branches.push_back(read_branch(name, branch));
+        });
+        if (node.IsMap() && node.size() == 0) yaml_.fail(node, "an answer needs at least one branch");
+        return branches;
     }
 
     BranchConfig read_branch(const std::string& name, const YAML::Node& node) {
         BranchConfig branch{.name = name, .service = {}, .target = {}, .timeout = {}, .where = yaml_.where(node)};
         if (name == "degraded")
             yaml_.fail(node, "'degraded' lists the branches that failed; name the branch otherwise");
-        yaml_.map(node, "branch '" + name + "'", kBranchKeys, [&](std::string_view key, const YAML::Node& value) {
-            if (key == "get") {
-                read_target(branch, value);
-            } else if (key == "required") {
-                branch.required = yaml_.boolean(value, "required").value_or(true);
-            } else {
-                branch.timeout = yaml_.duration(value, "timeout");
-            }
-        });
+        yaml_.map(
+            node, "branch '" + name + "'",
+            {{"get", [&](auto& value) { read_target(branch, value); }},
+             {"required", [&](auto& value) { branch.required = yaml_.boolean(value, "required").value_or(true); }},
+             {"timeout", [&](auto& value) { branch.timeout = yaml_.duration(value, "timeout"); }}});
         if (node.IsMap() && !node["get"]) yaml_.fail(node, "branch '" + name + "' needs a 'get'");
         return branch;
     }
@@ -214,13 +211,12 @@ private:
 
     FailureConfig read_failure(const YAML::Node& node) {
         FailureConfig failure;
-        yaml_.map(node, "on_failure", kFailureKeys, [&](std::string_view key, const YAML::Node& value) {
-            if (key == "status") {
-                failure.status = static_cast<int>(yaml_.number(value, "status", 500, 599).value_or(502));
-            } else {
-                failure.error = yaml_.text(value, "error");
-            }
-        });
+        yaml_.map(node, "on_failure",
+                  {{"status",
+                    [&](auto& value) {
+                        failure.status = static_cast<int>(yaml_.number(value, "status", 500, 599).value_or(502));
+                    }},
+                   {"error", [&](auto& value) { failure.error = yaml_.text(value, "error"); }}});
         if (node.IsMap() && !node["error"]) yaml_.fail(node, "on_failure needs an 'error', the message to answer");
         return failure;
     }

@@ -48,6 +48,42 @@ TEST(GatewayConfig, MistakesGiveTheExpectedMessages) {
     EXPECT_GE(cases, 14u);
 }
 
+/// Of a message such as "a route must be a map with the keys match, to".
+std::vector<std::string> keys_named_in(const std::string& message) {
+    const std::string before = "must be a map with the keys ";
+    const auto at = message.find(before);
+    EXPECT_NE(at, std::string::npos) << message;
+    std::vector<std::string> keys;
+    std::istringstream list(message.substr(at + before.size()));
+    for (std::string key; list >> key;)
+        keys.push_back(key.substr(0, key.find(',')));
+    return keys;
+}
+
+// Goal: whatever key a map may have, its value is read as that key's: a mistake in it is told under its name.
+TEST(GatewayConfig, EachKeyHasAReaderOfItsOwn) {
+    const std::vector<std::string> maps{
+        "@",
+        "routes: [@]",
+        "routes: [{match: @}]",
+        "compositions: [@]",
+        "compositions: [{answer: {first: @}}]",
+        "compositions: [{on_failure: @}]",
+        "access_log: @",
+        "limits: @",
+    };
+    for (const auto& map : maps) {
+        const auto with = [&](const std::string& value) {
+            auto text = map;
+            return text.replace(text.find('@'), 1, value);
+        };
+        const auto keys = keys_named_in(mistakes(with("[]"), "x"));
+        EXPECT_GE(keys.size(), 2u) << map;
+        for (const auto& key : keys)
+            EXPECT_THAT(mistakes(with("{" + key + ": ~}"), "x"), testing::HasSubstr(": " + key + " must be ")) << map;
+    }
+}
+
 // Goal: everything the file can say arrives in the configuration.
 TEST(GatewayConfig, CompleteFileIsRead) {
     const auto config = parse_config(R"(

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "gateway/core/test_fleet.hpp"
 
 namespace flotilla::gateway {
@@ -87,6 +89,40 @@ TEST(GatewayFailover, CutBeforeTheHeadIsRepeatedOnlyWhenThatIsSafe) {
     EXPECT_EQ(refused, 2);
     EXPECT_EQ(arrived.size(), 6u);
     EXPECT_GE(broken_requests, 2);
+}
+
+// Goal: each try is a span of its own in the client's trace, for bodies that are sent whole and such that stream.
+TEST(GatewayFailover, EachTryIsASpanOfItsOwn) {
+    TestFleet fleet;
+    std::vector<TraceContext> traces;
+    for (int i = 0; i < 2; ++i) {
+        fleet.serve("user-service", [&traces](Context& context, http::Exchange& exchange) -> task<void> {
+            traces.push_back(TraceContext::parse(exchange.request().headers.get("traceparent").value_or("")));
+            if (traces.size() % 2 == 1) {
+                exchange.reset();
+            } else {
+                std::ignore = co_await exchange.respond(context, {}, "ok");
+            }
+        });
+    }
+    fleet.start(kRoutes);
+    const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    fleet.send_raw("GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\ntraceparent: " + parent + "\r\n\r\n");
+    fleet.send_raw("PUT /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\ntraceparent: " + parent +
+                   "\r\n\r\n{}");
+    ASSERT_EQ(traces.size(), 4u);
+    std::set<SpanId> spans{TraceContext::parse(parent).span_id};
+    for (const auto& trace : traces) {
+        EXPECT_EQ(trace.trace_id, TraceContext::parse(parent).trace_id);
+        spans.insert(trace.span_id);
+    }
+    EXPECT_EQ(spans.size(), 5u);
+    // What the gateway logs is its own span, a child of the client's and the parent of the tries'.
+    for (const auto& trace : traces) {
+        for (const auto& line : fleet.log_lines())
+            EXPECT_THAT(line, testing::Not(HasSubstr(trace.span_id_hex().view())));
+    }
+    EXPECT_THAT(fleet.log_lines(), testing::Contains(HasSubstr("\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"")));
 }
 
 // Goal: half an answer never looks whole: the client's connection breaks.

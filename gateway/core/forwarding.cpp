@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 
 #include "gateway/core/folded_name.hpp"
@@ -143,7 +144,7 @@ void add_constant(http::Headers& out, Constant field) {
 /// The version is that of the message that came (RFC 9110 §7.6.3).
 void add_via(http::Headers& out, int minor_version) { add_constant(out, minor_version == 0 ? via_http10 : via_http11); }
 
-void add_gateway_fields(Context& context, const http::Exchange& exchange, const RequestFacts& facts,
+void add_gateway_fields(const Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                         http::RequestHead& head) {
     auto& out = head.headers;
     const auto& peer = exchange.peer();
@@ -155,13 +156,7 @@ void add_gateway_fields(Context& context, const http::Exchange& exchange, const 
     if (!request.authority.empty()) out.add_valid("x-forwarded-host", request.authority);
     if (head.path() != request.path()) out.add_valid("x-forwarded-path", request.path());
     out.add_valid("x-request-id", facts.id);
-    const auto span = context.trace.child(context.world());
-    out.add_valid("traceparent", span.traceparent());
-    if (!span.state.empty()) out.add("tracestate", span.state);
-    if (const auto remaining = context.remaining(); remaining != Duration::max()) {
-        add_number(out, "flotilla-timeout-ms",
-                   std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::milliseconds>(remaining).count()));
-    }
+    if (!context.trace.state.empty()) out.add("tracestate", context.trace.state);
     if (facts.hops_left) add_number(out, "max-forwards", *facts.hops_left);
 }
 
@@ -179,12 +174,12 @@ Result<void> check_loop(const http::Headers& headers) {
     unsigned visits = 0;
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const auto field = headers[i];
-        if (field.name.size() != 3 || !http::same_text(field.name, "via")) continue;
+        if (field.name.size() != 3 || !equal_ignoring_case(field.name, "via")) continue;
         // "1.1 name (comment)", the protocol and the name being one word each.
         http::for_each_element(field.value, [&](std::string_view element) {
             const auto protocol = std::min(element.find_first_of(" \t"), element.size());
             const auto name = http::trim(element.substr(protocol));
-            if (http::same_text(name.substr(0, name.find_first_of(" \t")), kViaName)) ++visits;
+            if (equal_ignoring_case(name.substr(0, name.find_first_of(" \t")), kViaName)) ++visits;
         });
     }
     if (visits < kVisitsMax) return {};
@@ -195,7 +190,7 @@ Result<std::optional<std::uint32_t>> max_forwards(const http::Headers& headers) 
     std::optional<std::uint32_t> found;
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const auto field = headers[i];
-        if (field.name.size() != 12 || !http::same_text(field.name, "max-forwards")) continue;
+        if (field.name.size() != 12 || !equal_ignoring_case(field.name, "max-forwards")) continue;
         const auto text = field.value;
         const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
         if (found || text.empty() || !digits) return Error(Kind::invalid, "Max-Forwards is not one decimal number");
@@ -206,7 +201,7 @@ Result<std::optional<std::uint32_t>> max_forwards(const http::Headers& headers) 
     return found;
 }
 
-void fill_upstream_head(Context& context, const http::Exchange& exchange, const RequestFacts& facts,
+void fill_upstream_head(const Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                         http::RequestHead& out) {
     const auto& request = exchange.request();
     out.method = request.method;
@@ -216,7 +211,7 @@ void fill_upstream_head(Context& context, const http::Exchange& exchange, const 
     add_gateway_fields(context, exchange, facts, out);
 }
 
-void fill_branch_head(Context& context, const http::Exchange& exchange, const RequestFacts& facts,
+void fill_branch_head(const Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                       http::RequestHead& out) {
     out.method = Method::get;
     out.method_name = "GET";

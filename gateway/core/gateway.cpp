@@ -16,18 +16,18 @@ http::ServerOptions server_options(http::ServerOptions options, const Config& co
 } // namespace
 
 Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
-                 Registry& registry, Metrics& metrics, Logger log, GatewayOptions options)
-    : options_(std::move(options)), routes_(std::move(routes)), registry_(registry), log_(log), world_(world),
-      upstreams_(world, client, registry, metrics, log, options_.upstreams), proxy_(world, upstreams_),
-      composer_(upstreams_, log, metrics, config.composed_bytes_max),
-      recorder_(world, *routes_, metrics, log, config.access_log_sample, config.access_log_slow),
-      own_(health_, metrics), pipeline_(world, routes_, proxy_, composer_, recorder_, own_, log),
+                 Registry& registry, Telemetry& telemetry, GatewayOptions options)
+    : options_(std::move(options)), routes_(std::move(routes)), registry_(registry), log_(telemetry.log), world_(world),
+      upstreams_(world, client, registry, telemetry, options_.upstreams), proxy_(world, upstreams_),
+      composer_(upstreams_, telemetry, config.composed_bytes_max),
+      recorder_(world, *routes_, telemetry, config.access_log_sample, config.access_log_slow),
+      own_(health_, telemetry.metrics), pipeline_(world, routes_, proxy_, composer_, recorder_, own_, telemetry.log),
       server_(
           world, [this](Context& request, http::Exchange& exchange) { return pipeline_.handle(request, exchange); },
           server_options(options_.server, config)),
-      watch_(world, metrics, std::to_string(options_.loop)) {
+      watch_(world, telemetry.metrics, std::to_string(options_.loop)) {
     watch_upstreams();
-    publish_figures(metrics);
+    publish_figures(telemetry.metrics);
 }
 
 /// What belongs to this loop and a scrape on another one could not read.

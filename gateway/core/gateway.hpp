@@ -7,10 +7,9 @@
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client.hpp>
 #include <flotilla/http/server.hpp>
-#include <flotilla/observe/log.hpp>
-#include <flotilla/observe/loop_watch.hpp>
-#include <flotilla/observe/metrics.hpp>
 #include <flotilla/node/health.hpp>
+#include <flotilla/observe/loop_watch.hpp>
+#include <flotilla/observe/telemetry.hpp>
 
 #include "gateway/core/composition.hpp"
 #include "gateway/core/config.hpp"
@@ -42,7 +41,7 @@ class Gateway {
 public:
     /// `client` serves the upstreams; `registry` finds them and is run by this gateway. Both must outlive it.
     Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
-            Registry& registry, Metrics& metrics, Logger log, GatewayOptions options);
+            Registry& registry, Telemetry& telemetry, GatewayOptions options);
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;
 

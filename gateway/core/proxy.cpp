@@ -68,14 +68,6 @@ task<Result<std::string_view>> read_begin(Context& context, http::Exchange& exch
     co_return std::string_view(buffer);
 }
 
-/// While the request is still being sent.
-task<Result<const http::ResponseHead*>> receive_head(Context& context, UpstreamConnection& connection) {
-    TimeSpent::Interval waiting(context, TimeSpent::On::upstream);
-    auto received = co_await connection.exchange->receive(context);
-    if (received) waiting.note_call({connection.instance->id});
-    co_return received;
-}
-
 } // namespace
 
 class Proxy::BorrowedHeads {
@@ -142,15 +134,14 @@ task<Result<int>> Proxy::forward_streamed(Context& context, http::Exchange& exch
                                           Upstream& upstream, Heads& heads) {
     std::string buffer;
     const auto begun = co_await must(read_begin(context, exchange, buffer));
-    TimeSpent::Interval waiting(context, TimeSpent::On::connection);
-    const auto permit = co_await must(upstream.uploads.acquire(context));
-    waiting.end();
     Attempts attempts;
     while (true) {
-        auto connection = co_await must(upstreams_.connect(context, upstream, attempts));
+        auto connection = co_await must(upstreams_.connect(context, upstream, attempts, Use::upload));
+        http::OutgoingCall call(context, TimeSpent::On::upstream);
+        call.begin_try(heads.request);
         const auto sent = co_await connection.exchange->send(context, heads.request, exchange.request_body_size());
         if (sent) {
-            auto relayed = co_await relay_during_upload(context, exchange, facts, upstream, connection, heads, begun);
+            auto relayed = co_await relay_during_upload(call, exchange, facts, upstream, connection, heads, begun);
             if (relayed.failed == Failed::upstream) // noted; what has gone of the body is not there to be sent again
                 upstreams_.note_broken(context, connection, upstream, attempts, *relayed.error);
             const int status = connection.head ? connection.head->status : 0;
@@ -163,14 +154,16 @@ task<Result<int>> Proxy::forward_streamed(Context& context, http::Exchange& exch
     }
 }
 
-task<Proxy::Relayed> Proxy::relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                                Upstream& upstream, UpstreamConnection& connection, Heads& heads,
-                                                std::string_view begun) {
+task<Proxy::Relayed> Proxy::relay_during_upload(http::OutgoingCall& call, http::Exchange& exchange,
+                                                const RequestFacts& facts, Upstream& upstream,
+                                                UpstreamConnection& connection, Heads& heads, std::string_view begun) {
     Upload sending{.begun = begun, .client_error = {}};
     const auto begin = world_.monotonic();
-    auto relayed = co_await scoped(context, [&](Scope& scope) -> task<Relayed> {
+    auto relayed = co_await scoped(call.context(), [&](Scope& scope) -> task<Relayed> {
         scope.spawn(upload(scope.context(), exchange, *connection.exchange, sending));
-        auto received = co_await receive_head(scope.context(), connection);
+        auto received = co_await connection.exchange->receive(scope.context());
+        if (received) call.set_name({connection.instance->id});
+        call.end();
         Relayed outcome;
         if (received) {
             connection.head = *received;

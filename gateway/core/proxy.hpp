@@ -52,7 +52,7 @@ private:
                                     Upstream& upstream, Heads& heads);
     task<Result<int>> forward_streamed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
                                        Upstream& upstream, Heads& heads);
-    task<Relayed> relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+    task<Relayed> relay_during_upload(http::OutgoingCall& call, http::Exchange& exchange, const RequestFacts& facts,
                                       Upstream& upstream, UpstreamConnection& connection, Heads& heads,
                                       std::string_view begun);
     static task<void> upload(Context& context, http::Exchange& from, http::ClientExchange& to, Upload& upload);

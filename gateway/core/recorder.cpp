@@ -4,14 +4,13 @@
 
 namespace flotilla::gateway {
 
-Recorder::Recorder(World& world, const RouteTable& routes, Metrics& metrics, Logger log, std::uint32_t sample,
-                   Duration slow)
-    : log_(std::move(log)), sample_(sample),
-      active_(metrics.gauge("http_server_active_requests", "Requests being handled right now.")),
-      slow_(world, metrics, log_, slow) {
+Recorder::Recorder(World& world, const RouteTable& routes, Telemetry& telemetry, std::uint32_t sample, Duration slow)
+    : log_(telemetry.log), sample_(sample),
+      active_(telemetry.metrics.gauge("http_server_active_requests", "Requests being handled right now.")),
+      slow_(world, telemetry.metrics, log_, slow) {
     for (const auto& target : routes.targets())
-        durations_.emplace_back(metrics, target.pattern);
-    durations_.emplace_back(metrics, "");
+        durations_.emplace_back(telemetry.metrics, target.pattern);
+    durations_.emplace_back(telemetry.metrics, "");
 }
 
 void Recorder::end(const Context& context, const http::Exchange& exchange, std::string_view request_id,

@@ -6,10 +6,9 @@
 #include <vector>
 
 #include <flotilla/http/exchange.hpp>
-#include <flotilla/observe/log.hpp>
-#include <flotilla/observe/metrics.hpp>
 #include <flotilla/observe/request_durations.hpp>
 #include <flotilla/observe/slow_requests.hpp>
+#include <flotilla/observe/telemetry.hpp>
 
 #include "gateway/core/route_table.hpp"
 
@@ -21,7 +20,7 @@ class Recorder {
 public:
     /// sample: one of this many answers below 500 is logged; 0: none of them.
     /// slow: see SlowRequests.
-    Recorder(World& world, const RouteTable& routes, Metrics& metrics, Logger log, std::uint32_t sample, Duration slow);
+    Recorder(World& world, const RouteTable& routes, Telemetry& telemetry, std::uint32_t sample, Duration slow);
 
     void begin() { active_.add(1); }
     /// Whether anybody wants to know where the time goes.

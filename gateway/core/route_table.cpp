@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include <flotilla/base/ascii.hpp>
+
 namespace flotilla::gateway {
 namespace {
 
@@ -33,8 +35,7 @@ Result<Target> composition_target(const CompositionConfig& composition, const st
 std::string host_of(std::string_view authority) {
     // "[v6]:port" keeps its brackets; anything else ends at the first colon.
     const auto end = authority.starts_with('[') ? authority.find(']') : authority.find(':');
-    std::string host(authority.substr(0, end));
-    std::ranges::transform(host, host.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+    auto host = ascii_lower(authority.substr(0, end));
     if (host.starts_with('[')) host += ']';
     return host;
 }

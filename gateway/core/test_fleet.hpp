@@ -37,7 +37,7 @@ public:
     World& world() { return loop_.world(); }
     Context& root() { return root_; }
     Scope& scope() { return scope_; }
-    Metrics& metrics() { return metrics_; }
+    Metrics& metrics() { return telemetry_.metrics; }
     http::Client& client() { return client_; }
     Gateway& gateway() { return *gateway_; }
     const Address& address() const { return address_; }
@@ -94,10 +94,10 @@ public:
         if (!config) throw std::runtime_error(config.error().message());
         auto routes = RouteTable::build(*config);
         if (!routes) throw std::runtime_error(routes.error().message());
-        registry_ = open_registry(world(), client_, log_, {.url = "static:", .fixed = instances_}).value();
+        registry_ = open_registry(world(), client_, telemetry_.log, {.url = "static:", .fixed = instances_}).value();
         options.port = 0;
         gateway_ =
-            std::make_unique<Gateway>(world(), *config, *routes, upstream_client_, *registry_, metrics_, log_, options);
+            std::make_unique<Gateway>(world(), *config, *routes, upstream_client_, *registry_, telemetry_, options);
         address_ = gateway_->listen().value();
         scope_.spawn(run_gateway());
     }
@@ -184,10 +184,9 @@ private:
     Context root_{loop_.world()};
     Context stop_{loop_.world()};
     Scope scope_{root_};
-    Metrics metrics_;
     std::vector<std::string> log_lines_;
-    Logger log_{"gateway", LogLevel::debug, Logger::Format::json,
-                [this](std::string_view line) { log_lines_.emplace_back(line); }};
+    Telemetry telemetry_{Logger("gateway", LogLevel::debug, Logger::Format::json,
+                                [this](std::string_view line) { log_lines_.emplace_back(line); })};
     http::Client client_{loop_.world()};
     http::Client upstream_client_{loop_.world()};
     std::map<std::string, std::vector<Instance>, std::less<>> instances_;

@@ -31,18 +31,26 @@ Upstream::Upstream(std::string service, Metrics& metrics)
                               "Requests sent again to another instance or connection.", {{"upstream", service}})),
       service_(std::move(service)), metrics_(metrics) {}
 
-UpstreamInstancePtr Upstream::pick(Instant now, const std::vector<UpstreamInstancePtr>& tried) {
+UpstreamInstancePtr Upstream::pick(Instant now, const std::vector<UpstreamInstancePtr>& tried, Use use) {
     const auto count = instances_.size();
     if (count == 0) return nullptr;
     const auto start = next_++;
-    UpstreamInstancePtr penalised;
+    const auto ahead = [use](const UpstreamInstance& instance) -> std::size_t {
+        if (use == Use::whole || instance.uploads.available() > 0) return 0;
+        return 1 + instance.uploads.waiting();
+    };
+    UpstreamInstancePtr best;
+    std::pair<bool, std::size_t> best_rank;
     for (std::size_t i = 0; i < count; ++i) {
         const auto& instance = instances_[(start + i) % count];
         if (!tried.empty() && std::ranges::find(tried, instance) != tried.end()) continue;
-        if (instance->penalised_until <= now) return instance;
-        if (!penalised) penalised = instance;
+        const std::pair rank(instance->penalised_until > now, ahead(*instance));
+        if (rank == std::pair(false, std::size_t{0})) return instance;
+        if (best && rank >= best_rank) continue;
+        best = instance;
+        best_rank = rank;
     }
-    return penalised;
+    return best;
 }
 
 void Upstream::observe(int status, Duration duration) {
@@ -75,15 +83,14 @@ void Upstream::count_broken_exchange(const Error& error) {
           error);
 }
 
-Upstreams::Upstreams(World& world, http::Client& client, Registry& registry, Metrics& metrics, Logger log,
+Upstreams::Upstreams(World& world, http::Client& client, Registry& registry, Telemetry& telemetry,
                      UpstreamOptions options)
-    : world_(world), client_(client), registry_(registry), metrics_(metrics), log_(std::move(log)),
-      options_(std::move(options)) {}
+    : world_(world), client_(client), registry_(registry), telemetry_(telemetry), options_(std::move(options)) {}
 
 Upstream& Upstreams::of(std::string_view service) {
     auto found = upstreams_.find(service);
     if (found == upstreams_.end()) {
-        found = upstreams_.emplace(service, std::make_unique<Upstream>(std::string(service), metrics_)).first;
+        found = upstreams_.emplace(service, std::make_unique<Upstream>(std::string(service), telemetry_.metrics)).first;
         refresh(*found->second);
     }
     return *found->second;
@@ -105,9 +112,8 @@ void Upstreams::refresh(Upstream& upstream) {
         const auto known = std::ranges::find_if(upstream.instances_, [&](const UpstreamInstancePtr& old) {
             return old->id == instance.id && old->address == address;
         });
-        fresh.push_back(known != upstream.instances_.end()
-                            ? *known
-                            : std::make_shared<UpstreamInstance>(UpstreamInstance{instance.id, address}));
+        fresh.push_back(known != upstream.instances_.end() ? *known
+                                                           : std::make_shared<UpstreamInstance>(instance.id, address));
     }
     for (const auto& old : upstream.instances_) {
         if (std::ranges::find(fresh, old) == fresh.end()) client_.close_idle(&old->address);
@@ -130,19 +136,22 @@ void Upstreams::penalise(const Context& context, Upstream& upstream, UpstreamIns
     upstream.count_connect_failure(error);
     const auto now = world_.monotonic();
     if (instance.penalised_until <= now) {
-        log_.warning(context, "an instance cannot be reached",
-                     {{"upstream", upstream.service_}, {"instance", instance.id}, {"error", error.message()}});
+        telemetry_.log.warning(
+            context, "an instance cannot be reached",
+            {{"upstream", upstream.service_}, {"instance", instance.id}, {"error", error.message()}});
     }
     instance.penalised_until = now + options_.penalty;
 }
 
-task<Result<UpstreamConnection>> Upstreams::connect(Context& context, Upstream& upstream, Attempts& attempts) {
+task<Result<UpstreamConnection>> Upstreams::connect(Context& context, Upstream& upstream, Attempts& attempts, Use use) {
     const TimeSpent::Interval waiting(context, TimeSpent::On::connection);
     refresh(upstream);
     if (upstream.instances_.empty()) co_await must(wait_for_instances(context, upstream));
-    while (auto instance = upstream.pick(world_.monotonic(), attempts.tried)) {
+    while (auto instance = upstream.pick(world_.monotonic(), attempts.tried, use)) {
+        std::optional<FifoSemaphore::Permit> permit;
+        if (use == Use::upload) permit = co_await must(instance->uploads.acquire(context));
         auto opened = co_await client_.open(context, instance->address);
-        if (opened) co_return UpstreamConnection{std::move(*opened), std::move(instance), nullptr};
+        if (opened) co_return UpstreamConnection{std::move(instance), std::move(permit), std::move(*opened), nullptr};
         if (context.cancelled()) {
             if (context.reason().kind() != Kind::deadline_exceeded) co_return context.reason();
             upstream.count_connect_failure(context.reason());
@@ -166,11 +175,12 @@ bool Upstreams::note_broken(const Context& context, const UpstreamConnection& co
     const bool stale = connection.exchange->may_be_stale();
     // That a service closes a connection which nobody uses is no fault of anybody's.
     const bool expected = stale && (error.code() == "connection_stale" || error.code() == "no_response");
-    log_.write(expected ? LogLevel::debug : LogLevel::warning, &context.trace, "an instance gave no usable answer",
-               std::array<LogField, 4>{LogField{"upstream", upstream.service_},
-                                       {"instance", connection.instance->id},
-                                       {"reason", late ? context.reason().code() : error.code()},
-                                       {"error", late ? context.reason().message() : error.message()}});
+    telemetry_.log.write(expected ? LogLevel::debug : LogLevel::warning, &context.trace,
+                         "an instance gave no usable answer",
+                         std::array<LogField, 4>{LogField{"upstream", upstream.service_},
+                                                 {"instance", connection.instance->id},
+                                                 {"reason", late ? context.reason().code() : error.code()},
+                                                 {"error", late ? context.reason().message() : error.message()}});
     if (late) return false;
     if (stale) {
         // The server had closed it; its other idle connections are no better. The instance itself may be well.
@@ -182,13 +192,14 @@ bool Upstreams::note_broken(const Context& context, const UpstreamConnection& co
     return ++attempts.failed < kFailedExchangesMax;
 }
 
-task<Result<UpstreamConnection>> Upstreams::call(Context& context, Upstream& upstream, const http::RequestHead& head,
+task<Result<UpstreamConnection>> Upstreams::call(Context& context, Upstream& upstream, http::RequestHead& head,
                                                  std::string_view body, bool idempotent, Attempts& attempts) {
     while (true) {
-        auto connection = co_await connect(context, upstream, attempts);
+        auto connection = co_await connect(context, upstream, attempts, Use::whole);
         if (!connection) co_return std::move(connection.error());
         const auto begin = world_.monotonic();
-        TimeSpent::Interval waiting(context, TimeSpent::On::upstream);
+        http::OutgoingCall call(context, TimeSpent::On::upstream);
+        call.begin_try(head);
         auto& exchange = *connection->exchange;
         const auto sent = co_await exchange.send_whole(context, head, body);
         std::optional<Error> why;
@@ -197,7 +208,7 @@ task<Result<UpstreamConnection>> Upstreams::call(Context& context, Upstream& ups
             auto received = co_await exchange.receive(context);
             if (received) {
                 connection->head = *received;
-                waiting.note_call({connection->instance->id});
+                call.set_name({connection->instance->id});
                 upstream.observe(connection->head->status, world_.monotonic() - begin);
                 co_return std::move(*connection);
             }

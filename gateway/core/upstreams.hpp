@@ -10,8 +10,7 @@
 #include <flotilla/aio/semaphore.hpp>
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client.hpp>
-#include <flotilla/observe/log.hpp>
-#include <flotilla/observe/metrics.hpp>
+#include <flotilla/observe/telemetry.hpp>
 
 namespace flotilla::gateway {
 
@@ -22,17 +21,27 @@ struct UpstreamOptions {
     Duration resolve_timeout = std::chrono::seconds(2); ///< waiting for the first instance of a service
 };
 
+/// Bodies that stream to one instance at once; further ones wait. Half of the connections to an address
+/// (http::ClientOptions), so that uploads that stall leave the other half to everybody else.
+inline constexpr std::size_t kUploadsMax = http::ClientOptions{}.connections_per_address_max / 2;
+
 /// One instance as this loop sees it. Shared: calls in flight outlive a change of the instance list.
 struct UpstreamInstance {
+    UpstreamInstance(std::string its_id, Address its_address)
+        : id(std::move(its_id)), address(std::move(its_address)) {}
+
     std::string id;
     Address address;
     Instant penalised_until{};
+    FifoSemaphore uploads{kUploadsMax};
 };
 using UpstreamInstancePtr = std::shared_ptr<UpstreamInstance>;
 
-/// Bodies that stream to one service at once; further ones wait. Half of the connections to an address
-/// (http::ClientOptions), so that uploads that stall leave the other half to everybody else.
-inline constexpr std::size_t kUploadsMax = http::ClientOptions{}.connections_per_address_max / 2;
+/// What a connection is for.
+enum class Use : unsigned char {
+    whole, ///< a request that is in memory
+    upload ///< a body that streams for as long as its client likes: bounded, see kUploadsMax
+};
 
 /// The instances of one service, and what became of the calls to it.
 class Upstream {
@@ -41,16 +50,15 @@ public:
 
     const std::string& service() const { return service_; }
     std::size_t size() const { return instances_.size(); }
-    /// The next instance in turn that is not in `tried`; one under penalty only when there is no other. Null: none
-    /// left.
-    UpstreamInstancePtr pick(Instant now, const std::vector<UpstreamInstancePtr>& tried);
+    /// The next instance in turn that is not in `tried`; one under penalty only when there is no other. For an upload
+    /// one that takes it at once, or else the one where the fewest wait. Null: none left.
+    UpstreamInstancePtr pick(Instant now, const std::vector<UpstreamInstancePtr>& tried, Use use);
     void observe(int status, Duration duration);
     /// Counts by the error's code: a connection that was not made, or an exchange that ended without its answer.
     void count_connect_failure(const Error& error);
     void count_broken_exchange(const Error& error);
 
     Counter& retries;
-    FifoSemaphore uploads{kUploadsMax};
 
 private:
     friend class Upstreams;
@@ -78,8 +86,9 @@ struct Attempts {
 
 /// A connection to an instance, taken for one exchange.
 struct UpstreamConnection {
-    std::unique_ptr<http::ClientExchange> exchange;
     UpstreamInstancePtr instance;
+    std::optional<FifoSemaphore::Permit> upload; ///< for Use::upload; given back behind the connection
+    std::unique_ptr<http::ClientExchange> exchange;
     const http::ResponseHead* head = nullptr; ///< once it was received
 };
 
@@ -88,8 +97,7 @@ struct UpstreamConnection {
 /// Thread-safety: none; one per loop.
 class Upstreams {
 public:
-    Upstreams(World& world, http::Client& client, Registry& registry, Metrics& metrics, Logger log,
-              UpstreamOptions options);
+    Upstreams(World& world, http::Client& client, Registry& registry, Telemetry& telemetry, UpstreamOptions options);
 
     /// The upstream of a service, watched from now on. The reference stays valid.
     Upstream& of(std::string_view service);
@@ -97,15 +105,15 @@ public:
     http::Client::Load load(const Upstream& upstream) const;
 
     /// Connects to the next instance that was not tried; one that cannot be reached is penalised and the next one taken
-    /// at once. Nothing was sent when it fails.
+    /// at once. An upload waits for its turn. Nothing was sent when it fails.
     /// Errors: unavailable `no_instance` with retry_after; bad_gateway `upstream_unreachable` when none could be
     /// reached, `upstream_failed` when those that could have failed; the context's reason.
-    task<Result<UpstreamConnection>> connect(Context& context, Upstream& upstream, Attempts& attempts);
+    task<Result<UpstreamConnection>> connect(Context& context, Upstream& upstream, Attempts& attempts, Use use);
 
-    /// Sends a whole request and waits for the head of the response, failing over to another instance as far as that
-    /// cannot do anything twice: always when the request was not sent completely, and when it was, if `idempotent`.
-    /// Errors: as connect(); bad_gateway `upstream_failed`.
-    task<Result<UpstreamConnection>> call(Context& context, Upstream& upstream, const http::RequestHead& head,
+    /// Sends a whole request, each try as a span of its own (see http::OutgoingCall), and waits for the head of the
+    /// response, failing over to another instance as far as that cannot do anything twice: always when the request was
+    /// not sent completely, and when it was, if `idempotent`. Errors: as connect(); bad_gateway `upstream_failed`.
+    task<Result<UpstreamConnection>> call(Context& context, Upstream& upstream, http::RequestHead& head,
                                           std::string_view body, bool idempotent, Attempts& attempts);
 
     /// Notes that an exchange ended without its answer: in the log (which instance, and what was wrong) and in the
@@ -123,8 +131,7 @@ private:
     World& world_;
     http::Client& client_;
     Registry& registry_;
-    Metrics& metrics_;
-    Logger log_;
+    Telemetry& telemetry_;
     UpstreamOptions options_;
     std::map<std::string, std::unique_ptr<Upstream>, std::less<>> upstreams_;
 };

@@ -53,20 +53,23 @@ void YamlReader::named(const YAML::Node& node, std::string_view what,
     }
 }
 
-void YamlReader::map(const YAML::Node& node, std::string_view what, std::span<const std::string_view> keys,
-                     const std::function<void(std::string_view, const YAML::Node&)>& visit) {
+void YamlReader::map(const YAML::Node& node, std::string_view what, const std::vector<Member>& members) {
+    std::vector<std::string_view> keys;
+    for (const auto& member : members)
+        keys.push_back(member.key);
     if (!node.IsMap()) {
         fail(node, std::string(what) + " must be a map with the keys " + listed(keys));
         return;
     }
+    const auto find = [&](std::string_view key) { return std::ranges::find(members, key, &Member::key); };
     for (const auto& entry : node) {
-        if (entry.first.IsScalar() && std::ranges::find(keys, std::string_view(entry.first.Scalar())) == keys.end()) {
+        if (entry.first.IsScalar() && find(entry.first.Scalar()) == members.end()) {
             fail(entry.first, "unknown key " + quoted(entry.first.Scalar()) + " in " + std::string(what) +
                                   suggestion(entry.first.Scalar(), keys));
         }
     }
     named(node, what, [&](const std::string& key, const YAML::Node& value) {
-        if (std::ranges::find(keys, std::string_view(key)) != keys.end()) visit(key, value);
+        if (const auto member = find(key); member != members.end()) member->read(value);
     });
 }
 

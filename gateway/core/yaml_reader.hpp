@@ -28,9 +28,13 @@ public:
     void fail(const YAML::Node& node, std::string message);
     const std::vector<std::string>& problems() const { return problems_; }
 
-    /// Calls visit(key, value) for each known key of a map; reports unknown and repeated ones. `what` names the map.
-    void map(const YAML::Node& node, std::string_view what, std::span<const std::string_view> keys,
-             const std::function<void(std::string_view key, const YAML::Node& value)>& visit);
+    /// A key that a map may have, and what becomes of its value.
+    struct Member {
+        std::string_view key;
+        std::function<void(const YAML::Node& value)> read;
+    };
+    /// Reads the members that a map has; reports unknown and repeated ones. `what` names the map.
+    void map(const YAML::Node& node, std::string_view what, const std::vector<Member>& members);
     /// Calls visit(key, value) for each key of a map whose keys are free names.
     void named(const YAML::Node& node, std::string_view what,
                const std::function<void(const std::string& key, const YAML::Node& value)>& visit);

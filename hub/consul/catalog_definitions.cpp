@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 
-#include "hub/consul/definitions.hpp"
+#include <flotilla/base/uuid.hpp>
+
 #include "hub/consul/go_duration.hpp"
 #include "hub/consul/json_fields.hpp"
 #include "hub/consul/registry_state.hpp"
+#include "hub/consul/service_members.hpp"
 
 namespace flotilla::hub::consul {
 namespace {
@@ -20,12 +22,7 @@ std::uint64_t modify_index(JsonFields& fields) {
     return fields.unsigned_number("ModifyIndex");
 }
 
-/// What another registry's monitor (consul-esm) keeps with a check to know what to do; shown as it came.
-std::string check_definition(JsonFields& fields) {
-    const auto* object = fields.object("Definition");
-    if (!object || object->empty()) return {};
-    JsonFields members(*object);
-    bj::object kept;
+void keep_definition(JsonFields& members, bj::object& kept) {
     for (const auto* name : {"HTTP", "TLSServerName", "Method", "Body", "TCP", "UDP", "GRPC", "H2PING", "OSService"}) {
         if (auto text = members.text(name); !text.empty()) kept[name] = text;
     }
@@ -38,8 +35,14 @@ std::string check_definition(JsonFields& fields) {
         if (duration != Duration::zero()) kept[name] = go_text(duration);
     }
     if (const auto* headers = members.object("Header"); headers && !headers->empty()) kept["Header"] = *headers;
-    members.finish();
-    fields.take_error(members);
+}
+
+/// What another registry's monitor (consul-esm) keeps with a check to know what to do; shown as it came.
+std::string check_definition(JsonFields& fields) {
+    const auto* object = fields.object("Definition");
+    if (!object || object->empty()) return {};
+    bj::object kept;
+    fields.read_part(*object, [&kept](JsonFields& members) { keep_definition(members, kept); });
     return kept.empty() ? std::string() : bj::serialize(kept);
 }
 
@@ -53,31 +56,16 @@ void refuse_enterprise(JsonFields& fields) {
 
 /// As written: unlike an agent, the catalogue takes weights of 0.
 void parse_catalog_weights(JsonFields& fields, ServiceDefinition& service) {
-    const auto* object = fields.object("Weights");
-    if (!object) return;
-    JsonFields weights(*object);
-    const auto passing = weights.number("Passing").value_or(0);
-    const auto warning = weights.number("Warning").value_or(0);
-    weights.finish();
-    fields.take_error(weights);
-    if (passing < 0 || passing > 65535 || warning < 0 || warning > 65535)
+    const auto weights = read_weights(fields);
+    if (!weights) return;
+    if (weights->passing < 0 || weights->passing > 65535 || weights->warning < 0 || weights->warning > 65535)
         return fields.fail("Weights", "Passing and Warning, 0..65535");
-    service.weight_passing = static_cast<int>(passing);
-    service.weight_warning = static_cast<int>(warning);
+    service.weight_passing = static_cast<int>(weights->passing);
+    service.weight_warning = static_cast<int>(weights->warning);
 }
 
 ServiceDefinition service_of(JsonFields& fields) {
-    ServiceDefinition service;
-    service.id = fields.text("ID");
-    service.name = fields.text("Service");
-    service.address = fields.text("Address");
-    service.tags = fields.texts("Tags");
-    service.meta = fields.text_map("Meta");
-    service.enable_tag_override = fields.flag("EnableTagOverride");
-    const auto port = fields.number("Port").value_or(0);
-    if (port < 0 || port > 65535) fields.fail("Port", "0..65535");
-    service.port = static_cast<std::uint16_t>(port);
-    parse_tagged_addresses(fields, service);
+    auto service = read_service(fields, "Service");
     parse_catalog_weights(fields, service);
     for (const auto* name : {"Kind", "SocketPath", "PeerName", "Proxy", "Connect", "Locality"}) {
         if (fields.is_set(name)) fields.fail(name, "none: the service mesh, peers and sockets are not served here");
@@ -126,17 +114,6 @@ ExternalNode node_of(JsonFields& fields, std::string_view meta) {
     return node;
 }
 
-bool is_uuid(std::string_view text) {
-    if (text.size() != 36) return false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-        if (dash ? c != '-' : !hex) return false;
-    }
-    return true;
-}
-
 } // namespace
 
 Result<CatalogRegistration> parse_catalog_registration(const bj::value& body) {
@@ -176,43 +153,36 @@ Result<CatalogRegistration> parse_catalog_registration(const bj::value& body) {
 Result<CatalogDeregistration> parse_catalog_deregistration(const bj::value& body) {
     const auto object = as_object(body);
     if (!object) return object.error();
-    JsonFields fields(**object);
-    CatalogDeregistration gone;
-    gone.datacenter = fields.text("Datacenter");
-    gone.node = fields.text("Node");
-    gone.service_id = fields.text("ServiceID");
-    gone.check_id = fields.text("CheckID");
-    (void)fields.text("Address"); // Consul reads and ignores it
-    refuse_enterprise(fields);
-    fields.finish();
-    if (fields.error()) return *fields.error();
-    return gone;
+    return JsonFields::read_whole(**object, [](JsonFields& fields) {
+        CatalogDeregistration gone;
+        gone.datacenter = fields.text("Datacenter");
+        gone.node = fields.text("Node");
+        gone.service_id = fields.text("ServiceID");
+        gone.check_id = fields.text("CheckID");
+        (void)fields.text("Address"); // Consul reads and ignores it
+        refuse_enterprise(fields);
+        return gone;
+    });
 }
 
 Result<Expected<ExternalNode>> parse_external_node(const bj::object& object) {
-    JsonFields fields(object);
-    Expected<ExternalNode> node{node_of(fields, "Meta"), modify_index(fields)};
-    if (const auto datacenter = fields.text("Datacenter"); !datacenter.empty() && datacenter != kDatacenter)
-        fields.fail("Datacenter", std::string(kDatacenter));
-    fields.finish();
-    if (fields.error()) return *fields.error();
-    return node;
+    return JsonFields::read_whole(object, [](JsonFields& fields) {
+        Expected<ExternalNode> node{node_of(fields, "Meta"), modify_index(fields)};
+        if (const auto datacenter = fields.text("Datacenter"); !datacenter.empty() && datacenter != kDatacenter)
+            fields.fail("Datacenter", std::string(kDatacenter));
+        return node;
+    });
 }
 
 Result<Expected<ServiceDefinition>> parse_external_service(const bj::object& object) {
-    JsonFields fields(object);
-    Expected<ServiceDefinition> service{service_of(fields), modify_index(fields)};
-    fields.finish();
-    if (fields.error()) return *fields.error();
-    return service;
+    return JsonFields::read_whole(object, [](JsonFields& fields) {
+        return Expected<ServiceDefinition>{service_of(fields), modify_index(fields)};
+    });
 }
 
 Result<Expected<ExternalCheck>> parse_external_check(const bj::object& object) {
-    JsonFields fields(object);
-    Expected<ExternalCheck> check{check_of(fields), modify_index(fields)};
-    fields.finish();
-    if (fields.error()) return *fields.error();
-    return check;
+    return JsonFields::read_whole(
+        object, [](JsonFields& fields) { return Expected<ExternalCheck>{check_of(fields), modify_index(fields)}; });
 }
 
 std::optional<std::string> objection(const ExternalNode& node) {

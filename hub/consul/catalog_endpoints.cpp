@@ -2,6 +2,8 @@
 #include <array>
 #include <utility>
 
+#include <flotilla/base/ascii.hpp>
+
 #include "hub/consul/catalog_shapes.hpp"
 #include "hub/consul/filter_fields.hpp"
 #include "hub/consul/json_fields.hpp"
@@ -92,7 +94,7 @@ bj::value services_of_node(const Stores& stores, const ConsulRequest& request, c
         bj::value row = service_json(service);
         if (request.keeps(row)) add(service.definition.id, std::move(row));
     };
-    if (same_name(request.argument, kNodeName)) {
+    if (equal_ignoring_case(request.argument, kNodeName)) {
         for (const auto& [id, service] : stores.registry.services())
             add_kept(service);
         return node_json(stores.node);
@@ -213,13 +215,13 @@ ConsulReply health_checks(Stores& stores, const ConsulRequest& request) {
         stores, request,
         [&] {
             for (const auto& [id, check] : stores.registry.checks()) {
-                if (same_name(check.service_name, request.argument))
+                if (equal_ignoring_case(check.service_name, request.argument))
                     append(result, request, check_json(stores.registry, check));
             }
         },
         [&](const ExternalNode& node) {
             for (const auto* check : stores.external.checks_of(node.name)) {
-                if (same_name(check->service_name, request.argument))
+                if (equal_ignoring_case(check->service_name, request.argument))
                     append(result, request, check_json(stores.external, *check));
             }
         });
@@ -244,7 +246,7 @@ ConsulReply health_node(Stores& stores, const ConsulRequest& request) {
     const auto index = stores.registry.checks_index();
     if (request.waits_past(index)) return reply_pending();
     bj::array result;
-    if (same_name(request.argument, kNodeName)) {
+    if (equal_ignoring_case(request.argument, kNodeName)) {
         for (auto& [id, check] : all_checks(stores.registry))
             append(result, request, std::move(check));
     }

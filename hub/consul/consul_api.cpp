@@ -33,11 +33,10 @@ ConsulReply no_leader() { return reply_text(500, "No cluster leader"); }
 http::ResponseHead head_of(const ConsulReply& reply) {
     http::ResponseHead head;
     head.status = reply.status;
+    // Values, and errors that repeat what was asked, are whatever somebody wrote: no page of ours.
     if (!reply.content_type.empty()) head.headers.add("Content-Type", reply.content_type);
-    if (reply.content_type == "text/plain") { // a raw value, which is whatever somebody wrote: no page of ours
-        head.headers.add("X-Content-Type-Options", "nosniff");
-        head.headers.add("Content-Security-Policy", "sandbox");
-    }
+    head.headers.add("X-Content-Type-Options", "nosniff");
+    if (reply.content_type == "text/plain") head.headers.add("Content-Security-Policy", "sandbox"); // a raw value
     head.headers.add("Vary", "Accept-Encoding");
     head.headers.add("X-Consul-Default-Acl-Policy", "allow");
     if (!reply.allow.empty()) head.headers.add("Allow", reply.allow);

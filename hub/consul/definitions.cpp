@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "hub/consul/json_fields.hpp"
+#include "hub/consul/service_members.hpp"
 
 namespace flotilla::hub::consul {
 namespace {
@@ -48,12 +49,6 @@ std::vector<CheckHeader> parse_headers(JsonFields& fields) {
         }
     }
     return headers;
-}
-
-std::uint16_t parse_port(JsonFields& fields) {
-    const auto port = fields.number("Port").value_or(0);
-    if (port < 0 || port > 65535) fields.fail("Port", "0..65535");
-    return static_cast<std::uint16_t>(port);
 }
 
 /// A number of times or bytes; absent: 0.
@@ -114,7 +109,6 @@ WrittenCheck decode_check(JsonFields& fields) {
     check.output_bytes_max = parse_count(fields, "OutputMaxSize");
     (void)fields.text("Token"); // there are no ACLs
     refuse_other_kinds(fields, written.refused);
-    fields.finish();
     return written;
 }
 
@@ -150,28 +144,6 @@ Result<CheckDefinition> validate(WrittenCheck written, std::string_view bad_stat
     return std::move(written.definition);
 }
 
-} // namespace
-
-void parse_tagged_addresses(JsonFields& fields, ServiceDefinition& service) {
-    const auto* object = fields.object("TaggedAddresses");
-    if (!object) return;
-    for (const auto& [key, value] : *object) {
-        const auto* each = value.if_object();
-        if (!each) {
-            fields.fail("TaggedAddresses", "an object of {Address, Port}");
-            return;
-        }
-        JsonFields address(*each);
-        auto& entry = service.tagged_addresses[std::string(key.data(), key.size())];
-        entry.address = address.text("Address");
-        entry.port = parse_port(address);
-        address.finish();
-        fields.take_error(address);
-    }
-}
-
-namespace {
-
 /// Consul adds what the address itself says.
 void add_tagged_addresses(ServiceDefinition& service) {
     const TaggedAddress own{service.address, service.port};
@@ -185,18 +157,14 @@ void add_tagged_addresses(ServiceDefinition& service) {
 }
 
 Result<void> parse_weights(JsonFields& fields, ServiceDefinition& service) {
-    const auto* object = fields.object("Weights");
-    if (!object) return {};
-    JsonFields weights(*object);
-    const auto passing = weights.number("Passing").value_or(0);
-    const auto warning = weights.number("Warning").value_or(0);
-    weights.finish();
-    fields.take_error(weights);
-    if (passing < 1) return invalid("Invalid Weights: Passing must be greater than 0");
-    if (warning < 0) return invalid("Invalid Weights: Warning must be greater or equal than 0");
-    if (passing > 65535 || warning > 65535) return invalid("Invalid Weights: DNS Weight must be between 0 and 65535");
-    service.weight_passing = static_cast<int>(passing);
-    service.weight_warning = static_cast<int>(warning);
+    const auto weights = read_weights(fields);
+    if (!weights) return {};
+    if (weights->passing < 1) return invalid("Invalid Weights: Passing must be greater than 0");
+    if (weights->warning < 0) return invalid("Invalid Weights: Warning must be greater or equal than 0");
+    if (weights->passing > 65535 || weights->warning > 65535)
+        return invalid("Invalid Weights: DNS Weight must be between 0 and 65535");
+    service.weight_passing = static_cast<int>(weights->passing);
+    service.weight_warning = static_cast<int>(weights->warning);
     return {};
 }
 
@@ -211,14 +179,13 @@ void refuse_mesh(JsonFields& fields, std::optional<Error>& refused) {
     }
     const auto* object = fields.object("Connect");
     if (!object) return;
-    JsonFields connect(*object);
-    for (const auto* name : {"Native", "SidecarService"}) {
-        // An empty SidecarService asks for one with defaults.
-        const bool wanted = name == std::string_view("Native") ? connect.is_set(name) : connect.has(name);
-        if (wanted && !refused) refuse("Connect." + std::string(name));
-    }
-    connect.finish();
-    fields.take_error(connect);
+    fields.read_part(*object, [&](JsonFields& connect) {
+        for (const auto* name : {"Native", "SidecarService"}) {
+            // An empty SidecarService asks for one with defaults.
+            const bool wanted = name == std::string_view("Native") ? connect.is_set(name) : connect.has(name);
+            if (wanted && !refused) refuse("Connect." + std::string(name));
+        }
+    });
 }
 
 /// Consul's limits of metadata. What passes here must pass there.
@@ -262,9 +229,7 @@ std::vector<WrittenCheck> decode_checks(JsonFields& fields) {
     std::vector<WrittenCheck> checks;
     for (const auto* object : objects) {
         if (object->empty()) continue;
-        JsonFields part(*object);
-        checks.push_back(decode_check(part));
-        fields.take_error(part);
+        fields.read_part(*object, [&](JsonFields& check) { checks.push_back(decode_check(check)); });
     }
     return checks;
 }
@@ -277,16 +242,9 @@ Result<ServiceRegistration> parse_service_registration(const bj::value& body) {
     JsonFields fields(**object);
     ServiceRegistration registration;
     auto& service = registration.service;
-    service.id = fields.text("ID");
-    service.name = fields.text("Name");
-    service.address = fields.text("Address");
-    service.port = parse_port(fields);
-    service.tags = fields.texts("Tags");
-    service.meta = fields.text_map("Meta");
-    service.enable_tag_override = fields.flag("EnableTagOverride");
+    service = read_service(fields, "Name");
     if (auto path = fields.text("SocketPath"); !path.empty()) service.socket_path = std::move(path);
     (void)fields.text("Token"); // there are no ACLs
-    parse_tagged_addresses(fields, service);
     const auto weights = parse_weights(fields, service);
     std::optional<Error> refused;
     refuse_mesh(fields, refused);
@@ -312,11 +270,10 @@ Result<ServiceRegistration> parse_service_registration(const bj::value& body) {
 Result<CheckDefinition> parse_check_registration(const bj::value& body) {
     const auto object = as_object(body);
     if (!object) return object.error();
-    JsonFields fields(**object);
-    auto written = decode_check(fields);
-    if (fields.error()) return *fields.error();
-    if (written.definition.name.empty()) return invalid("Missing check name");
-    auto check = validate(std::move(written), "Bad check status");
+    auto written = JsonFields::read_whole(**object, decode_check);
+    if (!written) return std::move(written.error());
+    if (written->definition.name.empty()) return invalid("Missing check name");
+    auto check = validate(std::move(*written), "Bad check status");
     if (check && check->id.empty()) check->id = check->name;
     return check;
 }

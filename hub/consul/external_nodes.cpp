@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include <flotilla/base/ascii.hpp>
+
 #include "hub/consul/registry_state.hpp"
 
 namespace flotilla::hub::consul {
 namespace {
 
 /// What all keys of a node begin with; the length keeps "a" + "bc" and "ab" + "c" apart.
-std::string prefix(std::string_view node) { return std::to_string(node.size()) + ":" + folded(node); }
+std::string prefix(std::string_view node) { return std::to_string(node.size()) + ":" + ascii_lower(node); }
 
 template <class Map>
 const typename Map::mapped_type* find_in(const Map& map, const std::string& key) {
@@ -27,8 +29,8 @@ std::vector<const typename Map::mapped_type*> of_node(const Map& map, std::strin
 
 } // namespace
 
-std::string ExternalNodes::key(std::string_view node) { return folded(node); }
-std::string ExternalNodes::key(std::string_view node, std::string_view id) { return prefix(node) + folded(id); }
+std::string ExternalNodes::key(std::string_view node) { return ascii_lower(node); }
+std::string ExternalNodes::key(std::string_view node, std::string_view id) { return prefix(node) + ascii_lower(id); }
 
 // Changes ---------------------------------------------------------------------------------------------------------
 
@@ -39,7 +41,7 @@ void ExternalNodes::touch(Table table, const std::string& key, std::uint64_t at)
 
 void ExternalNodes::touch_names(const std::set<std::string>& names, std::uint64_t at) {
     for (const auto& name : names)
-        registry_.note_instances_elsewhere(name, at, named_.contains(folded(name)));
+        registry_.note_instances_elsewhere(name, at, named_.contains(ascii_lower(name)));
 }
 
 std::set<std::string> ExternalNodes::names_of(std::string_view node_name) const {
@@ -56,13 +58,13 @@ std::set<std::string> ExternalNodes::names_of(const ExternalCheck& check) const 
 }
 
 void ExternalNodes::name_instance(const std::string& name, const std::string& key) {
-    changes_.undo.entry(named_, folded(name));
-    named_[folded(name)].insert(key);
+    changes_.undo.entry(named_, ascii_lower(name));
+    named_[ascii_lower(name)].insert(key);
 }
 
 void ExternalNodes::unname_instance(const std::string& name, const std::string& key) {
-    changes_.undo.entry(named_, folded(name));
-    const auto found = named_.find(folded(name));
+    changes_.undo.entry(named_, ascii_lower(name));
+    const auto found = named_.find(ascii_lower(name));
     if (found == named_.end()) return;
     found->second.erase(key);
     if (found->second.empty()) named_.erase(found);
@@ -227,24 +229,24 @@ std::vector<const ExternalCheck*> ExternalNodes::checks_of(std::string_view node
 
 std::vector<const ExternalService*> ExternalNodes::services_named(std::string_view name) const {
     std::vector<const ExternalService*> result;
-    if (const auto found = named_.find(folded(name)); found != named_.end()) {
+    if (const auto found = named_.find(ascii_lower(name)); found != named_.end()) {
         for (const auto& each : found->second)
             result.push_back(&services_.find(each)->second);
     }
     // Keys of nodes with longer names come later, whatever the names are.
     std::ranges::sort(result, {}, [](const auto* each) {
-        return std::pair(folded(each->node), folded(each->service.definition.id));
+        return std::pair(ascii_lower(each->node), ascii_lower(each->service.definition.id));
     });
     return result;
 }
 
 std::vector<const ExternalCheck*> ExternalNodes::checks_of(const ExternalService& service) const {
-    const auto id = folded(service.service.definition.id);
+    const auto id = ascii_lower(service.service.definition.id);
     const auto all = checks_of(std::string_view(service.node));
     std::vector<const ExternalCheck*> result;
     std::ranges::copy_if(all, std::back_inserter(result), [](const auto* check) { return check->service_id.empty(); });
     std::ranges::copy_if(all, std::back_inserter(result), [&](const auto* check) {
-        return !check->service_id.empty() && folded(check->service_id) == id;
+        return !check->service_id.empty() && ascii_lower(check->service_id) == id;
     });
     return result;
 }
@@ -258,7 +260,7 @@ void ExternalNodes::restore(std::uint64_t nodes_index, std::vector<ExternalNode>
     }
     for (auto& each : services) {
         auto id = key(each.node, each.service.definition.id);
-        named_[folded(each.service.definition.name)].insert(id);
+        named_[ascii_lower(each.service.definition.name)].insert(id);
         services_.insert_or_assign(std::move(id), std::move(each));
     }
     for (auto& each : checks) {

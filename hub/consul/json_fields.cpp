@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/base/json_value.hpp>
 
 #include "hub/consul/go_duration.hpp"
@@ -16,7 +17,7 @@ std::string normal(std::string_view name) {
     std::string result;
     for (const char c : name) {
         if (c == '_') continue;
-        result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        result += ascii_lower(c);
     }
     return result;
 }
@@ -45,10 +46,6 @@ void JsonFields::fail_to_decode(std::string why) {
 
 void JsonFields::fail(std::string_view name, std::string_view expected) {
     fail_to_decode("'" + std::string(name) + "' expected " + std::string(expected));
-}
-
-void JsonFields::take_error(const JsonFields& part) {
-    if (!error_) error_ = part.error_;
 }
 
 void JsonFields::finish() {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <boost/json.hpp>
@@ -40,9 +41,26 @@ public:
     void finish();
     /// Notes a mistake of the caller's own checks.
     void fail(std::string_view name, std::string_view expected);
-    /// Takes over the first mistake of a part.
-    void take_error(const JsonFields& part);
     const std::optional<Error>& error() const { return error_; }
+
+    /// Reads the whole of an object: read(JsonFields&) gives the value. Errors: the first mistake.
+    template <class Read>
+    static auto read_whole(const boost::json::object& object, Read read)
+        -> Result<std::invoke_result_t<Read, JsonFields&>> {
+        JsonFields fields(object);
+        auto value = read(fields);
+        fields.finish();
+        if (fields.error_) return std::move(*fields.error_);
+        return value;
+    }
+    /// Reads the whole of an object within this one, with read(JsonFields&). Its first mistake is one of this.
+    template <class Read>
+    void read_part(const boost::json::object& object, Read read) {
+        JsonFields part(object);
+        read(part);
+        part.finish();
+        if (!error_) error_ = std::move(part.error_);
+    }
 
 private:
     struct Member {

@@ -21,6 +21,13 @@ TEST(ConsulKv, PutThenGetGivesValue) {
         EXPECT_EQ(raw.body, std::string("\x00\xff", 2));
         EXPECT_EQ(raw.head.headers.get("Content-Type"), "text/plain");
         EXPECT_EQ(raw.head.headers.get("X-Content-Type-Options"), "nosniff");
+        EXPECT_EQ(raw.head.headers.get("Content-Security-Policy"), "sandbox");
+        // An error repeats what was asked, a value as JSON what was written.
+        for (const char* path : {"/v1/kv/foo?cas=<script>", "/v1/kv/foo", "/v1/kv/?keys"}) {
+            const auto method = std::string_view(path).contains("cas") ? Method::put : Method::get;
+            const auto answer = co_await bench.call(method, path);
+            EXPECT_EQ(answer.head.headers.get("X-Content-Type-Options"), "nosniff") << path;
+        }
         co_await bench.put("/v1/kv/empty");
         EXPECT_TRUE(parsed(co_await bench.get("/v1/kv/empty")).at(0).at("Value").is_null());
         co_await bench.stop();

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include <flotilla/base/ascii.hpp>
+
 namespace flotilla::hub::consul {
 namespace {
-
-char folded(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 /// What a check shows after one more probe; nullopt: not yet often enough in a row.
 std::optional<CheckStatus> follow(RegisteredCheck& check, CheckStatus seen) {
@@ -37,16 +37,6 @@ void take_out(std::map<std::string, std::set<std::string>, std::less<>>& ids, st
 }
 
 } // namespace
-
-std::string folded(std::string_view name) {
-    std::string result(name);
-    std::ranges::transform(result, result.begin(), [](char c) { return folded(c); });
-    return result;
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, {}, [](char c) { return folded(c); }, [](char c) { return folded(c); });
-}
 
 std::string_view name(CheckStatus status) {
     switch (status) {
@@ -84,7 +74,7 @@ std::string_view name(CheckType type) {
 // Changes ---------------------------------------------------------------------------------------------------------
 
 void RegistryState::touch_service(const std::string& service_name, std::uint64_t at) {
-    service_indexes_[folded(service_name)] = at;
+    service_indexes_[ascii_lower(service_name)] = at;
     node_index_ = at;
     changes_.touch(Table::meta, "registry");
 }
@@ -103,7 +93,7 @@ void RegistryState::touch_check(const RegisteredCheck& check, std::uint64_t at) 
 }
 
 void RegistryState::note_instances_elsewhere(const std::string& name, std::uint64_t at, bool left) {
-    const auto key = folded(name);
+    const auto key = ascii_lower(name);
     changes_.undo.entry(service_indexes_, key);
     if (left || !services_named(name).empty()) {
         service_indexes_[key] = at;
@@ -137,7 +127,7 @@ void RegistryState::register_service(ServiceDefinition definition, std::vector<C
         if (service.create_index == 0) service.create_index = at;
         service.modify_index = at;
         service.definition = std::move(definition);
-        services_by_name_[folded(service.definition.name)].insert(id);
+        services_by_name_[ascii_lower(service.definition.name)].insert(id);
         services_index_ = at;
         touch_service(service.definition.name, at);
         changes_.touch(Table::service, id);
@@ -167,11 +157,11 @@ bool RegistryState::deregister_service(std::string_view id) {
     services_index_ = at;
     touch_service(service_name, at);
     changes_.touch(Table::service, id);
-    take_out(services_by_name_, folded(service_name), found->first);
+    take_out(services_by_name_, ascii_lower(service_name), found->first);
     services_.erase(found);
     if (services_named(service_name).empty()) {
         extinction_index_ = at;
-        service_indexes_.erase(folded(service_name));
+        service_indexes_.erase(ascii_lower(service_name));
     }
     return true;
 }
@@ -333,7 +323,7 @@ const RegisteredCheck* RegistryState::check(std::string_view id) const {
 
 std::vector<const RegisteredService*> RegistryState::services_named(std::string_view service_name) const {
     std::vector<const RegisteredService*> result;
-    const auto found = services_by_name_.find(folded(service_name));
+    const auto found = services_by_name_.find(ascii_lower(service_name));
     if (found == services_by_name_.end()) return result;
     for (const auto& id : found->second)
         result.push_back(service(id));
@@ -359,7 +349,7 @@ std::vector<const RegisteredCheck*> RegistryState::checks_of(std::string_view se
 }
 
 std::uint64_t RegistryState::index_of_service(std::string_view service_name) const {
-    const auto found = service_indexes_.find(folded(service_name));
+    const auto found = service_indexes_.find(ascii_lower(service_name));
     return found == service_indexes_.end() ? extinction_index_ : found->second;
 }
 
@@ -374,11 +364,11 @@ void RegistryState::restore(Meta meta, std::vector<RegisteredService> services, 
     node_index_ = meta.node_index;
     extinction_index_ = meta.extinction_index;
     for (const auto& [service_name, index] : meta.service_indexes) {
-        auto& known = service_indexes_[folded(service_name)];
+        auto& known = service_indexes_[ascii_lower(service_name)];
         known = std::max(known, index);
     }
     for (auto& service : services) {
-        services_by_name_[folded(service.definition.name)].insert(service.definition.id);
+        services_by_name_[ascii_lower(service.definition.name)].insert(service.definition.id);
         services_.insert_or_assign(service.definition.id, std::move(service));
     }
     for (auto& check : checks) {

@@ -13,12 +13,9 @@ inline constexpr std::string_view kNodeName = "flotilla";
 inline constexpr std::string_view kNodeAddress = "127.0.0.1";
 inline constexpr std::string_view kDatacenter = "dc1";
 
-/// Names of services and nodes are found whatever their (ASCII) case, as in Consul; ids and keys are not.
-std::string folded(std::string_view name);
-bool same_name(std::string_view a, std::string_view b);
-
 /// The services and checks of one node, with Consul's rules: pure logic, no I/O, no clock. Every operation that
-/// depends on time takes `now`; tick() does what has become due. Thread-safety: none.
+/// depends on time takes `now`; tick() does what has become due. Names of services and nodes are found whatever their
+/// (ASCII) case, as in Consul; ids and keys are not. Thread-safety: none.
 class RegistryState {
 public:
     using Services = std::map<std::string, RegisteredService, std::less<>>;

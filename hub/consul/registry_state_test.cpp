@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <flotilla/base/ascii.hpp>
+
 namespace flotilla::hub::consul {
 namespace {
 
@@ -270,7 +272,7 @@ void expect_as_by_looking_at_everything(const Bench& bench) {
     for (const char* name : {"web", "WEB", "db"}) {
         std::vector<const RegisteredService*> named;
         for (const auto& [id, each] : registry.services()) {
-            if (same_name(each.definition.name, name)) named.push_back(&each);
+            if (equal_ignoring_case(each.definition.name, name)) named.push_back(&each);
         }
         EXPECT_EQ(registry.services_named(name), named) << name;
     }

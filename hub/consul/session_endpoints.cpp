@@ -1,5 +1,7 @@
 #include <array>
 
+#include <flotilla/base/ascii.hpp>
+
 #include "hub/consul/go_duration.hpp"
 #include "hub/consul/json_fields.hpp"
 #include "hub/consul/request.hpp"
@@ -31,12 +33,11 @@ std::vector<std::string> parse_service_checks(JsonFields& fields) {
             fields.fail("ServiceChecks", "a list of {ID}");
             return {};
         }
-        JsonFields check(*object);
-        ids.push_back(check.text("ID"));
-        if (const auto name = check.text("Namespace"); !name.empty() && name != "default")
-            check.fail("Namespace", "\"default\": namespaces are a Consul Enterprise feature");
-        check.finish();
-        fields.take_error(check);
+        fields.read_part(*object, [&ids](JsonFields& check) {
+            ids.push_back(check.text("ID"));
+            if (const auto name = check.text("Namespace"); !name.empty() && name != "default")
+                check.fail("Namespace", "\"default\": namespaces are a Consul Enterprise feature");
+        });
     }
     return ids;
 }
@@ -101,7 +102,7 @@ std::optional<ConsulReply> refuse_checks(const RegistryState& registry, const st
 ConsulReply create(Stores& stores, const ConsulRequest& request) {
     auto session = parse_session(request);
     if (!session) return reply_text(http_status(session.error().kind()), session.error().message());
-    if (!same_name(session->node, kNodeName)) return apply_failed("Missing node registration");
+    if (!equal_ignoring_case(session->node, kNodeName)) return apply_failed("Missing node registration");
     for (const auto* checks : {&session->checks, &session->node_checks, &session->service_checks}) {
         if (auto refused = refuse_checks(stores.registry, *checks)) return std::move(*refused);
     }
@@ -145,7 +146,7 @@ ConsulReply list(Stores& stores, const ConsulRequest& request) {
 
 ConsulReply of_node(Stores& stores, const ConsulRequest& request) {
     if (request.argument.empty()) return reply_text(400, "Missing node name");
-    if (same_name(request.argument, kNodeName)) return list(stores, request);
+    if (equal_ignoring_case(request.argument, kNodeName)) return list(stores, request);
     const auto index = stores.sessions.last_index();
     if (request.waits_past(index)) return reply_pending();
     return reply_json(bj::array(), index);

@@ -1,13 +1,12 @@
 #include <charconv>
 
+#include <flotilla/base/ascii.hpp>
+
 #include "hub/redis/command.hpp"
 
 namespace flotilla::hub {
 
 namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 constexpr std::size_t kPatternBytesMax = 1024;
 constexpr std::string_view kInvalidId = "ERR Invalid stream ID specified as stream command argument";
@@ -17,7 +16,7 @@ constexpr std::string_view kInvalidId = "ERR Invalid stream ID specified as stre
 const Command* find_command(std::span<const Command> table, std::string_view name) {
     std::array<char, 32> text;
     if (name.size() > text.size()) return nullptr;
-    std::ranges::transform(name, text.begin(), lower);
+    std::ranges::transform(name, text.begin(), [](char c) { return ascii_lower(c); });
     const std::string_view wanted(text.data(), name.size());
     const auto found = std::ranges::lower_bound(table, wanted, {}, &Command::name);
     return found != table.end() && found->name == wanted ? &*found : nullptr;
@@ -32,11 +31,7 @@ std::optional<std::int64_t> parse_strict_integer(std::string_view text) {
     return value;
 }
 
-bool Call::is(std::size_t index, std::string_view name) const {
-    const std::string_view text = arguments[index];
-    return text.size() == name.size() &&
-           std::equal(text.begin(), text.end(), name.begin(), [](char a, char b) { return upper(a) == b; });
-}
+bool Call::is(std::size_t index, std::string_view name) const { return equal_ignoring_case(arguments[index], name); }
 
 void Call::arity_error() {
     const std::string_view name = command.full_name.empty() ? command.name : command.full_name;
@@ -44,10 +39,8 @@ void Call::arity_error() {
 }
 
 void Call::subcommand_error() {
-    std::string name(arguments[0]);
-    std::ranges::transform(name, name.begin(), upper);
     reply.error("ERR unknown subcommand or wrong number of arguments for '" + std::string(arguments[1].substr(0, 128)) +
-                "'. Try " + name + " HELP.");
+                "'. Try " + ascii_upper(arguments[0]) + " HELP.");
 }
 
 std::optional<std::int64_t> Call::integer(std::size_t index, std::string_view message) {

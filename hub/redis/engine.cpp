@@ -2,20 +2,14 @@
 
 #include <algorithm>
 
+#include <flotilla/base/ascii.hpp>
+
 #include "hub/redis/command.hpp"
 #include "hub/redis/stream_reading.hpp"
 
 namespace flotilla::hub {
 
 namespace {
-
-std::string upper(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    }
-    return out;
-}
 
 std::string unknown_command(std::span<const std::string_view> arguments) {
     std::string text =
@@ -61,7 +55,7 @@ Resolved resolve(std::span<const std::string_view> arguments) {
         command = find_command(command->subcommands, arguments[1]);
         if (!command) {
             return {.error = "ERR unknown subcommand '" + std::string(arguments[1].substr(0, 128)) + "'. Try " +
-                             upper(arguments[0]) + " HELP."};
+                             ascii_upper(arguments[0]) + " HELP."};
         }
     }
     if (!arity_fits(*command, arguments.size())) return {.error = wrong_arity(*command)};
@@ -135,7 +129,7 @@ void Engine::execute(Session& session, std::span<const std::string_view> argumen
 /// An error of EXEC itself ends the transaction, one of another command makes EXEC refuse it.
 void Engine::refuse_command(Session& session, std::string_view name, std::string_view error) {
     Reply reply(session.output, session.protocol);
-    if (upper(name) == "EXEC") {
+    if (ascii_upper(name) == "EXEC") {
         discard_transaction(session);
         return reply.error(aborted(error));
     }

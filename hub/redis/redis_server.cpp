@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <flotilla/base/ascii.hpp>
+
 namespace flotilla::hub {
 
 namespace {
@@ -18,12 +20,7 @@ constexpr std::array kCommitBounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005
 /// machine: the rest of what it sends may be commands that the page wrote. Empty: none that is known. HTTP is found at
 /// the words where Redis 7 finds it; a TLS handshake carries names and tickets that a server chose.
 std::string_view foreign_protocol(std::string_view word) {
-    const auto is = [word](std::string_view lower) {
-        return std::ranges::equal(word, lower, [](char c, char wanted) {
-            return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == wanted;
-        });
-    };
-    if (is("post") || is("host:")) return "HTTP";
+    if (equal_ignoring_case(word, "post") || equal_ignoring_case(word, "host:")) return "HTTP";
     if (word.starts_with("\x16\x03")) return "TLS";
     return {};
 }

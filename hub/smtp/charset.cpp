@@ -8,6 +8,8 @@
 #include <iconv.h>
 #include <simdjson.h>
 
+#include <flotilla/base/ascii.hpp>
+
 namespace flotilla::hub {
 
 namespace {
@@ -36,13 +38,6 @@ constexpr std::array<std::pair<std::string_view, const char*>, 16> kMeant{{{"iso
                                                                            {"x-cp1252", kFallback}}};
 
 bool is_utf8(std::string_view bytes) { return simdjson::validate_utf8(bytes.data(), bytes.size()); }
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
-}
 
 /// iconv takes suffixes ("//TRANSLIT") and odd characters in names; no set has those.
 bool is_name(std::string_view text) {
@@ -89,7 +84,7 @@ private:
 } // namespace
 
 std::optional<std::string> decode_charset(std::string_view bytes, std::string_view charset) {
-    const std::string name = lower(charset);
+    const std::string name = ascii_lower(charset);
     if (name == "utf-8" || name == "utf8" || name == "us-ascii") return decode_unknown(bytes);
     if (!is_name(name)) return std::nullopt;
     const auto* const meant = std::ranges::find(kMeant, name, [](const auto& each) { return each.first; });

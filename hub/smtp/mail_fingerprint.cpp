@@ -6,6 +6,8 @@
 
 #include <openssl/evp.h>
 
+#include <flotilla/base/ascii.hpp>
+
 namespace flotilla::hub {
 
 namespace {
@@ -14,12 +16,7 @@ constexpr std::array<std::string_view, 5> kOfTheWay{"received", "return-path", "
                                                     "date"};
 
 bool same_for_every_try(std::string_view name) {
-    const auto equals = [name](std::string_view lower) {
-        return std::ranges::equal(name, lower, [](char c, char wanted) {
-            return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == wanted;
-        });
-    };
-    return std::ranges::none_of(kOfTheWay, equals);
+    return std::ranges::none_of(kOfTheWay, [name](auto each) { return equal_ignoring_case(name, each); });
 }
 
 class Sha256 {

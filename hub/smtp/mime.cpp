@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <flotilla/base/ascii.hpp>
+
 #include "hub/smtp/charset.hpp"
 
 namespace flotilla::hub {
@@ -10,12 +12,6 @@ namespace {
 
 constexpr int kPartDepthMax = 4;
 constexpr std::size_t kWordBytesMax = 2048; // RFC 2047 allows 75; the end of one is not looked for without end
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_name(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
 
 std::string_view trimmed(std::string_view text) {
     const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
@@ -46,14 +42,15 @@ int base64_digit(char c) {
 
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
-    if (lower(c) >= 'a' && lower(c) <= 'f') return lower(c) - 'a' + 10;
+    if (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f') return ascii_lower(c) - 'a' + 10;
     return -1;
 }
 
 } // namespace
 
 std::string_view ParsedMail::field(std::string_view name) const {
-    const auto found = std::ranges::find_if(fields, [&](const auto& field) { return same_name(field.first, name); });
+    const auto found =
+        std::ranges::find_if(fields, [&](const auto& field) { return equal_ignoring_case(field.first, name); });
     return found == fields.end() ? std::string_view() : std::string_view(found->second);
 }
 
@@ -137,7 +134,7 @@ std::optional<EncodedWord> read_word(std::string_view text) {
     std::string_view charset = text.substr(2, charset_end - 2);
     charset = charset.substr(0, charset.find('*')); // RFC 2231: a language may follow
     const std::string_view encoded = text.substr(charset_end + 3, end - charset_end - 3);
-    const char encoding = lower(text[charset_end + 1]);
+    const char encoding = ascii_lower(text[charset_end + 1]);
     if (encoding != 'b' && encoding != 'q') return std::nullopt;
     auto bytes = encoding == 'b' ? decode_base64(encoded) : decode_quoted_printable(encoded, true);
     if (!bytes) return std::nullopt;
@@ -154,7 +151,7 @@ std::optional<std::string> decode_words(std::string_view text, std::size_t& size
     for (;;) {
         const std::size_t next = text.find_first_not_of(" \t\r\n", size);
         const auto word = next == std::string_view::npos ? std::nullopt : read_word(text.substr(next));
-        if (!word || !same_name(word->charset, first->charset)) break;
+        if (!word || !equal_ignoring_case(word->charset, first->charset)) break;
         bytes += word->bytes;
         size = next + word->size;
     }
@@ -188,7 +185,7 @@ std::string parameter(std::string_view value, std::string_view name) {
     for (std::size_t at = value.find(';'); at != std::string_view::npos; at = value.find(';', at + 1)) {
         const std::string_view rest = trimmed(value.substr(at + 1));
         const std::size_t equals = rest.find('=');
-        if (equals == std::string_view::npos || !same_name(trimmed(rest.substr(0, equals)), name)) continue;
+        if (equals == std::string_view::npos || !equal_ignoring_case(trimmed(rest.substr(0, equals)), name)) continue;
         const std::string_view text = trimmed(rest.substr(equals + 1));
         if (text.starts_with('"')) return std::string(text.substr(1, text.find('"', 1) - 1));
         return std::string(trimmed(text.substr(0, text.find(';'))));
@@ -229,8 +226,8 @@ std::vector<std::string_view> parts_of(std::string_view body, std::string_view b
 std::string decoded_body(const ParsedMail& mail) {
     const std::string_view encoding = mail.field("Content-Transfer-Encoding");
     std::string bytes(mail.body);
-    if (same_name(encoding, "base64")) bytes = decode_base64(mail.body).value_or(bytes);
-    if (same_name(encoding, "quoted-printable")) bytes = decode_quoted_printable(mail.body);
+    if (equal_ignoring_case(encoding, "base64")) bytes = decode_base64(mail.body).value_or(bytes);
+    if (equal_ignoring_case(encoding, "quoted-printable")) bytes = decode_quoted_printable(mail.body);
     const std::string charset = parameter(mail.field("Content-Type"), "charset");
     auto decoded = decode_charset(bytes, charset);
     std::string text = decoded ? std::move(*decoded) : decode_unknown(bytes);
@@ -242,8 +239,9 @@ std::string decoded_body(const ParsedMail& mail) {
 std::optional<std::string> find_text(const ParsedMail& mail, int depth) {
     const std::string_view content_type = mail.field("Content-Type");
     const std::string_view type = media_type(content_type);
-    if (type.empty() || same_name(type, "text/plain")) return decoded_body(mail);
-    if (type.size() < 10 || !same_name(type.substr(0, 10), "multipart/") || depth == kPartDepthMax) return std::nullopt;
+    if (type.empty() || equal_ignoring_case(type, "text/plain")) return decoded_body(mail);
+    if (type.size() < 10 || !equal_ignoring_case(type.substr(0, 10), "multipart/") || depth == kPartDepthMax)
+        return std::nullopt;
     for (const std::string_view part : parts_of(mail.body, parameter(content_type, "boundary"))) {
         if (auto text = find_text(parse_mail(part), depth + 1)) return text;
     }

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/base/base64.hpp>
 
 #include "hub/smtp/mail_path.hpp"
@@ -12,13 +13,6 @@
 namespace flotilla::hub {
 
 namespace {
-
-std::string upper(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-                           [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-    return out;
-}
 
 bool has_bare_line_end(std::string_view line) { return line.find_first_of("\r\n") != std::string_view::npos; }
 
@@ -46,7 +40,7 @@ std::string_view protocol_of(std::string_view line, bool whole) {
     if (!whole) return {};
     constexpr std::array<std::string_view, 9> kMethods{"GET",     "POST",  "PUT",     "HEAD", "DELETE",
                                                        "OPTIONS", "PATCH", "CONNECT", "TRACE"};
-    const std::string word = upper(line.substr(0, line.find(' ')));
+    const std::string word = ascii_upper(line.substr(0, line.find(' ')));
     const bool is_method = std::ranges::find(kMethods, word) != kMethods.end();
     return is_method || (word.size() > 1 && word.ends_with(':')) ? "HTTP" : "";
 }
@@ -109,7 +103,7 @@ SmtpSession::Step SmtpSession::command_line(std::string& replies) {
 
 void SmtpSession::run(std::string_view line, std::string& replies) {
     const std::size_t blank = line.find(' ');
-    const std::string verb = upper(line.substr(0, blank));
+    const std::string verb = ascii_upper(line.substr(0, blank));
     const std::string_view argument = blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1);
     if (verb == "EHLO" || verb == "HELO") return hello(verb, argument, replies);
     if (verb == "NOOP") return void(replies += "250 2.0.0 OK\r\n");
@@ -157,7 +151,7 @@ void SmtpSession::authenticate(std::string_view argument, std::string& replies) 
     if (authenticated_) return bad("503 5.5.1 You are authenticated already\r\n", replies);
     if (in_mail_) return bad("503 5.5.1 AUTH comes before MAIL\r\n", replies);
     const std::size_t blank = argument.find(' ');
-    const std::string mechanism = upper(argument.substr(0, blank));
+    const std::string mechanism = ascii_upper(argument.substr(0, blank));
     if (mechanism.empty()) return bad("501 5.5.4 Syntax: AUTH PLAIN|LOGIN [response]\r\n", replies);
     if (mechanism != "PLAIN" && mechanism != "LOGIN")
         return bad("504 5.5.4 Only PLAIN and LOGIN are known here\r\n", replies);
@@ -194,7 +188,7 @@ void SmtpSession::refuse_authentication(std::string_view reply, std::string& rep
 void SmtpSession::mail_from(std::string_view argument, std::string& replies) {
     if (!greeted_) return bad("503 5.5.1 Say EHLO first\r\n", replies);
     if (in_mail_) return bad("503 5.5.1 There is a sender already\r\n", replies);
-    if (!upper(argument.substr(0, 5)).starts_with("FROM:"))
+    if (!ascii_upper(argument.substr(0, 5)).starts_with("FROM:"))
         return bad("501 5.5.4 Syntax: MAIL FROM:<address>\r\n", replies);
     const auto path = parse_mail_path(argument.substr(5));
     if (!path) return bad("501 5.1.7 Syntax: MAIL FROM:<address>\r\n", replies);
@@ -214,7 +208,7 @@ void SmtpSession::mail_from(std::string_view argument, std::string& replies) {
 
 void SmtpSession::rcpt_to(std::string_view argument, std::string& replies) {
     if (!in_mail_) return bad("503 5.5.1 Say MAIL first\r\n", replies);
-    if (!upper(argument.substr(0, 3)).starts_with("TO:"))
+    if (!ascii_upper(argument.substr(0, 3)).starts_with("TO:"))
         return bad("501 5.5.4 Syntax: RCPT TO:<address>\r\n", replies);
     const auto path = parse_mail_path(argument.substr(3));
     if (!path || path->address.empty()) return bad("501 5.1.3 Syntax: RCPT TO:<address>\r\n", replies);

@@ -167,6 +167,12 @@ class Server:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         self.pause = pause  # until what an agent was told is in Consul's catalogue
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
     def ask(self, method, path, body):
         # Nothing ends their waiting; how long it takes says nothing.
         self.connection.request(method, path.replace("wait=1s", "wait=20ms"), body)
@@ -204,15 +210,15 @@ def record(consul, expected):
     """The same requests with the answers of this Consul."""
     recorded = []
     names = Names()
-    server = Server(consul.ports["http"], pause=0.2)
-    for each in expected:
-        path = names.here(each["path"])
-        body = names.here(each["body"]) if each["body"] is not None else None
-        status, headers, text = server.ask(each["method"], path, bytes_of(body))
-        names.learn(parsed(each["response"]), parsed(text))
-        for kind, port in CONSUL_PORTS.items():
-            text = text.replace(str(consul.ports[kind]), port)
-        recorded.append(each | {"path": path, "body": body, "status": status, "headers": headers, "response": text})
+    with Server(consul.ports["http"], pause=0.2) as server:
+        for each in expected:
+            path = names.here(each["path"])
+            body = names.here(each["body"]) if each["body"] is not None else None
+            status, headers, text = server.ask(each["method"], path, bytes_of(body))
+            names.learn(parsed(each["response"]), parsed(text))
+            for kind, port in CONSUL_PORTS.items():
+                text = text.replace(str(consul.ports[kind]), port)
+            recorded.append(each | {"path": path, "body": body, "status": status, "headers": headers, "response": text})
     return recorded
 
 
@@ -242,8 +248,8 @@ class Consul(servers.Process):
 class RecordedConsul(unittest.TestCase):
     def compare(self, expected):
         listed = json.loads((DATA / "differences.json").read_text())
-        with servers.Hub() as hub:
-            found = differences(Server(hub.ports["http"]), expected)
+        with servers.Hub() as hub, Server(hub.ports["http"]) as server:
+            found = differences(server, expected)
         for name in sorted(found.keys() | listed["differences"].keys()):
             with self.subTest(request=name):
                 known = listed["differences"].get(name, {"differs": {}})
@@ -267,8 +273,8 @@ class RecordedConsul(unittest.TestCase):
 
 def print_differences():
     listed = json.loads((DATA / "differences.json").read_text())
-    with servers.Hub() as hub:
-        found = differences(Server(hub.ports["http"]), requests())
+    with servers.Hub() as hub, Server(hub.ports["http"]) as server:
+        found = differences(server, requests())
     known = listed["differences"]
     listed["differences"] = {name: {"reason": known.get(name, {}).get("reason", NEW), "differs": differs}
                              for name, differs in found.items()}

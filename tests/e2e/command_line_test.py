@@ -264,12 +264,17 @@ class CommandLine(unittest.TestCase):
     def test_script_refuses_unknown_arguments(self):
         for arguments, message in ((["build", "--presett", "dev"], "build: unknown argument '--presett'"),
                                    (["build", "--preset", "nonsense"], "build: unknown preset 'nonsense'"),
-                                   (["up", "--bogus"], "up: unknown argument '--bogus'"),
+                                   (["build", "--presett", "dev"], "did you mean '--preset'? (see ./flotilla help)"),
+                                   (["up", "--bogus"], "up: unknown argument '--bogus' (see ./flotilla help)"),
+                                   (["up", "--port-ofset=5"], "'--port-ofset=5'; did you mean '--port-offset'? (see"),
+                                   (["test", "--reless"], "test: unknown argument '--reless'; did you mean '--release'?"),
+                                   (["stauts"], "unknown command 'stauts'; did you mean 'status'? (see ./flotilla help)"),
                                    (["up", "--data"], "up: --data needs a value")):
             refused = subprocess.run([str(f.SOURCE / "flotilla"), *arguments], capture_output=True, text=True, timeout=30)
             self.assertEqual(1, refused.returncode)
             self.assertIn(message, refused.stderr)
             self.assertEqual("", refused.stdout)
+            self.assertEqual(1, refused.stderr.count("\n"))
         for verb in ("build", "test", "up"):
             shown = subprocess.run([str(f.SOURCE / "flotilla"), verb, "--help"], capture_output=True, text=True, timeout=30)
             self.assertEqual(0, shown.returncode, shown.stderr)

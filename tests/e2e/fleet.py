@@ -88,10 +88,8 @@ class Fleet:
         return PORTS[name] + self.offset
 
     def command(self, verb, *arguments):
-        command = [str(PROGRAMS / "flotilla"), verb, "--data", str(self.data), *arguments]
-        if verb == "up":
-            command += ["--file", str(self.file), "--port-offset", str(self.offset)]
-        return command
+        return [str(PROGRAMS / "flotilla"), verb, "--data", str(self.data), "--file", str(self.file), "--port-offset",
+                str(self.offset), *arguments]
 
     def cli(self, verb, *arguments, check=True):
         done = subprocess.run(self.command(verb, *arguments), capture_output=True, text=True, timeout=120,

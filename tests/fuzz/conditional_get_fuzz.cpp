@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/byte_ranges.hpp>
 #include <flotilla/http/conditions.hpp>
 #include <flotilla/http/http1/characters.hpp>
@@ -85,7 +86,7 @@ void check_ranges(std::string_view field, std::uint64_t size) {
     const auto elements =
         equals == std::string_view::npos ? std::vector<std::string_view>() : elements_of(field.substr(equals + 1));
     bool whole = size == 0 || elements.empty() || elements.size() > kRangesMax ||
-                 !same_text(field.substr(0, std::min(equals, field.size())), "bytes");
+                 !equal_ignoring_case(field.substr(0, std::min(equals, field.size())), "bytes");
     for (const auto& element : elements) {
         if (whole) break;
         const auto part = part_of(element, size);
@@ -125,7 +126,7 @@ void check_meaning(const Headers& headers, const Validators& current) {
     const bool counts = range_counts(headers, current, kNow);
     std::vector<std::string_view> if_range;
     for (std::size_t i = 0; i < headers.size(); ++i) {
-        if (same_text(headers[i].name, "if-range")) if_range.push_back(headers[i].value);
+        if (equal_ignoring_case(headers[i].name, "if-range")) if_range.push_back(headers[i].value);
     }
     if (if_range.empty()) return require(counts, "a range did not count without If-Range");
     const bool one_state = strong && if_range.size() == 1;
@@ -147,7 +148,7 @@ void run(std::string_view text) {
         if (colon == std::string_view::npos) continue;
         const auto name = line.substr(0, colon), value = line.substr(colon + 2);
         if (!is_token(name) || !is_field_value(value) || value != trim(value)) continue; // the codec lets none through
-        if (same_text(name, "range")) check_ranges(value, size);
+        if (equal_ignoring_case(name, "range")) check_ranges(value, size);
         headers.add(name, value);
     }
     check_meaning(headers, current);

@@ -50,16 +50,22 @@ void fill(World& world, std::span<std::uint8_t> bytes) {
 
 } // namespace
 
+SpanId new_span_id(World& world) {
+    SpanId id;
+    fill(world, id);
+    return id;
+}
+
 bool TraceContext::valid() const { return !all_zero(trace_id) && !all_zero(span_id); }
 FixedText<32> TraceContext::trace_id_hex() const { return hex(trace_id); }
 FixedText<16> TraceContext::span_id_hex() const { return hex(span_id); }
 
-FixedText<kVersion00Length> TraceContext::traceparent() const {
+FixedText<kVersion00Length> TraceContext::traceparent(const SpanId& span) const {
     FixedText<kVersion00Length> text;
     char* at = std::ranges::copy(std::string_view("00-"), text.characters.data()).out;
     at = write_hex(trace_id, at);
     *at++ = '-';
-    at = write_hex(span_id, at);
+    at = write_hex(span, at);
     std::ranges::copy(std::string_view(sampled ? "-01" : "-00"), at);
     return text;
 }
@@ -83,13 +89,13 @@ TraceContext TraceContext::parse(std::string_view text) {
 TraceContext TraceContext::start(World& world) {
     TraceContext context;
     fill(world, context.trace_id);
-    fill(world, context.span_id);
+    context.span_id = new_span_id(world);
     return context;
 }
 
 TraceContext TraceContext::child(World& world) const {
     TraceContext context = *this;
-    fill(world, context.span_id);
+    context.span_id = new_span_id(world);
     return context;
 }
 

@@ -11,6 +11,8 @@
 #include <boost/pfr/core.hpp>
 #include <boost/pfr/tuple_size.hpp>
 
+#include <flotilla/base/ascii.hpp>
+
 /// Names of types, fields and enumerators, taken at compile time from the compiler's text for a function
 /// (Clang's __PRETTY_FUNCTION__) and copied into arrays of their own, so that the long texts stay out of binaries.
 namespace flotilla::detail {
@@ -57,8 +59,6 @@ constexpr bool is_identifier(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-constexpr char to_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 /// The last identifier of each of `count` entries of "... [P = <a, b, c>]".
 template <std::size_t count>
@@ -107,7 +107,7 @@ constexpr void append_camel_case(FixedText<capacity>& out, std::string_view name
         if (c == '_' && out.size > start) {
             raise = true;
         } else {
-            out.push(raise ? to_upper(c) : c);
+            out.push(raise ? ascii_upper(c) : c);
             raise = false;
         }
     }
@@ -118,8 +118,8 @@ template <std::size_t capacity>
 constexpr void append_upper_snake(FixedText<capacity>& out, std::string_view name) {
     char previous = 0;
     for (const char c : without_trailing_underscore(name)) {
-        if (is_upper(c) && previous != 0 && !is_upper(previous) && previous != '_') out.push('_');
-        out.push(to_upper(c));
+        if (is_ascii_upper(c) && previous != 0 && !is_ascii_upper(previous) && previous != '_') out.push('_');
+        out.push(ascii_upper(c));
         previous = c;
     }
 }
@@ -135,7 +135,7 @@ consteval auto make_type_name() {
     for (std::size_t i = 0; i < full.size(); ++i) {
         const char c = full[i];
         if (is_identifier(c)) {
-            name.push(segment > 0 && name.size == segment ? to_upper(c) : c);
+            name.push(segment > 0 && name.size == segment ? ascii_upper(c) : c);
         } else if (c == ':') {
             name.size = segment;
         } else if (c == '<' || c == ',') {

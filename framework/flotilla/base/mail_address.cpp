@@ -8,20 +8,14 @@
 #include <idn2.h>
 #include <utf8proc.h>
 
+#include <flotilla/base/ascii.hpp>
+
 namespace flotilla {
 namespace {
 
 struct Free {
     void operator()(void* memory) const { std::free(memory); }
 };
-
-std::string ascii_lower(std::string_view text) {
-    std::string lower(text);
-    for (char& c : lower) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return lower;
-}
 
 std::string folded(std::string_view text) {
     constexpr auto kNfkcCasefold = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |

@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 
 namespace flotilla::http {
@@ -59,7 +60,8 @@ bool overlap(std::vector<ByteRange> ranges) {
 RequestedRanges requested_ranges(std::string_view field, std::uint64_t size) {
     using Answer = RequestedRanges::Answer;
     const auto equals = field.find('=');
-    if (size == 0 || equals == std::string_view::npos || !same_text(field.substr(0, equals), "bytes")) return {};
+    if (size == 0 || equals == std::string_view::npos || !equal_ignoring_case(field.substr(0, equals), "bytes"))
+        return {};
     RequestedRanges asked;
     std::size_t count = 0;
     bool valid = true;

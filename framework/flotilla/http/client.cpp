@@ -237,6 +237,16 @@ task<Result<Response>> Client::Impl::attempt_streamed(Context& context, PooledEx
     co_return response;
 }
 
+namespace {
+
+/// What of a context's trace is the same for every try.
+void add_trace_state(const Context& context, RequestHead& head) {
+    if (!context.trace.state.empty()) head.headers.set("tracestate", context.trace.state);
+    if (!context.trace.baggage.empty()) head.headers.set("baggage", context.trace.baggage);
+}
+
+} // namespace
+
 Client::Client(World& world, ClientOptions options) : impl_(std::make_unique<Impl>(world, options)) {}
 Client::~Client() = default;
 
@@ -245,9 +255,16 @@ task<Result<std::unique_ptr<ClientExchange>>> Client::open(Context& context, Add
 }
 
 task<Result<Response>> Client::fetch(Context& context, Address address, Request request) {
-    add_context_headers(context, request.head);
+    OutgoingCall call(context, TimeSpent::On::calls);
+    co_return co_await fetch(call, std::move(address), std::move(request));
+}
+
+task<Result<Response>> Client::fetch(OutgoingCall& call, Address address, Request request) {
+    auto& context = call.context();
+    add_trace_state(context, request.head);
     {
         auto exchange = co_await must(impl_->open(context, address, false));
+        call.begin_try(request.head);
         auto response = co_await impl_->attempt(context, *exchange, request);
         if (response || context.cancelled()) co_return response;
         const auto& connection = *exchange->connection;
@@ -255,14 +272,17 @@ task<Result<Response>> Client::fetch(Context& context, Address address, Request 
         if (!connection.may_be_stale() || !safe) co_return response;
     }
     auto exchange = co_await must(impl_->open(context, std::move(address), true));
+    call.begin_try(request.head);
     co_return co_await impl_->attempt(context, *exchange, request);
 }
 
-task<Result<Response>> Client::fetch(Context& context, Address address, RequestHead head, BodySource& body) {
-    add_context_headers(context, head);
+task<Result<Response>> Client::fetch(OutgoingCall& call, Address address, RequestHead head, BodySource& body) {
+    auto& context = call.context();
+    add_trace_state(context, head);
     head.headers.set("content-type", body.content_type());
     for (bool fresh = false;; fresh = true) {
         auto exchange = co_await must(impl_->open(context, address, fresh));
+        call.begin_try(head);
         auto response = co_await impl_->attempt_streamed(context, *exchange, head, body);
         if (response || context.cancelled() || fresh || !exchange->may_be_stale()) co_return response;
         const bool again = !body.taken() || (is_idempotent(head.method) && body.rewind());

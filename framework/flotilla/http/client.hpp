@@ -6,6 +6,7 @@
 
 #include <flotilla/http/body_source.hpp>
 #include <flotilla/http/exchange.hpp>
+#include <flotilla/http/outgoing_call.hpp>
 
 namespace flotilla::http {
 
@@ -24,9 +25,9 @@ inline constexpr std::array<std::string_view, 9> kServerFailures{
     "connect_failed", "connect_timeout", "connection_stale",        "unsolicited_response", "request_not_taken",
     "no_response",    "response_cut",    "response_head_too_large", "bad_response"};
 
-/// A pooled HTTP client on one loop. It adds the context's `traceparent`, `tracestate`, `baggage` and remaining
-/// deadline (`flotilla-timeout-ms`) to each request sent with fetch(); proxies that use open() do it themselves.
-/// Thread-safety: none; one per loop. Must outlive its exchanges.
+/// A pooled HTTP client on one loop. To each request sent with fetch() it adds `traceparent` (a span for each try, a
+/// child of the context's), `tracestate`, `baggage` and the remaining deadline (`flotilla-timeout-ms`); proxies that
+/// use open() do it themselves. Thread-safety: none; one per loop. Must outlive its exchanges.
 class Client {
 public:
     explicit Client(World& world, ClientOptions options = {});
@@ -43,11 +44,13 @@ public:
     /// bad_gateway `no_response`, `response_cut`, `bad_response`, `response_head_too_large`; too_large; the context's
     /// reason.
     task<Result<Response>> fetch(Context& context, Address address, Request request);
+    /// As above, as one or two tries of a call that is accounted for.
+    task<Result<Response>> fetch(OutgoingCall& call, Address address, Request request);
 
     /// As above, with a body that is sent while it is made: at most one piece is in memory. An answer that comes early
     /// ends the sending. Repeated on a stale connection only while no piece was taken, or from the start again where
     /// the source can go back and the method is idempotent. Errors also: the source's.
-    task<Result<Response>> fetch(Context& context, Address address, RequestHead head, BodySource& body);
+    task<Result<Response>> fetch(OutgoingCall& call, Address address, RequestHead head, BodySource& body);
 
     std::size_t idle_connections() const;
     /// The connections to one address.
@@ -71,8 +74,5 @@ private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
-
-/// Adds trace and deadline fields of a context to a request head.
-void add_context_headers(const Context& context, RequestHead& head);
 
 } // namespace flotilla::http

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 #include <flotilla/http/client_connection.hpp>
 #include <flotilla/http/test_wire.hpp>
@@ -27,6 +28,7 @@ using Script = std::vector<std::vector<std::string>>;
 struct Peer {
     std::size_t connections = 0;
     std::size_t requests = 0;
+    std::vector<TraceContext> traces = {}; // of the requests
 
     task<void> serve(Context& context, Listener& listener, Script script) {
         for (const auto& connection : script) {
@@ -39,6 +41,7 @@ struct Peer {
                 const auto head = co_await wire.until("\r\n\r\n");
                 if (head.empty()) break;
                 ++requests;
+                traces.push_back(TraceContext::parse(head.substr(head.find("traceparent: ") + 13, 55)));
                 if (answer == "(silence)") break;
                 co_await wire.say(answer);
             }
@@ -97,6 +100,13 @@ TEST(HttpClientPool, StaleConnectionIdempotentRequestIsSentAgain) {
                   EXPECT_EQ(co_await outcome(context, client, address, request(Method::put)), "b");
                   EXPECT_EQ(peer.connections, 2u);
                   EXPECT_EQ(peer.requests, 3u);
+                  // Each try is a span of its own.
+                  std::set<SpanId> spans{context.trace.span_id};
+                  for (const auto& trace : peer.traces) {
+                      EXPECT_EQ(trace.trace_id, context.trace.trace_id);
+                      spans.insert(trace.span_id);
+                  }
+                  EXPECT_EQ(spans.size(), 4u);
               });
 }
 

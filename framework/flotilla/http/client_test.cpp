@@ -81,7 +81,7 @@ TEST(HttpClient, PostMeetsNoConnectionClosedInTheSameTurn) {
     }(context, *listener));
 }
 
-// Goal: the context's trace and remaining time travel with the request.
+// Goal: the context's trace and remaining time travel with the request, as a span of its own.
 TEST(HttpClient, FetchAddsTraceAndDeadline) {
     with_server({}, echo, [](Context& context, Server&, Address address) -> task<void> {
         Client client(context.world());
@@ -91,7 +91,9 @@ TEST(HttpClient, FetchAddsTraceAndDeadline) {
         const auto response = co_await client.fetch(call, address, request(Method::get, "/"));
         EXPECT_TRUE(response);
         const auto& headers = response->head.headers;
-        EXPECT_EQ(headers.get("X-traceparent"), call.trace.traceparent());
+        const auto sent = TraceContext::parse(headers.get("X-traceparent").value_or(""));
+        EXPECT_EQ(sent.trace_id, call.trace.trace_id);
+        EXPECT_NE(sent.span_id, call.trace.span_id);
         EXPECT_EQ(headers.get("X-tracestate"), "a=1");
         EXPECT_EQ(headers.get("X-baggage"), "c=d");
         EXPECT_EQ(headers.get("X-Host"), address.to_string());

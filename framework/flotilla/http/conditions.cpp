@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 
 namespace flotilla::http {
@@ -56,7 +57,7 @@ template <class Same>
 std::optional<bool> matches(const Headers& headers, std::string_view name, const Validators& current, Same same) {
     std::optional<bool> matched;
     for (std::size_t i = 0; i < headers.size(); ++i) {
-        if (!same_text(headers[i].name, name)) continue;
+        if (!equal_ignoring_case(headers[i].name, name)) continue;
         matched = matched.value_or(false) || line_matches(headers[i].value, tag_of(current), same);
     }
     return matched;
@@ -66,7 +67,7 @@ std::optional<bool> matches(const Headers& headers, std::string_view name, const
 std::optional<std::string_view> single(const Headers& headers, std::string_view name) {
     std::optional<std::string_view> found;
     for (std::size_t i = 0; i < headers.size(); ++i) {
-        if (!same_text(headers[i].name, name)) continue;
+        if (!equal_ignoring_case(headers[i].name, name)) continue;
         if (found) return std::nullopt;
         found = headers[i].value;
     }

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 
 namespace flotilla::http {
@@ -78,19 +79,21 @@ std::pair<std::string_view, int> parse_coding(std::string_view element) {
 std::string_view content_type_of(std::string_view file_name) {
     const auto dot = file_name.rfind('.');
     const auto extension = dot == std::string_view::npos ? std::string_view() : file_name.substr(dot + 1);
-    const auto found = std::ranges::find_if(kTypes, [&](const auto& each) { return same_text(each.first, extension); });
+    const auto found =
+        std::ranges::find_if(kTypes, [&](const auto& each) { return equal_ignoring_case(each.first, extension); });
     return found == kTypes.end() ? "application/octet-stream" : found->second;
 }
 
 bool accepts_gzip(const Headers& headers) {
     int gzip = -1, any = -1, identity = -1; // weights; -1: not named
     for (std::size_t i = 0; i < headers.size(); ++i) {
-        if (!same_text(headers[i].name, "accept-encoding")) continue;
+        if (!equal_ignoring_case(headers[i].name, "accept-encoding")) continue;
         for_each_element(headers[i].value, [&](std::string_view element) {
             const auto [coding, weight] = parse_coding(element);
-            if (same_text(coding, "gzip") || same_text(coding, "x-gzip")) gzip = std::max(gzip, weight);
+            if (equal_ignoring_case(coding, "gzip") || equal_ignoring_case(coding, "x-gzip"))
+                gzip = std::max(gzip, weight);
             if (coding == "*") any = std::max(any, weight);
-            if (same_text(coding, "identity")) identity = std::max(identity, weight);
+            if (equal_ignoring_case(coding, "identity")) identity = std::max(identity, weight);
         });
     }
     if (gzip < 0) gzip = any;

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <stdexcept>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 
 namespace flotilla::http {
@@ -58,8 +59,23 @@ void Headers::set(std::string_view name, std::string_view value) {
     add(kept_name, kept_value);
 }
 
+void Headers::set_valid(std::string_view name, std::string_view value) {
+    const auto named = [&](const Entry& entry) {
+        return entry.name_size == name.size() && equal_ignoring_case(name_of(entry), name);
+    };
+    const auto first = std::ranges::find_if(entries_, named);
+    if (first != entries_.end()) {
+        if (first->value_size == value.size() && std::none_of(first + 1, entries_.end(), named)) {
+            text_.replace(first->at + name.size() + 2, value.size(), value);
+            return;
+        }
+        remove(name);
+    }
+    add_valid(name, value);
+}
+
 void Headers::remove(std::string_view name) {
-    const auto named = [&](const Entry& entry) { return same_text(name_of(entry), name); };
+    const auto named = [&](const Entry& entry) { return equal_ignoring_case(name_of(entry), name); };
     if (std::erase_if(entries_, named) == 0) return;
     // Removed text stays behind until it outweighs the rest, so that repeated set() does not grow without bound.
     std::size_t used = 0;
@@ -75,7 +91,7 @@ void Headers::remove(std::string_view name) {
 
 std::optional<std::string_view> Headers::get(std::string_view name) const {
     for (const auto& entry : entries_) {
-        if (entry.name_size == name.size() && same_text(name_of(entry), name)) return value_of(entry);
+        if (entry.name_size == name.size() && equal_ignoring_case(name_of(entry), name)) return value_of(entry);
     }
     return std::nullopt;
 }
@@ -84,8 +100,9 @@ bool Headers::lists(std::string_view name, std::string_view token) const {
     bool found = false;
     for (std::size_t i = 0; i < size() && !found; ++i) {
         const auto field = (*this)[i];
-        if (!same_text(field.name, name)) continue;
-        for_each_element(field.value, [&](std::string_view element) { found = found || same_text(element, token); });
+        if (!equal_ignoring_case(field.name, name)) continue;
+        for_each_element(field.value,
+                         [&](std::string_view element) { found = found || equal_ignoring_case(element, token); });
     }
     return found;
 }

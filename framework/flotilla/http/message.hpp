@@ -31,6 +31,9 @@ public:
     void add_valid(std::string_view name, std::string_view value) { append(known_field(name), name, value); }
     /// Replaces every field of that name by one.
     void set(std::string_view name, std::string_view value);
+    /// set() as add_valid() adds; one field with a value of the same size is overwritten in its place. Requires also:
+    /// neither is a view into this object.
+    void set_valid(std::string_view name, std::string_view value);
     void remove(std::string_view name);
     /// The first field of that name.
     std::optional<std::string_view> get(std::string_view name) const;

@@ -31,6 +31,23 @@ TEST(Headers, SetReplacesAllOfThatName) {
     EXPECT_EQ(headers.size(), 1u);
 }
 
+// Goal: the unchecked form does the same: in its place where the size allows it, at the end where not.
+TEST(Headers, SetValidReplacesAllOfThatName) {
+    Headers headers;
+    headers.set_valid("a", "1");
+    headers.add("b", "2");
+    headers.set_valid("A", "3");
+    EXPECT_EQ(headers.line(0), "a: 3\r\n");
+    headers.set_valid("a", "44");
+    ASSERT_EQ(headers.size(), 2u);
+    EXPECT_EQ(headers.line(1), "a: 44\r\n");
+    headers.add("A", "55");
+    headers.set_valid("a", "66");
+    ASSERT_EQ(headers.size(), 2u);
+    EXPECT_EQ(headers[0].value, "2");
+    EXPECT_EQ(headers.get("a"), "66");
+}
+
 // Goal: replacing one field over and over does not grow without bound.
 TEST(Headers, SetManyTimesStaysBounded) {
     Headers headers;

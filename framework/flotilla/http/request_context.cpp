@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include <flotilla/http/client.hpp>
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 
 namespace flotilla::http {
@@ -30,7 +30,7 @@ std::string joined(const RequestParser& parser, const Headers& headers, KnownFie
     std::string all;
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const auto each = headers[i];
-        if (same_text(each.name, name)) all.append(all.empty() ? "" : ",").append(each.value);
+        if (equal_ignoring_case(each.name, name)) all.append(all.empty() ? "" : ",").append(each.value);
     }
     return all;
 }
@@ -86,15 +86,6 @@ Result<Duration> time_allowed(const RequestParser& parser, Duration max) {
     if (!brought) return max;
     if (*brought <= Duration::zero()) return Error(Kind::deadline_exceeded, "no time is left for this request");
     return std::min(*brought, max);
-}
-
-void add_context_headers(const Context& context, RequestHead& head) {
-    head.headers.set("traceparent", context.trace.traceparent());
-    if (!context.trace.state.empty()) head.headers.set("tracestate", context.trace.state);
-    if (!context.trace.baggage.empty()) head.headers.set("baggage", context.trace.baggage);
-    if (context.deadline().is_never()) return;
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(context.remaining());
-    head.headers.set("flotilla-timeout-ms", std::to_string(left.count()));
 }
 
 } // namespace flotilla::http

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include <flotilla/aio/time_spent.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/service/binding.hpp>
 
@@ -72,24 +71,6 @@ void Calls::note_failure(const Context& context, const EndpointInfo& endpoint, C
                             {"error", error.message()}});
 }
 
-namespace {
-
-/// Accounts for a call and, when it ends, notes which one it was.
-class CallTime {
-public:
-    CallTime(Context& context, const EndpointInfo& endpoint)
-        : interval_(context, TimeSpent::On::calls), endpoint_(endpoint) {}
-    CallTime(const CallTime&) = delete;
-    CallTime& operator=(const CallTime&) = delete;
-    ~CallTime() { interval_.note_call({name(endpoint_.method), " ", endpoint_.service.name, endpoint_.path}); }
-
-private:
-    TimeSpent::Interval interval_;
-    const EndpointInfo& endpoint_;
-};
-
-} // namespace
-
 task<Result<std::string>> Calls::send(Context& context, const EndpointInfo& endpoint, const void* request,
                                       http::BodySource* streamed) {
     const auto found = callees_.find(endpoint.service.name);
@@ -98,8 +79,9 @@ task<Result<std::string>> Calls::send(Context& context, const EndpointInfo& endp
                                             " is called but was not declared: name it in host.calls({...})");
     }
     auto& callee = found->second;
-    const CallTime accounted(context, endpoint);
-    auto message = make_request(endpoint, request);
+    http::OutgoingCall call(context, TimeSpent::On::calls,
+                            {name(endpoint.method), " ", endpoint.service.name, endpoint.path});
+    auto message = co_await must(make_request(endpoint, request));
     message.head.authority = endpoint.service.name;
     message.head.headers.add("accept", "application/json");
     if (endpoint.options.idempotent) message.head.headers.add("idempotency-key", new_id(context.world()));
@@ -115,8 +97,8 @@ task<Result<std::string>> Calls::send(Context& context, const EndpointInfo& endp
     for (std::size_t i = 0; i < tries; ++i) {
         const auto& instance = (*instances)[(first + i) % instances->size()];
         auto address = instance.best_address(this_host_);
-        auto fetching = streamed ? http_.fetch(context, std::move(address), message.head, *streamed)
-                                 : http_.fetch(context, std::move(address), message);
+        auto fetching = streamed ? http_.fetch(call, std::move(address), message.head, *streamed)
+                                 : http_.fetch(call, std::move(address), message);
         auto response = co_await std::move(fetching);
         if (response) co_return answer_of(endpoint, std::move(*response));
         if (is_instances_fault(response.error())) note_failure(context, endpoint, callee, instance, response.error());

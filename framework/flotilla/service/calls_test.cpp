@@ -79,9 +79,12 @@ protected:
         calls_ = std::make_unique<Calls>(*registry_, bench_.client(), "127.0.0.1", bench_.process());
         calls_->declare(things);
     }
+    /// The caller's own span that the last call was a part of.
+    const TraceContext& caller() const { return caller_; }
     template <class Request>
     Result<Thing> call(const Endpoint<Request, Thing>& endpoint, Request request) {
         Context bounded(bench_.root(), timeout_);
+        caller_ = bounded.trace;
         return bench_.wait(calls_->call(bounded, endpoint, std::move(request)));
     }
 
@@ -90,6 +93,7 @@ protected:
     std::unique_ptr<Registry> registry_;
     std::unique_ptr<Calls> calls_;
     Duration timeout_ = 10s;
+    TraceContext caller_;
 };
 
 // Goal: instances take turns.
@@ -111,6 +115,23 @@ TEST_F(CallsTest, RepeatableCallFailsOver) {
     know({gone(), broken.instance(), fine.instance()});
     EXPECT_EQ(value(call(get, Id{"1"})).id, "fine");
     EXPECT_GE(broken.seen.size(), 1U);
+}
+
+// Goal: each try is a span of its own in the caller's trace: another parent for each server, none of them the caller's.
+TEST_F(CallsTest, EachTryIsASpanOfItsOwn) {
+    auto& broken = upstream("broken", cut);
+    auto& fine = upstream("fine", answer);
+    know({broken.instance(), fine.instance()});
+    ASSERT_TRUE(call(get, Id{"1"}));
+    ASSERT_EQ(broken.seen.size(), 1U);
+    ASSERT_EQ(fine.seen.size(), 1U);
+    const auto first = TraceContext::parse(broken.seen[0].headers.get("traceparent").value_or(""));
+    const auto second = TraceContext::parse(fine.seen[0].headers.get("traceparent").value_or(""));
+    EXPECT_EQ(first.trace_id, caller().trace_id);
+    EXPECT_EQ(second.trace_id, caller().trace_id);
+    EXPECT_NE(first.span_id, caller().span_id);
+    EXPECT_NE(second.span_id, caller().span_id);
+    EXPECT_NE(first.span_id, second.span_id);
 }
 
 // Goal: a call declared idempotent is repeated under one key, so that it happens once.

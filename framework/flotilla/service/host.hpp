@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <concepts>
 #include <functional>
 #include <memory>
@@ -28,15 +27,12 @@
 
 namespace flotilla {
 
-class Bus;
-class Registry;
+class Node;
+struct Engines;
 
-/// What the loops of a process share: log, metrics, which idempotent requests are being handled, and how the primary
-/// loop is. Thread-safe.
+/// What the loops of a process share: log, metrics, and which idempotent requests are being handled. Thread-safe.
 struct Process : Telemetry {
-    std::atomic<unsigned> hosts = 0; ///< made so far: the number of a loop
     std::unique_ptr<struct RequestsInFlight> in_flight;
-    std::unique_ptr<class HealthBoard> health;
 
     explicit Process(Logger logger);
     ~Process();
@@ -44,16 +40,13 @@ struct Process : Telemetry {
 
 /// Where a service is installed: it serves endpoints, listens to topics, owns its parts and reaches its database and
 /// other services. install(Host&) runs once per loop and never knows whether it is in a process, a bundle or a test.
-/// Thread-safety: none; belongs to its loop. References it gives stay valid as long as the host.
+/// What runs it is a ServiceNode. Thread-safety: none; belongs to its loop. References it gives stay valid as long as
+/// the host.
 class Host {
 public:
-    /// primary: the loop of the process that also runs migrations, jobs, the outbox relay and consumers.
-    Host(World& world, Process& process, HostOptions options, bool primary = true);
     Host(const Host&) = delete;
     Host& operator=(const Host&) = delete;
     ~Host();
-
-    // --- for install() ---
 
     World& world() const;
     const Logger& log() const;
@@ -165,8 +158,9 @@ public:
         });
     }
 
-    /// A described struct of the service's own settings, each field from `--set name=value` or FLOTILLA_<NAME>; fields
-    /// keep the default they have in `defaults`. Throws std::runtime_error naming the bad value (start-up fails).
+    /// A described struct of the service's own settings, each field from `--set name=value` or FLOTILLA_SET_<NAME>;
+    /// fields keep the default they have in `defaults`. Throws std::runtime_error naming the bad value (start-up
+    /// fails).
     template <class Settings>
     Settings settings(Settings defaults = {}) {
         read_settings(descriptor_of<Settings>, &defaults);
@@ -176,25 +170,13 @@ public:
     /// Adds a dependency to /readyz: ok, or why not. `required`: without it the instance is not ready at all.
     void add_check(std::string name, std::function<Result<void>()> check, bool required = false);
 
-    // --- for whoever runs the host ---
-
-    /// Checks the settings, applies migrations (primary) and listens: whatever can keep a service from starting does so
-    /// here. Requires: after install(), once.
-    task<Result<void>> prepare(Context& context);
-    /// Announces itself, serves until `context` is cancelled, then withdraws and drains. Requires: prepare().
-    /// Errors: internal when background work (relay, jobs, consumers) ended with a bug, which ends the host too.
-    task<Result<void>> run(Context& context);
-    /// The bound TCP address; valid after prepare().
-    const Address& address() const;
-    /// Replaces the registry and the bus by others (tests). Requires: before install().
-    void use(std::unique_ptr<Registry> registry, std::unique_ptr<Bus> bus);
-    /// Called once run() accepts requests.
-    void on_ready(std::function<void()> callback);
-    /// Called during shutdown, once callers have been told to go elsewhere: the other loops may stop to accept.
-    void on_withdrawn(std::function<void()> callback);
-    http::Client& http_client();
-
 private:
+    friend class ServiceNode;
+    Host(World& world, Process& process, HostOptions options, Lane lane, Engines engines);
+    /// Checks the settings, applies migrations (primary loop) and listens. Requires: after install().
+    task<Result<void>> prepare(Context& context);
+    Node& node() const; ///< Requires: prepare()
+
     template <class T>
     T& keep(std::shared_ptr<T> part) {
         T& reference = *part;

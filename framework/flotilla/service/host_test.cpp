@@ -105,6 +105,16 @@ protected:
     void start(HostOptions options = {}) {
         host_.emplace(bench_, [this](Host& host) { things_ = install_things(host); }, std::move(options));
     }
+    /// Another service beside it, as far as the moment before it would run.
+    Result<void> prepare_second(NodeOptions options) {
+        options.service = "second";
+        options.registry = "none";
+        auto prepared =
+            bench_.wait(ServiceNode::prepare(bench_.root(), bench_.world(), bench_.process(),
+                                             {.node = std::move(options), .bus = "memory:second"}, [](Host&) {}));
+        if (!prepared) return std::move(prepared.error());
+        return {};
+    }
     Bench bench_;
     std::optional<TestHost> host_;
     Things* things_ = nullptr;
@@ -274,7 +284,7 @@ TEST_F(HostTest, ShutdownFinishesWhatIsInFlight) {
 
 // Goal: what does not end within the drain time is ended; the shutdown stays clean.
 TEST_F(HostTest, DrainTimeEndsWhatHangs) {
-    start({.drain = 20ms});
+    start({.node = {.drain = 20ms}});
     std::optional<Result<http::Response>> answer;
     bench_.begin(host_->address(), request_of("GET", "/wait/long"), answer);
     value(bench_.wait(things_->entered.wait(bench_.root())));
@@ -286,20 +296,15 @@ TEST_F(HostTest, DrainTimeEndsWhatHangs) {
 // Goal: a taken port stops the start with the address in the message.
 TEST_F(HostTest, TakenPortIsNamed) {
     start();
-    Host second(bench_.world(), bench_.process(),
-                {.service = "second", .port = host_->address().port, .registry = "none", .bus = "memory:second"});
-    const auto prepared = bench_.wait(second.prepare(bench_.root()));
+    const auto prepared = prepare_second({.port = host_->address().port});
     ASSERT_FALSE(prepared);
     EXPECT_TRUE(prepared.error().message().contains(host_->address().to_string())) << prepared.error().message();
 }
 
 // Goal: several loops share a port among themselves, and not with a stranger who shares his too.
 TEST_F(HostTest, SharedPortIsNotSharedWithStrangers) {
-    start({.loops = 2});
-    HostOptions options{
-        .service = "second", .port = host_->address().port, .registry = "none", .bus = "memory:second", .loops = 2};
-    Host second(bench_.world(), bench_.process(), options);
-    EXPECT_FALSE(bench_.wait(second.prepare(bench_.root())));
+    start({.node = {.loops = 2}});
+    EXPECT_FALSE(prepare_second({.port = host_->address().port, .loops = 2}));
 }
 
 // Goal: mistakes in wiring stop the start instead of waiting for the first request.

@@ -10,6 +10,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/base/json_value.hpp>
 #include <flotilla/http/message.hpp>
 #include <flotilla/http/problem.hpp>
@@ -208,14 +209,6 @@ bj::object operation_of(const EndpointInfo& endpoint, std::string operation_id, 
     return operation;
 }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return out;
-}
-
 /// "/a-b" and "/a/b" are different paths and would have the same name.
 std::string unique(std::string name, std::set<std::string>& taken) {
     const auto wanted = name;
@@ -232,7 +225,7 @@ std::string openapi_document(std::string_view service, std::string_view version,
     bj::object paths;
     std::set<std::string> operation_ids;
     for (const auto* endpoint : endpoints) {
-        const auto method = lower(name(endpoint->method));
+        const auto method = ascii_lower(name(endpoint->method));
         auto& path = paths[endpoint->path];
         if (path.is_null()) path.emplace_object();
         auto id = unique(operation_name(method, endpoint->path), operation_ids);

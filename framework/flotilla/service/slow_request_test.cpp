@@ -68,7 +68,7 @@ protected:
         options.access_log_sample = 1'000'000;
         other_.emplace(
             bench_, [](Host& host) { host.serve(slow, &Slow::answer, host.own<Slow>()); },
-            HostOptions{.service = "slow-service", .slow_request = 0ms});
+            HostOptions{.node = {.service = "slow-service"}, .slow_request = 0ms});
         const Instance instance{.id = "slow-0", .service = "slow-service", .address = other_->address()};
         host_.emplace(
             bench_,

@@ -15,11 +15,9 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/base/json_value.hpp>
-#include <flotilla/bus/bus.hpp>
-#include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/client.hpp>
 #include <flotilla/http/server.hpp>
-#include <flotilla/service/host.hpp>
+#include <flotilla/service/service_node.hpp>
 
 namespace flotilla::test {
 
@@ -140,13 +138,16 @@ class TestHost {
 public:
     using Known = std::map<std::string, std::vector<Instance>, std::less<>>;
 
-    TestHost(Bench& bench, const std::function<void(Host&)>& install, HostOptions options = {}, Known known = {})
-        : bench_(bench), stop_(bench.stop()), host_(bench.world(), bench.process(), with_defaults(std::move(options))) {
-        RegistryOptions registry{.url = "static:", .fixed = std::move(known)};
-        host_.use(value(open_registry(bench.world(), host_.http_client(), bench.process().log, std::move(registry))),
-                  value(open_bus(bench.world(), host_.options().bus)));
-        install(host_);
-        value(bench_.wait(host_.prepare(bench_.root())));
+    /// registry: instead of one with the `known` instances.
+    TestHost(Bench& bench, const std::function<void(Host&)>& install, HostOptions options = {}, Known known = {},
+             std::unique_ptr<Registry> registry = {})
+        : bench_(bench), stop_(bench.stop()), options_(with_defaults(std::move(options))) {
+        if (!registry) {
+            registry = value(open_registry(bench.world(), bench.client(), bench.process().log,
+                                           {.url = "static:", .fixed = std::move(known)}));
+        }
+        node_ = value(bench_.wait(ServiceNode::prepare(bench.root(), bench.world(), bench.process(), options_, install,
+                                                       {}, {.registry = std::move(registry)})));
         running_.spawn(run());
     }
     TestHost(const TestHost&) = delete;
@@ -156,8 +157,8 @@ public:
         bench_.wait(running_.join());
     }
 
-    Host& host() { return host_; }
-    const Address& address() const { return host_.address(); }
+    const HostOptions& options() const { return options_; }
+    const Address& address() const { return node_->address(); }
     bool ended() const { return outcome_.has_value(); }
     /// Asks it to stop; it drains while the loop turns.
     void request_stop() { stop_.cancel(Error(Kind::cancelled, "asked to stop")); }
@@ -181,18 +182,19 @@ public:
 
 private:
     HostOptions with_defaults(HostOptions options) {
-        if (options.service.empty()) options.service = "test-service";
-        options.data = folder_.path();
+        if (options.node.service.empty()) options.node.service = "test-service";
+        options.node.data = folder_.path();
         options.bus = "memory:" + folder_.path();
         options.database = "sqlite:" + folder_.path() + "/test.db?bodies=twice";
         return options;
     }
-    task<void> run() { outcome_ = co_await host_.run(stop_); }
+    task<void> run() { outcome_ = co_await node_->run(stop_); }
 
     TemporaryFolder folder_;
     Bench& bench_;
     Context stop_;
-    Host host_;
+    HostOptions options_;
+    std::unique_ptr<ServiceNode> node_;
     std::optional<Result<void>> outcome_;
     Scope running_{bench_.root()};
 };

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include <flotilla/base/ascii.hpp>
+
 namespace flotilla::sql {
 namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 /// Where the quoted text or comment that starts at `at` ends; `at` itself when none starts there.
 std::size_t skip_quoted(std::string_view text, std::size_t at) {
@@ -51,8 +52,8 @@ bool ends_line(std::string_view text, std::size_t at) {
 std::string first_word(std::string_view text) {
     std::string word;
     for (const char c : skip_comments(text)) {
-        if (upper(c) < 'A' || upper(c) > 'Z') break;
-        word += upper(c);
+        if (!is_ascii_upper(ascii_upper(c))) break;
+        word += ascii_upper(c);
     }
     return word;
 }
@@ -62,7 +63,7 @@ constexpr std::string_view kKeyType = "BIGINT";
 /// Takes a keyword and the blanks behind it off the text, when it begins with that.
 bool take_word(std::string_view& text, std::string_view word) {
     const auto found = text.substr(0, word.size());
-    if (!std::ranges::equal(found, word, {}, upper)) return false;
+    if (!equal_ignoring_case(found, word)) return false;
     const auto end = std::ranges::find_if_not(text.substr(word.size()), is_space);
     text.remove_prefix(static_cast<std::size_t>(end - text.begin()));
     return true;
@@ -72,8 +73,8 @@ bool take_word(std::string_view& text, std::string_view word) {
 bool follows_name(std::string_view text) {
     const auto end = text.find_last_not_of(" \t\r\n");
     if (end == std::string_view::npos || end + 1 == text.size()) return false;
-    const char last = upper(text[end]);
-    return (last >= 'A' && last <= 'Z') || is_digit(last) || last == '_' || last == '"';
+    const char last = ascii_upper(text[end]);
+    return is_ascii_upper(last) || is_digit(last) || last == '_' || last == '"';
 }
 
 /// The type of a column that is the primary key alone.

@@ -11,8 +11,9 @@
 
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/base/json_value.hpp>
-#include <flotilla/discovery/registry.hpp>
+#include <flotilla/service/service_node.hpp>
 
 namespace flotilla {
 namespace {
@@ -32,12 +33,8 @@ T must_succeed(Result<T> result, std::string_view what) {
 }
 
 HostOptions host_options(std::string service, const std::string& data, const std::string& bus) {
-    return {.service = std::move(service),
-            .port = 0,
-            .data = data,
-            .registry = "none",
-            .bus = bus,
-            .log_level = LogLevel::warning};
+    return {.node = {.service = std::move(service), .data = data, .registry = "none", .log_level = LogLevel::warning},
+            .bus = bus};
 }
 
 } // namespace
@@ -68,9 +65,7 @@ private:
     std::string path_;
 };
 
-task<void> run_host(Host& host, Context& stopping) {
-    must_succeed(co_await host.run(stopping), host.options().service);
-}
+task<void> run_fake(ServiceNode& fake, Context& stopping) { must_succeed(co_await fake.run(stopping), "a fake"); }
 
 } // namespace
 
@@ -106,25 +101,27 @@ struct TestService::Impl {
     std::string database_url() const { return "sqlite:" + folder.path() + "/" + kServiceName + ".db?bodies=twice"; }
     void run_service();
     task<void> serve(Context& stopping);
-    task<void> serve_fakes(Scope& scope, Context& stopping, std::vector<std::unique_ptr<Host>>& hosts,
+    task<void> serve_fakes(Scope& scope, Context& stopping, std::vector<std::unique_ptr<ServiceNode>>& nodes,
                            RegistryOptions& known);
     task<void> serve_service(Context& stopping, RegistryOptions known);
     task<void> seed(Context& stopping);
 };
 
-task<void> TestService::Impl::serve_fakes(Scope& scope, Context& stopping, std::vector<std::unique_ptr<Host>>& hosts,
-                                          RegistryOptions& known) {
+task<void> TestService::Impl::serve_fakes(Scope& scope, Context& stopping,
+                                          std::vector<std::unique_ptr<ServiceNode>>& nodes, RegistryOptions& known) {
     std::map<std::string, std::vector<const Fake*>> by_service;
     for (const auto& one : options.fakes)
         by_service[std::string(one.service)].push_back(&one);
     for (const auto& [service, fakes] : by_service) {
-        Host& host = *hosts.emplace_back(
-            std::make_unique<Host>(stopping.world(), process, host_options(service, folder.path(), options.bus)));
-        for (const auto* one : fakes)
-            one->install(host);
-        must_succeed(co_await host.prepare(stopping), "fake of " + service);
-        known.fixed[service] = {{.id = service + "-fake", .service = service, .address = host.address()}};
-        scope.spawn(run_host(host, stopping));
+        const auto install = [&fakes](Host& host) {
+            for (const auto* one : fakes)
+                one->install(host);
+        };
+        auto prepared = co_await ServiceNode::prepare(stopping, stopping.world(), process,
+                                                      host_options(service, folder.path(), options.bus), install);
+        auto& node = *nodes.emplace_back(must_succeed(std::move(prepared), "fake of " + service));
+        known.fixed[service] = {{.id = service + "-fake", .service = service, .address = node.address()}};
+        scope.spawn(run_fake(node, stopping));
     }
 }
 
@@ -138,22 +135,23 @@ task<void> TestService::Impl::serve_service(Context& stopping, RegistryOptions k
     auto own_options = host_options(kServiceName, folder.path(), options.bus);
     own_options.database = database_url();
     own_options.settings = options.settings;
-    if (!options.registry.empty()) own_options.registry = options.registry;
-    Host host(stopping.world(), process, own_options);
+    if (!options.registry.empty()) own_options.node.registry = options.registry;
+    http::Client registry_client(stopping.world());
+    Engines engines;
     if (options.registry.empty()) {
-        auto registry = must_succeed(open_registry(stopping.world(), host.http_client(), process.log, std::move(known)),
-                                     "registry");
-        host.use(std::move(registry), must_succeed(open_bus(stopping.world(), options.bus), "bus"));
+        engines.registry =
+            must_succeed(open_registry(stopping.world(), registry_client, process.log, std::move(known)), "registry");
     }
-    install(host);
-    must_succeed(co_await host.prepare(stopping), "prepare");
+    const auto node = must_succeed(co_await ServiceNode::prepare(stopping, stopping.world(), process, own_options,
+                                                                 install, {}, std::move(engines)),
+                                   "prepare");
     co_await seed(stopping);
-    host.on_ready([&] { ready.set_value(host.address()); });
-    must_succeed(co_await host.run(stopping), "run");
+    ready.set_value(node->address());
+    must_succeed(co_await node->run(stopping), "run");
 }
 
 task<void> TestService::Impl::serve(Context& stopping) {
-    std::vector<std::unique_ptr<Host>> fakes; // outlive the scope that runs them
+    std::vector<std::unique_ptr<ServiceNode>> fakes; // outlive the scope that runs them
     Scope scope(stopping);
     RegistryOptions known{.url = "static:"};
     std::exception_ptr broken;
@@ -216,10 +214,8 @@ TestResponse TestService::send(std::string_view method, std::string_view target,
         impl_->client_loop.run_until_done(impl_->client.fetch(bounded, impl_->address, std::move(request))), "request");
     TestResponse answer{.status = response.status(), .headers = {}, .body = std::move(response.body)};
     for (std::size_t i = 0; i < response.head.headers.size(); ++i) {
-        std::string name(response.head.headers[i].name);
-        for (char& c : name)
-            c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-        answer.headers[name] = response.head.headers[i].value;
+        const auto field = response.head.headers[i];
+        answer.headers[ascii_lower(field.name)] = field.value;
     }
     return answer;
 }

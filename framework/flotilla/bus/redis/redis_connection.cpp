@@ -1,8 +1,8 @@
 #include <flotilla/bus/redis/redis_connection.hpp>
 
 #include <algorithm>
-#include <cctype>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/bus/redis/redis_sign_in.hpp>
 
 namespace flotilla {
@@ -241,7 +241,7 @@ Result<void> RedisConnection::health() const {
 
 Error redis_error(std::string_view text) {
     const auto code = text.substr(0, text.find(' '));
-    const bool coded = !code.empty() && std::ranges::all_of(code, [](unsigned char c) { return std::isupper(c) != 0; });
+    const bool coded = !code.empty() && std::ranges::all_of(code, is_ascii_upper);
     if (!coded || code == "ERR" || code == "WRONGTYPE" || code == "NOPERM") {
         return Error(Kind::internal, "redis_" + std::string(coded ? code : "ERR"), "redis: " + std::string(text));
     }

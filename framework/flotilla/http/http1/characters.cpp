@@ -8,7 +8,7 @@ namespace flotilla::http {
 
 namespace {
 
-enum Class : std::uint8_t { token = 1, in_path = 2, in_query = 4, in_host = 8, lower_differs = 16 };
+enum Class : std::uint8_t { token = 1, in_path = 2, in_query = 4, in_host = 8 };
 
 constexpr std::array<std::uint8_t, 256> classify() {
     std::array<std::uint8_t, 256> table{};
@@ -16,8 +16,7 @@ constexpr std::array<std::uint8_t, 256> classify() {
         for (const char c : characters)
             table[static_cast<unsigned char>(c)] |= static_cast<std::uint8_t>(classes);
     };
-    mark("abcdefghijklmnopqrstuvwxyz0123456789", token | in_path | in_query | in_host);
-    mark("ABCDEFGHIJKLMNOPQRSTUVWXYZ", token | in_path | in_query | in_host | lower_differs);
+    mark("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", token | in_path | in_query | in_host);
     mark("!#$%&'*+-.^_`|~", token);
     mark("-._~!$&'()*+,;=%", in_path | in_query | in_host); // unreserved, sub-delims, percent-encoded
     mark(":@/", in_path | in_query);
@@ -53,8 +52,6 @@ bool has_control(const char* at) {
         any |= word;
     return any != 0;
 }
-
-char lower(char c) { return has(c, lower_differs) ? static_cast<char>(c | 0x20) : c; }
 
 } // namespace
 
@@ -105,14 +102,6 @@ bool is_authority(std::string_view text) {
     port.remove_prefix(1);
     for (const char c : port) {
         if (c < '0' || c > '9') return false;
-    }
-    return true;
-}
-
-bool same_text(std::string_view a, std::string_view b) {
-    if (a.size() != b.size()) return false;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
     }
     return true;
 }

@@ -17,8 +17,6 @@ bool is_origin_target(std::string_view text);
 /// uri-host [":" port] with a host that is not empty (RFC 9110 §4.2.1 and §7.2); no userinfo.
 bool is_authority(std::string_view text);
 
-/// ASCII letters compare without case.
-bool same_text(std::string_view a, std::string_view b);
 /// Without leading and trailing spaces and tabs.
 std::string_view trim(std::string_view text);
 /// The value of a hexadecimal digit, or -1.

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 
 namespace flotilla::http {
@@ -43,7 +44,7 @@ bool MessageFraming::add_transfer_encoding(std::string_view value) {
     bool allowed = !value.empty();
     for_each_element(value, [&](std::string_view coding) {
         if (chunked_) allowed = false; // chunked is the last coding, and applied once (RFC 9112 §6.1)
-        const bool is_chunked = same_text(coding, "chunked");
+        const bool is_chunked = equal_ignoring_case(coding, "chunked");
         chunked_ = chunked_ || is_chunked;
         unknown_coding_ = unknown_coding_ || !is_chunked;
     });
@@ -52,9 +53,9 @@ bool MessageFraming::add_transfer_encoding(std::string_view value) {
 
 void MessageFraming::add_connection(std::string_view value) {
     for_each_element(value, [&](std::string_view option) {
-        close_ = close_ || same_text(option, "close");
-        keep_alive_ = keep_alive_ || same_text(option, "keep-alive");
-        upgrade_ = upgrade_ || same_text(option, "upgrade");
+        close_ = close_ || equal_ignoring_case(option, "close");
+        keep_alive_ = keep_alive_ || equal_ignoring_case(option, "keep-alive");
+        upgrade_ = upgrade_ || equal_ignoring_case(option, "upgrade");
     });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 
 namespace flotilla::http {
@@ -200,7 +201,7 @@ bool HeadParser::field(KnownField known, std::string_view name, std::string_view
     if (origin_ == Origin::client && (frames || known == KnownField::host))
         return bad("a trailer frames or routes a message whose head has done so");
     for (const auto each : kNeverTrailers) {
-        if (same_text(name, each)) return true; // neither kept nor sent on; it has not changed what was read
+        if (equal_ignoring_case(name, each)) return true; // neither kept nor sent on; it has not changed what was read
     }
     keep(known, name, value);
     return true;

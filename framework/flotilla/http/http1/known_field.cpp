@@ -1,5 +1,6 @@
 #include <flotilla/http/http1/known_field.hpp>
 
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 
 namespace flotilla::http {
@@ -7,7 +8,7 @@ namespace flotilla::http {
 namespace {
 
 KnownField one_of(std::string_view name, std::string_view candidate, KnownField field) {
-    return same_text(name, candidate) ? field : KnownField::other;
+    return equal_ignoring_case(name, candidate) ? field : KnownField::other;
 }
 
 } // namespace

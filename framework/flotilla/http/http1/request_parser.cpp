@@ -1,3 +1,4 @@
+#include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 #include <flotilla/http/http1/head_parser.hpp>
 
@@ -78,11 +79,12 @@ bool RequestParser::target(std::string_view text) {
     }
     const auto scheme_end = text.find("://");
     const auto scheme = text.substr(0, scheme_end);
-    if (scheme_end == std::string_view::npos || (!same_text(scheme, "http") && !same_text(scheme, "https"))) {
+    if (scheme_end == std::string_view::npos ||
+        (!equal_ignoring_case(scheme, "http") && !equal_ignoring_case(scheme, "https"))) {
         return bad("the request target is malformed");
     }
     // RFC 9110 §7.4: what was asked for under https must come over a secured connection, and none is here.
-    if (same_text(scheme, "https"))
+    if (equal_ignoring_case(scheme, "https"))
         return fail(421, "misdirected_request", "an https resource is not served over a connection without TLS");
     auto rest = text.substr(scheme_end + 3);
     const auto authority = rest.substr(0, rest.find_first_of("/?"));
@@ -109,7 +111,7 @@ bool RequestParser::field(KnownField known, std::string_view name, std::string_v
         return framing_.add_transfer_encoding(value) || bad("Transfer-Encoding does not end with one chunked");
     case KnownField::expect:
         if (framing_.minor_version == 0) return true; // RFC 9110 §10.1.1: ignored in HTTP/1.0
-        if (!same_text(value, "100-continue"))
+        if (!equal_ignoring_case(value, "100-continue"))
             return fail(417, "expectation_failed", "only Expect: 100-continue is understood");
         expects_continue_ = true;
         return true;

@@ -1,0 +1,137 @@
+#include "cli/command_line.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <flotilla/base/nearest_name.hpp>
+
+namespace flotilla::cli {
+namespace {
+
+/// What the script ./flotilla does itself, for suggestions.
+constexpr const char* kScriptCommands[] = {"build", "test", "bench", "help"};
+
+/// The commands, their flags, and what becomes of the flags' values.
+class CommandLine {
+public:
+    explicit CommandLine(FleetOptions fleet) : fleet_(std::move(fleet)) {
+        app_.name("flotilla");
+        app_.allow_extras(); // and answered in our own words
+        add_up();
+        add("down", "Stop the fleet; its data stays", [this] { return down(fleet_); });
+        add("status", "Show every process, its health and restarts", [this] {
+            return status(fleet_, json_);
+        }).add_flag("--json", json_, "As one JSON object");
+        add_logs();
+        add("backup", "Copy databases, bus and mails as they are at one moment",
+            [this] { return backup({.fleet = fleet_, .folder = folder_}); })
+            .add_option("folder", folder_, "New folder for the backup")
+            ->required();
+        add("restore", "Put a backup into a new data folder",
+            [this] { return restore({.fleet = fleet_, .folder = folder_}); })
+            .add_option("folder", folder_, "Folder of the backup")
+            ->required();
+    }
+
+    int run(int argc, const char* const* argv) {
+        try {
+            app_.parse(argc, argv);
+        } catch (const CLI::ParseError& error) {
+            return app_.exit(error) == 0 ? 0 : 2;
+        }
+        const auto chosen = app_.get_subcommands();
+        if (const auto unknown = app_.remaining(); !unknown.empty() || chosen.empty())
+            return refuse(unknown.empty() ? app_.help() : unknown_command(unknown.front()));
+        auto& command = *chosen.front();
+        if (const auto unknown = command.remaining(); !unknown.empty()) return refuse(unknown_argument(command));
+        fleet_.data_given = command.count("--data") > 0;
+        fleet_.file_given = command.count("--file") > 0;
+        fleet_.port_offset_given = command.count("--port-offset") > 0;
+        return runs_.at(&command)();
+    }
+
+private:
+    /// A command with the flags that choose a fleet. -f is not --file where it means something else.
+    CLI::App& add(const char* name, const char* help, std::function<int()> run, const char* file_flag = "--file,-f") {
+        auto& command = *app_.add_subcommand(name, help);
+        command.allow_extras();
+        command.add_option("--data", fleet_.data, "Folder for data, logs and state of the fleet")
+            ->capture_default_str();
+        command.add_option(file_flag, fleet_.file, "The fleet's description")->capture_default_str();
+        command.add_option("--port-offset", fleet_.port_offset, "Added to every port")->capture_default_str();
+        runs_[&command] = std::move(run);
+        return command;
+    }
+
+    void add_up() {
+        add("up", "Start the fleet of flotilla.yaml; refresh it when it runs", [this] {
+            return up({.fleet = fleet_, .detach = detach_});
+        }).add_flag("--detach,-d", detach_, "Return once every service is ready");
+    }
+
+    void add_logs() {
+        auto& command = add(
+            "logs", "Show the logs",
+            [this] {
+                logs_.fleet = fleet_;
+                return logs(logs_);
+            },
+            "--file");
+        command.add_option("service", logs_.service, "Only this one");
+        command.add_flag("-f,--follow", logs_.follow, "Go on as lines arrive");
+        command.add_option("-n,--lines", logs_.lines, "Lines of each log")
+            ->check(CLI::Range(0, 1'000'000))
+            ->capture_default_str();
+    }
+
+    std::string unknown_command(const std::string& given) const {
+        std::vector<std::string> names(std::begin(kScriptCommands), std::end(kScriptCommands));
+        for (const auto* command : app_.get_subcommands({}))
+            names.push_back(command->get_name());
+        const bool flag = given.starts_with('-');
+        return (flag ? "unknown argument '" : "unknown command '") + given + "'" + did_you_mean(given, names) +
+               " (see ./flotilla help)";
+    }
+
+    static std::string unknown_argument(const CLI::App& command) {
+        const auto given = command.remaining();
+        // A misspelt flag leaves its value behind as well.
+        const auto flag = std::ranges::find_if(given, [](const std::string& text) { return text.starts_with('-'); });
+        auto unknown = flag == given.end() ? given.front() : *flag;
+        unknown = unknown.substr(0, unknown.find('='));
+        std::vector<std::string> names;
+        for (const auto* option : command.get_options()) {
+            for (const auto& name : option->get_lnames())
+                names.push_back("--" + name);
+        }
+        return command.get_name() + ": unknown argument '" + unknown + "'" + did_you_mean(unknown, names) +
+               " (see ./flotilla help)";
+    }
+
+    static int refuse(const std::string& why) {
+        std::fprintf(stderr, "flotilla: %s\n", why.c_str());
+        return 2;
+    }
+
+    CLI::App app_{"flotilla: runs a fleet of services.\n"
+                  "(build, test and the first set-up are in the script ./flotilla; see ./flotilla help)"};
+    std::map<const CLI::App*, std::function<int()>> runs_;
+    FleetOptions fleet_;
+    bool detach_ = false, json_ = false;
+    LogsOptions logs_;
+    std::string folder_; // of a backup
+};
+
+} // namespace
+
+int run_command_line(int argc, const char* const* argv, FleetOptions fleet) {
+    return CommandLine(std::move(fleet)).run(argc, argv);
+}
+
+} // namespace flotilla::cli

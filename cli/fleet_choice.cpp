@@ -1,0 +1,47 @@
+#include "cli/fleet_choice.hpp"
+
+#include <filesystem>
+
+namespace flotilla::cli {
+namespace {
+
+bool same_file(const std::string& a, const std::string& b) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(a)) == std::filesystem::weakly_canonical(b);
+}
+
+} // namespace
+
+Result<void> check_choice(const FleetOptions& options, const DataFolder& folder, const FleetState& state) {
+    if (options.port_offset_given && options.port_offset != state.port_offset) {
+        return Error(Kind::conflict, "The fleet on " + folder.root + " was started with --port-offset " +
+                                         std::to_string(state.port_offset) + ", not " +
+                                         std::to_string(options.port_offset));
+    }
+    if (options.file_given && !same_file(options.file, state.file)) {
+        return Error(Kind::conflict, "The fleet on " + folder.root + " was started from " + state.file + ", not from " +
+                                         std::filesystem::absolute(options.file).string());
+    }
+    return {};
+}
+
+Result<std::optional<FleetState>> find_fleet(const FleetOptions& options, const DataFolder& folder) {
+    auto state = read_state(folder);
+    if (!state || !*state) return state;
+    if (auto same = check_choice(options, folder, **state); !same) {
+        return Error(Kind::conflict, same.error().message() +
+                                         "; leave that flag out, or name the folder of another fleet with --data.");
+    }
+    return state;
+}
+
+FleetOptions as_started(FleetOptions options, const FleetState& state) {
+    options.port_offset_given = state.port_offset != options.port_offset || options.port_offset_given;
+    options.port_offset = state.port_offset;
+    if (!same_file(options.file, state.file)) {
+        options.file = state.file;
+        options.file_given = true;
+    }
+    return options;
+}
+
+} // namespace flotilla::cli

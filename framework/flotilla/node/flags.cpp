@@ -1,0 +1,115 @@
+#include <flotilla/node/flags.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include <flotilla/base/ascii.hpp>
+#include <flotilla/base/environment_name.hpp>
+#include <flotilla/base/nearest_name.hpp>
+
+namespace flotilla {
+namespace {
+
+/// Whether a text has a flag's name in it, and not that of another that begins with it.
+bool names(std::string_view text, std::string_view flag) {
+    for (auto at = text.find(flag); at != text.npos; at = text.find(flag, at + 1)) {
+        const auto rest = text.substr(at + flag.size());
+        if (rest.empty() || (!is_ascii_lower(rest.front()) && rest.front() != '-')) return true;
+    }
+    return false;
+}
+
+} // namespace
+
+Flags::Flags(std::string program, const std::string& about, std::string variables)
+    : app_(about + " Every flag can also be set as " + variables + "<NAME>.", std::move(program)),
+      variables_(std::move(variables)) {
+    app_.allow_extras(); // refused below, in words of our own
+}
+
+CLI::Option* Flags::with_variable(CLI::Option* option) {
+    return option->envname(environment_name(variables_, option->get_lnames().front()));
+}
+
+CLI::Option* Flags::add(const std::string& name, Duration& value, Duration unit, const std::string& help) {
+    const double in_units = static_cast<double>(unit.count());
+    auto* option = app_.add_option_function<double>(
+        name, [&value, in_units](double number) { value = Duration(static_cast<Duration::rep>(number * in_units)); },
+        help);
+    option->default_str(fmt::format("{}", static_cast<double>(value.count()) / in_units));
+    return with_variable(option->type_name("NUMBER"));
+}
+
+void Flags::add_switch(const std::string& name, bool& value, const std::string& help) {
+    app_.add_flag(name, value, help);
+}
+
+std::optional<int> Flags::parse(int argc, const char* const* argv) {
+    try {
+        app_.parse(argc, argv);
+    } catch (const CLI::ParseError& mistake) {
+        const auto source = source_of(mistake.what(), argc, argv);
+        if (!source.empty()) fmt::print(stderr, "{}: {}:\n", app_.get_name(), source);
+        return app_.exit(mistake) == 0 ? 0 : kWrongFlags;
+    }
+    const auto extras = app_.remaining();
+    if (extras.empty()) return std::nullopt;
+    fmt::print(stderr, "{}: {}\n", app_.get_name(), unknown_argument(extras.front()));
+    return kWrongFlags;
+}
+
+std::set<std::string, std::less<>> Flags::variables() const {
+    std::set<std::string, std::less<>> names;
+    for (const auto* option : app_.get_options())
+        if (const auto name = option->get_envname(); !name.empty()) names.insert(name);
+    return names;
+}
+
+std::string Flags::unknown_argument(std::string argument) const {
+    argument = argument.substr(0, argument.find('=')); // "--prot=5"
+    std::vector<std::string> names;
+    for (const auto* option : app_.get_options())
+        names.push_back("--" + option->get_lnames().front());
+    return "unknown argument '" + argument + "'" + did_you_mean(argument, names) + " (see --help)";
+}
+
+/// The variable that a mistake is about, when that is not on the command line.
+std::string Flags::source_of(std::string_view mistake, int argc, const char* const* argv) const {
+    const std::vector<std::string_view> given(argv, argv + argc);
+    for (const auto* option : app_.get_options()) {
+        const auto name = "--" + option->get_lnames().front();
+        const auto variable = option->get_envname();
+        const auto is_it = [&](std::string_view argument) {
+            return argument == name || argument.starts_with(name + "=");
+        };
+        if (variable.empty() || !names(mistake, name) || std::ranges::any_of(given, is_it)) continue;
+        if (const char* value = std::getenv(variable.c_str())) return fmt::format("{}={}", variable, value);
+    }
+    return {};
+}
+
+void add_program_flags(Flags& flags, NodeOptions& options) {
+    flags.add("--host", options.host, "Address to listen on and to announce");
+    flags.add("--data", options.data, "Folder for what the program keeps");
+    flags.add("--drain", options.drain, std::chrono::seconds(1), "Seconds a shutdown waits for requests in flight")
+        ->check(CLI::Range(0.0, 3600.0));
+    flags.add("--log-level", options.log_level,
+              {{"debug", LogLevel::debug},
+               {"info", LogLevel::info},
+               {"warning", LogLevel::warning},
+               {"error", LogLevel::error}},
+              "debug, info, warning or error");
+    flags.add("--log-format", options.log_format,
+              {{"auto", Logger::Format::automatic}, {"json", Logger::Format::json}, {"pretty", Logger::Format::pretty}},
+              "auto, json or pretty");
+}
+
+void add_member_flags(Flags& flags, NodeOptions& options) {
+    flags.add("--port", options.port, "Port; 0 picks a free one");
+    flags.add("--registry", options.registry, "Registry URL, or none");
+    flags.add("--loops", options.loops, "Event loops (threads)")->check(CLI::Range(1, 256));
+}
+
+} // namespace flotilla

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <flotilla/base/duration.hpp>
+#include <flotilla/observe/log.hpp>
+
+namespace flotilla {
+
+/// How one instance of a program runs. Filled from flags and variables (node/node_flags.hpp), or by a test.
+struct NodeOptions {
+    std::string service;       ///< "order-service"
+    std::string instance = {}; ///< unique in the fleet; empty: "<service>-<port>"
+    std::string version = "0.1.0";
+    std::string host = "127.0.0.1";                   ///< address to listen on and to announce
+    std::uint16_t port = 0;                           ///< 0: a free one
+    std::string unix_socket = {};                     ///< path; empty: none
+    std::string data = ".flotilla";                   ///< folder for what the program keeps
+    std::string registry = "consul://127.0.0.1:8500"; ///< URL; "none": neither announced nor looked up
+    std::size_t loops = 1;                            ///< event loops (threads)
+    Duration drain = std::chrono::seconds(10);        ///< how long a shutdown waits for requests in flight
+    LogLevel log_level = LogLevel::info;
+    Logger::Format log_format = Logger::Format::automatic;
+};
+
+/// Which of a program's loops something belongs to, and what it shares with the others.
+struct Lane {
+    std::size_t number = 0;              ///< the first is the primary one: it announces the program, and withdraws it
+    class HealthBoard* health = nullptr; ///< the primary loop posts here and the others read; null: there is one loop
+
+    bool primary() const { return number == 0; }
+};
+
+} // namespace flotilla
