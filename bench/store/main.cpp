@@ -26,21 +26,23 @@ struct OrderPlaced {
     std::string order_id, user_id;
     std::int64_t total_cents = 0;
 };
-constexpr Topic<OrderPlaced> kPlaced{"order.created", {.key = &OrderPlaced::order_id}};
+struct OrderRow {
+    std::string id, user_id;
+    std::int64_t total = 0;
+    Timestamp created_at;
+};
+constexpr Table<OrderRow> kOrders{"orders"};
 
 constexpr Migration kTables[] = {{1, "0001_create_orders",
                                   "CREATE TABLE orders (id TEXT PRIMARY KEY, user_id TEXT NOT NULL, total BIGINT NOT "
                                   "NULL, created_at BIGINT NOT NULL);\n"}};
 
 /// One order: its row and its event's, in one commit.
-Result<std::int64_t> place(Transaction& tx) {
-    const OrderPlaced placed{.order_id = tx.new_id(), .user_id = "u-1", .total_cents = 1999};
-    auto inserted = tx.execute("INSERT INTO orders (id, user_id, total, created_at) VALUES ($1, $2, $3, $4)",
-                               placed.order_id, placed.user_id, placed.total_cents, tx.now());
-    if (!inserted) return inserted;
-    if (auto published = publish_event(tx, kPlaced.name, 0, placed.order_id, json::write(placed)); !published)
-        return published.error();
-    return inserted;
+void place(Transaction& tx) {
+    OrderRow order{.id = tx.new_id(), .user_id = "u-1", .total = 1999, .created_at = tx.now()};
+    tx.insert(kOrders, order);
+    const OrderPlaced placed{std::move(order.id), std::move(order.user_id), order.total};
+    publish_event(tx, "order.created", 0, placed.order_id, json::write(placed));
 }
 
 struct Run {

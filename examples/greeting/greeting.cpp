@@ -1,7 +1,5 @@
 #include "examples/greeting/greeting.hpp"
 
-using namespace flotilla;
-
 namespace greeting {
 namespace {
 

@@ -9,16 +9,18 @@
 /// The smallest service: a contract and its wiring. A service that others call keeps its contract in api/.
 namespace greeting {
 
+using namespace flotilla;
+
 struct Ask {
-    flotilla::Text<1, 100> name;
+    Text<1, 100> name;
 };
 struct Greeting {
     std::string text;
 };
 
-inline constexpr flotilla::Service service{"greeting-service"};
-inline constexpr flotilla::Endpoint<Ask, Greeting> greet{service, flotilla::Method::get, "/greetings/{name}"};
+inline constexpr Service service{"greeting-service"};
+inline constexpr Endpoint<Ask, Greeting> greet{service, Method::get, "/greetings/{name}"};
 
-void install(flotilla::Host& host);
+void install(Host& host);
 
 } // namespace greeting

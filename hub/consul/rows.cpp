@@ -1,5 +1,6 @@
 #include "hub/consul/rows.hpp"
 
+#include <flotilla/base/base64.hpp>
 #include <flotilla/base/json.hpp>
 
 namespace flotilla::hub::consul {

@@ -43,8 +43,4 @@ boost::json::object session_json(const Session& session);
 boost::json::object self_json(const Node& node);
 boost::json::object member_json(const Node& node);
 
-std::string base64(std::string_view bytes);
-/// Standard alphabet with padding, as Consul writes it; nullopt on anything else.
-std::optional<std::string> parse_base64(std::string_view text);
-
 } // namespace flotilla::hub::consul

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <flotilla/base/base64.hpp>
+
 #include "hub/consul/go_text.hpp"
 #include "hub/consul/json_fields.hpp"
 #include "hub/consul/limits.hpp"

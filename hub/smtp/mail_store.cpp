@@ -177,14 +177,7 @@ std::string without_brackets(std::string_view message_id) {
     return std::string(message_id);
 }
 
-/// The beginning of a text, cut between characters.
-std::string listed(std::string text) {
-    std::size_t end = std::min(text.size(), kListedBytesMax);
-    while (end < text.size() && end > 0 && is_utf8_continuation(text[end]))
-        --end;
-    text.resize(end);
-    return text;
-}
+std::string listed(std::string_view text) { return std::string(utf8_prefix(text, kListedBytesMax)); }
 
 /// A field's text decoded for lists; of a very long one only what they show is looked at.
 std::string listed_field(std::string_view value) { return listed(decode_header(value.substr(0, 8 * kListedBytesMax))); }

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include <flotilla/base/ascii.hpp>
+#include <flotilla/base/base64.hpp>
 
-#include "hub/consul/shapes.hpp"
 #include "hub/smtp/mail_path.hpp"
 
 namespace flotilla::hub {
@@ -167,7 +167,7 @@ void SmtpSession::authenticate(std::string_view argument, std::string& replies) 
 /// A line of the exchange that AUTH began.
 void SmtpSession::auth_response(std::string_view line, std::string& replies) {
     if (line == "*") return refuse_authentication("501 5.7.0 Authentication is cancelled\r\n", replies);
-    const auto response = consul::parse_base64(line);
+    const auto response = parse_base64(line);
     if (!response) return refuse_authentication(kNotBase64, replies);
     if (state_ == State::login_name) {
         state_ = State::login_password;

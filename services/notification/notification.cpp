@@ -9,8 +9,6 @@
 #include "services/order/api/order.hpp"
 #include "services/user/api/user.hpp"
 
-using namespace flotilla;
-
 namespace notification {
 namespace {
 
@@ -31,21 +29,23 @@ inline constexpr Job<SendOrderConfirmed> send_order_confirmed{"send_order_confir
 
 class Notifications {
 public:
-    Notifications(Database& database, Calls& calls, Mailer& mailer, std::string from)
+    Notifications(Database& database, Calls& calls, SmtpMailer& mailer, std::string from)
         : database_(database), calls_(calls), mailer_(mailer), from_(std::move(from)) {}
 
     // Listening: note what is to be sent, in the commit that takes the event.
 
     Result<void> welcome(Transaction& tx, const Received<user::UserCreated>& event) {
         const std::string id(event.id);
-        if (auto noted = note(tx, id, event->user_id, Template::welcome); !noted) return noted;
-        return enqueue(tx, send_welcome, {id, event->email, event->name}, {.key = id});
+        if (note(tx, id, event->user_id, Template::welcome))
+            enqueue(tx, send_welcome, {id, event->email, event->name}, {.key = id});
+        return {};
     }
 
     Result<void> order_confirmed(Transaction& tx, const Received<order::OrderConfirmed>& event) {
         const std::string id(event.id);
-        if (auto noted = note(tx, id, event->user_id, Template::order_confirmed); !noted) return noted;
-        return enqueue(tx, send_order_confirmed, {id, event->user_id, event->order_id}, {.key = id});
+        if (note(tx, id, event->user_id, Template::order_confirmed))
+            enqueue(tx, send_order_confirmed, {id, event->user_id, event->order_id}, {.key = id});
+        return {};
     }
 
     // Sending: afterwards, at least once. A crash between the server's 250 and our commit repeats the same Message-ID.
@@ -61,25 +61,26 @@ public:
     }
 
     task<Result<std::vector<Notification>>> list(Context& context, ListNotifications request) {
-        return storage::list(context, database_, request.user_id);
+        return database_.select(context, storage::notifications_of, request.user_id);
     }
 
 private:
-    static Result<void> note(Transaction& tx, const std::string& event_id, const std::string& user_id, Template kind) {
-        return storage::insert(
-            tx, {.id = event_id, .user_id = user_id, .kind = kind, .state = State::queued, .created_at = tx.now()});
+    /// False when it was noted before: an event of a program that numbers none may come twice.
+    static bool note(Transaction& tx, const std::string& event_id, const std::string& user_id, Template kind) {
+        return tx.try_insert(storage::notifications,
+                             {.id = event_id, .user_id = user_id, .kind = kind, .created_at = tx.now()});
     }
 
     task<Result<void>> deliver(Context& context, std::string event_id, Mail mail) {
         auto message = to_rfc5322(mail, from_, context.world().now());
         co_await must(mailer_.send(context, mail.to_address, std::move(message)));
         co_return co_await database_.transact(
-            context, [=](Transaction& tx) -> Result<void> { return storage::mark_sent(tx, event_id, tx.now()); });
+            context, [=](Transaction& tx) { tx.execute(storage::set_state, event_id, State::sent, tx.now()); });
     }
 
     Database& database_;
     Calls& calls_;
-    Mailer& mailer_;
+    SmtpMailer& mailer_;
     std::string from_;
 };
 
@@ -88,8 +89,8 @@ private:
 void install(Host& host) {
     const auto settings = host.settings<Settings>();
     auto& mailer = host.own<SmtpMailer>(host.world(), settings.smtp, settings.mail_from);
-    auto& notifications =
-        host.own<Notifications>(host.database(migrations), host.calls({user::service}), mailer, settings.mail_from);
+    auto& database = host.database(migrations, {storage::notifications, storage::set_state, storage::notifications_of});
+    auto& notifications = host.own<Notifications>(database, host.calls({user::service}), mailer, settings.mail_from);
     host.on(user::created, &Notifications::welcome, notifications);
     host.on(order::confirmed, &Notifications::order_confirmed, notifications);
     host.perform(send_welcome, &Notifications::deliver_welcome, notifications);

@@ -9,8 +9,6 @@
 #include "services/product/api/product.hpp"
 #include "services/user/api/user.hpp"
 
-using namespace flotilla;
-
 namespace order {
 namespace {
 
@@ -23,53 +21,40 @@ public:
         co_await must(check_lines(request.items));
         co_await must(calls_.call(context, user::get, {.id = request.user_id}),
                       on(user::user_not_found, user_not_found));
-        auto prices = co_await must(current_prices(context, request.items)); // the catalogue's, in parallel
-        co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Order> {
-            auto order = storage::insert(tx, draft_order(tx.new_id(), tx.now(), request, prices));
-            if (!order) return order;
-            auto published = placed_.publish(tx, to_event(*order)); // outbox row, same commit
-            if (!published) return published.error();
+        auto prices = co_await must(all(context, request.items, &Orders::current_price, *this)); // in parallel
+        co_return co_await database_.answer(context, [=, this](Transaction& tx) {
+            auto order = draft_order(tx.new_id(), tx.now(), request, prices);
+            tx.insert(storage::orders, order);
+            placed_.publish(tx, {order.id, order.user_id, order.items, order.total}); // outbox row, same commit
             return order;
         });
     }
 
     task<Result<Order>> get(Context& context, OrderId request) {
-        auto order = co_await must(storage::find(context, database_, request.id));
-        if (!order) co_return order_not_found;
-        co_return std::move(*order);
+        co_return co_await must(database_.find(context, storage::orders, request.id), or_none(order_not_found));
     }
 
     task<Result<std::vector<Order>>> list(Context& context, ListOrders request) {
-        return storage::list(context, database_, request.user_id);
+        return database_.select(context, storage::orders_of, request.user_id);
     }
 
     task<Result<Recorded<Order>>> confirm(Context& context, OrderId request) {
         co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Order> {
-            auto found = storage::find(tx, request.id);
-            if (!found) return found.error();
-            if (!*found) return unknown_order;
-            const auto before = (*found)->status;
-            auto order = confirmed_order(std::move(**found));
-            if (!order || order->status == before) return order;
-            if (auto stored = storage::set_status(tx, order->id, order->status); !stored) return stored.error();
-            auto published = confirmed_.publish(tx, {.order_id = order->id, .user_id = order->user_id});
-            if (!published) return published.error();
-            return order;
+            const auto order = tx.find(storage::orders, request.id);
+            if (!order) return unknown_order;
+            auto after = confirmed_order(*order);
+            if (!after || after->status == order->status) return after;
+            tx.update(storage::orders, *after);
+            confirmed_.publish(tx, {.order_id = order->id, .user_id = order->user_id});
+            return after;
         });
     }
 
 private:
-    task<Result<std::vector<Money>>> current_prices(Context& context, std::vector<Line> lines) {
-        std::vector<task<Result<Money>>> lookups;
-        for (const auto& line : lines)
-            lookups.push_back(current_price(context, line.product_id));
-        return all(context, std::move(lookups));
-    }
-
-    task<Result<Money>> current_price(Context& context, std::string product_id) {
-        auto product = co_await must(calls_.call(context, product::get, {.id = product_id}),
-                                     on(product::product_not_found, product_not_found.with(product_id)));
-        if (!product.in_stock) co_return out_of_stock.with(product_id);
+    task<Result<Money>> current_price(Context& context, Line line) {
+        auto product = co_await must(calls_.call(context, product::get, {.id = line.product_id}),
+                                     on(product::product_not_found, product_not_found.with(line.product_id)));
+        if (!product.in_stock) co_return out_of_stock.with(line.product_id);
         co_return product.price;
     }
 
@@ -82,8 +67,9 @@ private:
 } // namespace
 
 void install(Host& host) {
-    auto& orders = host.own<Orders>(host.database(migrations), host.calls({user::service, product::service}),
-                                    host.publishes(placed), host.publishes(confirmed));
+    auto& orders = host.own<Orders>(host.database(migrations, {storage::orders, storage::orders_of}),
+                                    host.calls({user::service, product::service}), host.publishes(placed),
+                                    host.publishes(confirmed));
     host.serve(place, &Orders::place, orders);
     host.serve(get, &Orders::get, orders);
     host.serve(list, &Orders::list, orders);

@@ -6,8 +6,6 @@
 #include "services/product/domain/catalogue.hpp"
 #include "services/product/storage/products.hpp"
 
-using namespace flotilla;
-
 namespace product {
 namespace {
 
@@ -17,33 +15,29 @@ public:
 
     task<Result<ProductPage>> list(Context& context, ListProducts request) {
         const int limit = request.limit ? static_cast<int>(*request.limit) : kDefaultPage;
-        auto items = co_await must(storage::list(context, database_, request.after.value_or(""), limit + 1));
+        auto items =
+            co_await must(database_.select(context, storage::products_after, request.after.value_or(""), limit + 1));
         co_return make_page(std::move(items), limit);
     }
 
     task<Result<Product>> get(Context& context, ProductId request) {
-        auto product = co_await must(storage::find(context, database_, request.id));
-        if (!product) co_return product_not_found;
-        co_return std::move(*product);
+        co_return co_await must(database_.find(context, storage::products, request.id), or_none(product_not_found));
     }
 
     task<Result<Recorded<Product>>> create(Context& context, CreateProduct request) {
-        co_return co_await database_.answer(context, [=](Transaction& tx) -> Result<Product> {
+        co_return co_await database_.answer(context, [=](Transaction& tx) {
             auto product = draft_product("p-" + tx.new_id(), request);
-            if (!product) return product;
-            if (auto inserted = storage::insert(tx, *product); !inserted) return inserted.error();
+            if (product) tx.insert(storage::products, *product);
             return product;
         });
     }
 
     task<Result<Product>> change(Context& context, ChangeProduct request) {
         co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Product> {
-            auto found = storage::find(tx, request.id);
-            if (!found) return found.error();
-            if (!*found) return product_not_found;
-            auto product = changed(std::move(**found), request);
-            if (!product) return product;
-            if (auto updated = storage::update(tx, *product); !updated) return updated.error();
+            auto found = tx.find(storage::products, request.id);
+            if (!found) return product_not_found;
+            auto product = changed(std::move(*found), request);
+            if (product) tx.update(storage::products, *product);
             return product;
         });
     }
@@ -55,7 +49,7 @@ private:
 } // namespace
 
 void install(Host& host) {
-    auto& products = host.own<Products>(host.database(migrations));
+    auto& products = host.own<Products>(host.database(migrations, {storage::products, storage::products_after}));
     host.serve(list, &Products::list, products);
     host.serve(get, &Products::get, products);
     host.serve(create, &Products::create, products);

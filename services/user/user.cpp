@@ -1,12 +1,11 @@
 #include "services/user/user.hpp"
 
+#include <flotilla/base/mail_address.hpp>
 #include <services/user/migrations.hpp>
 
 #include "services/user/api/user.hpp"
 #include "services/user/domain/email.hpp"
 #include "services/user/storage/users.hpp"
-
-using namespace flotilla;
 
 namespace user {
 namespace {
@@ -19,17 +18,15 @@ public:
         auto email = co_await must(parse_email(request.email.view()));
         co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<User> {
             User user{.id = tx.new_id(), .email = email, .name = request.name, .created_at = tx.now()};
-            if (auto inserted = storage::insert(tx, user); !inserted) return inserted.error();
-            auto published = created_.publish(tx, {.user_id = user.id, .email = user.email, .name = user.name});
-            if (!published) return published.error();
+            if (!tx.try_insert(storage::users, {user.id, email, mail_address_key(email), user.name, user.created_at}))
+                return user_exists;
+            created_.publish(tx, {.user_id = user.id, .email = user.email, .name = user.name});
             return user;
         });
     }
 
     task<Result<User>> get(Context& context, UserId request) {
-        auto user = co_await must(storage::find(context, database_, request.id));
-        if (!user) co_return user_not_found;
-        co_return std::move(*user);
+        co_return co_await must(database_.find(context, storage::user_of, request.id), or_none(user_not_found));
     }
 
 private:
@@ -40,7 +37,10 @@ private:
 } // namespace
 
 void install(Host& host) {
-    auto& users = host.own<Users>(host.database(migrations, storage::backfills()), host.publishes(created));
+    auto& database =
+        host.database(migrations, {storage::users, storage::user_of, storage::users_after, storage::set_identity},
+                      storage::backfills());
+    auto& users = host.own<Users>(database, host.publishes(created));
     host.serve(create, &Users::create, users);
     host.serve(get, &Users::get, users);
 }

@@ -1,7 +1,8 @@
 #include <optional>
 #include <string>
 
-#include "hub/consul/shapes.hpp"
+#include <flotilla/base/base64.hpp>
+
 #include "hub/smtp/mime.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -27,8 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(hub::decode_header(text).size() <= kGrowth * text.size(), "a decoded text grew");
     require(hub::decode_quoted_printable(text).size() <= text.size(), "quoted-printable grew");
 
-    const auto encoded = hub::consul::base64(text);
+    const auto encoded = base64(text);
     require(hub::decode_base64(encoded) == std::optional<std::string>(text), "base64 changes in a mail");
-    require(hub::consul::parse_base64(encoded) == std::optional<std::string>(text), "base64 changes");
+    require(parse_base64(encoded) == std::optional<std::string>(text), "base64 changes");
     return 0;
 }

@@ -7,6 +7,8 @@
 /// The smallest service worth measuring: one endpoint, one small struct. Its peers in bench/peers answer the same.
 namespace item {
 
+using namespace flotilla;
+
 struct ItemId {
     std::string id;
 };
@@ -16,8 +18,7 @@ struct Item {
     bool in_stock = false;
 };
 
-inline constexpr flotilla::Service service{"item-service"};
-inline constexpr flotilla::Endpoint<ItemId, Item> get{
-    service, flotilla::Method::get, "/items/{id}", {.summary = "Get an item"}};
+inline constexpr Service service{"item-service"};
+inline constexpr Endpoint<ItemId, Item> get{service, Method::get, "/items/{id}", {.summary = "Get an item"}};
 
 } // namespace item

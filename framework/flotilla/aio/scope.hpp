@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <optional>
@@ -140,6 +142,104 @@ task<Result<std::tuple<Ts...>>> all(Context& context, task<Result<Ts>>... works)
     std::apply([&](auto&... slot) { (note_error(slot), ...); }, slots);
     if (first) co_return std::move(*first);
     co_return std::apply([](auto&... slot) { return std::tuple<Ts...>(std::move(**slot)...); }, slots);
+}
+
+struct AllOptions {
+    std::size_t at_once = 16; ///< so many run beside each other
+};
+
+namespace detail {
+
+/// The work of all() on items.
+template <class Item, class T, class Function>
+struct EachItem {
+    std::vector<Item> items;
+    Function function;
+    std::vector<std::optional<T>> values = std::vector<std::optional<T>>(items.size());
+    std::vector<Context*> running = std::vector<Context*>(items.size()); ///< null: not begun, or done
+    std::size_t next = 0;
+    std::optional<Error> error; ///< of failed_at, the first in order so far
+    std::size_t failed_at = 0;
+
+    /// One item under a context of its own.
+    struct Running {
+        EachItem& each;
+        std::size_t at;
+        Context context;
+        Running(EachItem& owner, std::size_t place, Context& parent) : each(owner), at(place), context(parent) {
+            each.running[at] = &context;
+        }
+        Running(const Running&) = delete;
+        Running& operator=(const Running&) = delete;
+        ~Running() { each.running[at] = nullptr; }
+    };
+
+    void begin_no_more() { next = items.size(); }
+    /// Items before this one may still fail, and count then; what is behind it is of no use any more.
+    void fail(std::size_t at, Error reason) {
+        begin_no_more();
+        if (error && at > failed_at) return;
+        error.emplace(std::move(reason));
+        failed_at = at;
+        for (std::size_t i = at + 1; i < running.size(); ++i) {
+            if (running[i] != nullptr) running[i]->cancel(Error(Kind::cancelled, "one before it failed"));
+        }
+    }
+};
+
+/// One after the other, until there are none.
+template <class Item, class T, class Function>
+task<void> work_off(Context& context, EachItem<Item, T, Function>& each) {
+    while (each.next < each.items.size()) {
+        typename EachItem<Item, T, Function>::Running running(each, each.next++, context);
+        try {
+            auto result = co_await each.function(running.context, std::move(each.items[running.at]));
+            if (result)
+                each.values[running.at].emplace(std::move(*result));
+            else
+                each.fail(running.at, std::move(result.error()));
+        } catch (...) {
+            each.begin_no_more();
+            throw;
+        }
+    }
+}
+
+template <class Result>
+inline constexpr bool is_task_of_result = false;
+template <class T>
+inline constexpr bool is_task_of_result<task<Result<T>>> = !std::is_void_v<T>;
+
+} // namespace detail
+
+/// Calls a function `task<Result<T>>(Context&, Item)` with each item, so many at once: the values in the order of the
+/// items, or the first error in that order. What comes behind an item that failed is cancelled, or not begun. The
+/// function, its captures included, lives until the last has ended.
+template <class Item, class Function, class Task = std::invoke_result_t<Function&, Context&, Item>>
+    requires detail::is_task_of_result<Task>
+auto all(Context& context, std::vector<Item> items, Function function, AllOptions options = {})
+    -> task<Result<std::vector<typename Task::value_type::value_type>>> {
+    using T = typename Task::value_type::value_type;
+    detail::EachItem<Item, T, Function> each{.items = std::move(items), .function = std::move(function)};
+    Scope scope(context);
+    for (std::size_t i = 0; i < std::max<std::size_t>(options.at_once, 1) && each.next < each.items.size(); ++i)
+        scope.spawn(detail::work_off(scope.context(), each));
+    co_await scope.join();
+    if (each.error) co_return std::move(*each.error);
+    std::vector<T> values;
+    values.reserve(each.values.size());
+    for (auto& value : each.values)
+        values.push_back(std::move(*value));
+    co_return values;
+}
+
+/// The same with a member function: `all(context, request.items, &Orders::price_of, *this, {.at_once = 16})`.
+template <class Item, class T, class Object>
+task<Result<std::vector<T>>> all(Context& context, std::vector<Item> items,
+                                 task<Result<T>> (Object::*method)(Context&, Item), Object& object,
+                                 AllOptions options = {}) {
+    const auto call = [method, &object](Context& own, Item item) { return (object.*method)(own, std::move(item)); };
+    return all(context, std::move(items), call, options);
 }
 
 } // namespace flotilla

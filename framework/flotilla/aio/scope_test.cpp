@@ -256,5 +256,92 @@ TEST(All, CancelEndsEveryWork) {
     EXPECT_EQ(loop.run_until_done(body(context)).error().kind(), Kind::deadline_exceeded);
 }
 
+/// Counts what runs beside each other, and how each ended.
+struct Workshop {
+    int running = 0, most = 0, begun = 0, cancelled = 0;
+
+    /// Twice the number, after as many milliseconds; one below zero fails with itself as its code, after as many.
+    task<Result<int>> work(Context& context, int number) {
+        ++begun;
+        most = std::max(most, ++running);
+        const auto slept = co_await sleep_for(context, std::chrono::milliseconds(std::abs(number)));
+        --running;
+        if (!slept) ++cancelled;
+        co_await must(slept);
+        if (number < 0) co_return Error(Kind::conflict, std::to_string(number), "failed");
+        co_return number * 2;
+    }
+};
+
+// Goal: the values come in the order of the items, and no more run at once than may.
+TEST(AllOfItems, ValuesInOrderSoManyAtOnce) {
+    Loop loop;
+    Context context(loop.world());
+    Workshop workshop;
+    const auto values =
+        loop.run_until_done(all(context, std::vector{5, 1, 4, 2, 3}, &Workshop::work, workshop, {.at_once = 2}));
+    EXPECT_EQ(values.value(), (std::vector{10, 2, 8, 4, 6}));
+    EXPECT_EQ(workshop.most, 2);
+    EXPECT_EQ(workshop.begun, 5);
+    EXPECT_TRUE(loop.run_until_done(all(context, std::vector<int>(), &Workshop::work, workshop)).value().empty());
+}
+
+// Goal: a lambda may be a temporary, capture, and be a coroutine itself: it lives as long as its work.
+TEST(AllOfItems, FunctionLivesUntilTheLastHasEnded) {
+    auto body = [](Context& context) -> task<Result<std::vector<std::string>>> {
+        return all(context, std::vector<std::string>{"a", "b"},
+                   [suffix = std::string("a text that is too long to be kept in place")](
+                       Context& own, std::string item) -> task<Result<std::string>> {
+                       co_await must(sleep_for(own, 1ms));
+                       co_return item + suffix;
+                   },
+                   {.at_once = 1});
+    };
+    Loop loop;
+    Context context(loop.world());
+    EXPECT_EQ(loop.run_until_done(body(context)).value()[1], "ba text that is too long to be kept in place");
+}
+
+// Goal: the first error in the items' order counts; what comes behind it is cancelled or never begun.
+TEST(AllOfItems, FirstErrorInOrderCancelsWhatIsBehind) {
+    Loop loop;
+    Context context(loop.world());
+    Workshop workshop;
+    const auto failed = loop.run_until_done(
+        all(context, std::vector{-30, 20, -5, 60'000, 1, 2}, &Workshop::work, workshop, {.at_once = 4}));
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code(), "-30"); // slower than -5, but before it
+    EXPECT_EQ(workshop.begun, 4);
+    EXPECT_EQ(workshop.cancelled, 1); // the long one; 20 stands before -5 and goes on
+    EXPECT_EQ(workshop.running, 0);
+}
+
+// Goal: the caller's deadline ends all.
+TEST(AllOfItems, DeadlineEndsEveryItem) {
+    Loop loop;
+    Context context(loop.world());
+    Context bounded(context, 5ms);
+    Workshop workshop;
+    const auto late = loop.run_until_done(
+        all(bounded, std::vector{60'000, 60'000, 60'000}, &Workshop::work, workshop, {.at_once = 2}));
+    EXPECT_EQ(late.error().kind(), Kind::deadline_exceeded);
+    EXPECT_EQ(workshop.begun, 2);
+}
+
+// Goal: an exception leaves once the others have ended, and no more are begun.
+TEST(AllOfItems, ExceptionLeavesAfterTheOthers) {
+    Loop loop;
+    Context context(loop.world());
+    int ended = 0;
+    const auto work = [&ended](Context& own, int item) -> task<Result<int>> {
+        if (item == 0) throw std::runtime_error("a bug");
+        std::ignore = co_await sleep_for(own, 2ms);
+        co_return ++ended;
+    };
+    EXPECT_THROW((void)loop.run_until_done(all(context, std::vector{1, 0, 2, 3}, work, {.at_once = 2})),
+                 std::runtime_error);
+    EXPECT_EQ(ended, 1);
+}
+
 } // namespace
 } // namespace flotilla

@@ -168,10 +168,48 @@ Error mapped(Error&& error, const std::tuple<Mappings...>& mappings) {
     return match ? match->replacement : std::move(error);
 }
 
-template <class T, class... Mappings>
+/// What must() does with a result: every error leaves, mapped.
+template <class... Mappings>
+struct OrMapped {
+    std::tuple<Mappings...> mappings;
+
+    template <class T>
+    static bool refuses(const Result<T>& result) {
+        return !result.has_value();
+    }
+    template <class T>
+    Error error(Result<T>&& refused) const {
+        return mapped(std::move(refused.error()), mappings);
+    }
+    template <class T>
+    static T value(Result<T>&& result) {
+        return std::move(*result);
+    }
+};
+
+/// The same for one row or none: none leaves as an error, too.
+template <class E>
+struct OrNone {
+    E none;
+
+    template <class T>
+    static bool refuses(const Result<std::optional<T>>& result) {
+        return !result.has_value() || !result->has_value();
+    }
+    template <class T>
+    Error error(Result<std::optional<T>>&& refused) const {
+        return refused.has_value() ? static_cast<Error>(none) : std::move(refused.error());
+    }
+    template <class T>
+    static T value(Result<std::optional<T>>&& result) {
+        return std::move(**result);
+    }
+};
+
+template <class T, class Refusal>
 struct MustTask {
     task<Result<T>> inner;
-    std::tuple<Mappings...> mappings;
+    Refusal refusal;
     void* outer_promise = nullptr;
     std::coroutine_handle<> outer;
     std::coroutine_handle<> (*fail)(MustTask&) noexcept = nullptr;
@@ -184,58 +222,77 @@ struct MustTask {
         outer_promise = &awaiting.promise();
         fail = [](MustTask& self) noexcept -> std::coroutine_handle<> {
             auto& promise = *static_cast<Promise*>(self.outer_promise);
-            promise.value.emplace(mapped(std::move(self.inner.handle().promise().value->error()), self.mappings));
+            promise.value.emplace(self.refusal.error(std::move(*self.inner.handle().promise().value)));
             return promise.complete();
         };
         auto& promise = inner.handle().promise();
         promise.completion = {[](void* state) noexcept -> std::coroutine_handle<> {
                                   auto& self = *static_cast<MustTask*>(state);
                                   auto& done = self.inner.handle().promise();
-                                  const bool failed = !done.exception && !done.value->has_value();
+                                  const bool failed = !done.exception && self.refusal.refuses(*done.value);
                                   return failed ? self.fail(self) : self.outer;
                               },
                               this};
         return inner.handle();
     }
 
-    T await_resume() {
+    auto await_resume() {
         auto result = inner.handle().promise().take();
-        if constexpr (!std::is_void_v<T>) return std::move(*result);
+        if constexpr (!std::is_void_v<T>) return refusal.value(std::move(result));
     }
 };
 
-template <class T, class... Mappings>
+template <class T, class Refusal>
 struct MustResult {
     Result<T> result;
-    std::tuple<Mappings...> mappings;
+    Refusal refusal;
 
-    bool await_ready() noexcept { return result.has_value(); }
+    bool await_ready() noexcept { return !refusal.refuses(result); }
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
         auto& promise = awaiting.promise();
-        promise.value.emplace(mapped(std::move(result.error()), mappings));
+        promise.value.emplace(refusal.error(std::move(result)));
         return promise.complete();
     }
-    T await_resume() {
-        if constexpr (!std::is_void_v<T>) return std::move(*result);
+    auto await_resume() {
+        if constexpr (!std::is_void_v<T>) return refusal.value(std::move(result));
     }
 };
 
 } // namespace detail
+
+/// or_none(order_not_found): where there is no row, must() ends the coroutine with that error.
+template <class E>
+    requires std::convertible_to<const E&, Error>
+detail::OrNone<E> or_none(const E& none) {
+    return {none};
+}
 
 /// `co_await must(x)` gives the value of x, or ends the awaiting coroutine with x's error, so that the happy path reads
 /// straight down. Mappings made with on() replace errors on the way out; the first match counts.
 /// Requires: the awaiting coroutine returns task<Result<...>>.
 template <class T, class... Mappings>
     requires(std::same_as<Mappings, ErrorMapping> && ...)
-detail::MustTask<T, Mappings...> must(task<Result<T>> inner, Mappings... mappings) {
-    return {std::move(inner), std::tuple<Mappings...>(std::move(mappings)...)};
+detail::MustTask<T, detail::OrMapped<Mappings...>> must(task<Result<T>> inner, Mappings... mappings) {
+    return {std::move(inner), {std::tuple<Mappings...>(std::move(mappings)...)}};
 }
 
 template <class T, class... Mappings>
     requires(std::same_as<Mappings, ErrorMapping> && ...)
-detail::MustResult<T, Mappings...> must(Result<T> result, Mappings... mappings) {
-    return {std::move(result), std::tuple<Mappings...>(std::move(mappings)...)};
+detail::MustResult<T, detail::OrMapped<Mappings...>> must(Result<T> result, Mappings... mappings) {
+    return {std::move(result), {std::tuple<Mappings...>(std::move(mappings)...)}};
+}
+
+/// Gives the row itself: `co_await must(database.find(context, orders, id), or_none(order_not_found))`.
+template <class T, class E>
+detail::MustTask<std::optional<T>, detail::OrNone<E>> must(task<Result<std::optional<T>>> inner,
+                                                           detail::OrNone<E> none) {
+    return {std::move(inner), std::move(none)};
+}
+
+template <class T, class E>
+detail::MustResult<std::optional<T>, detail::OrNone<E>> must(Result<std::optional<T>> result, detail::OrNone<E> none) {
+    return {std::move(result), std::move(none)};
 }
 
 } // namespace flotilla

@@ -146,6 +146,27 @@ TEST(TaskMust, MappingReplacesFirstMatch) {
     EXPECT_EQ(loop.run_until_done(plain_mapped(Error(adrift), gone)).error().code(), "gone");
 }
 
+task<Result<std::optional<int>>> look_up(int id) {
+    if (id < 0) co_return Error(Kind::unavailable, "no database");
+    if (id == 0) co_return std::optional<int>();
+    co_return std::optional(id * 2);
+}
+
+// Goal: a row gives itself, none gives its own error, and what failed keeps its error.
+TEST(Must, OrNoneEndsWithItsErrorWhereThereIsNone) {
+    const Error none(Kind::not_found, "thing_not_found", "no such thing");
+    auto of_task = [&none](int id) -> task<Result<int>> { co_return co_await must(look_up(id), or_none(none)); };
+    auto of_result = [&none](std::optional<int> found) -> task<Result<int>> {
+        co_return co_await must(Result<std::optional<int>>(found), or_none(none));
+    };
+    Loop loop;
+    EXPECT_EQ(loop.run_until_done(of_task(4)), 8);
+    EXPECT_EQ(loop.run_until_done(of_task(0)).error(), none);
+    EXPECT_EQ(loop.run_until_done(of_task(-1)).error().kind(), Kind::unavailable);
+    EXPECT_EQ(loop.run_until_done(of_result(3)), 3);
+    EXPECT_EQ(loop.run_until_done(of_result(std::nullopt)).error(), none);
+}
+
 // Goal: the locals of a coroutine that must ended are destroyed before its awaiter's next statement.
 TEST(TaskMust, FailureDestroysLocals) {
     Loop loop;

@@ -8,21 +8,20 @@ constexpr std::size_t kPayloadBytesMax = 4 * 1024 * 1024;
 
 } // namespace
 
-Result<void> publish_event(Transaction& transaction, std::string_view topic, std::uint32_t partition, std::string key,
-                           std::string payload_json) {
+void publish_event(Transaction& transaction, std::string_view topic, std::uint32_t partition, std::string key,
+                   std::string payload_json) {
     if (payload_json.size() > kPayloadBytesMax) {
-        return Error(Kind::too_large, "event_too_large",
-                     "an event of \"" + std::string(topic) + "\" has " + std::to_string(payload_json.size()) +
-                         " bytes; at most " + std::to_string(kPayloadBytesMax) + " can be published");
+        return transaction.fail(Error(Kind::too_large, "event_too_large",
+                                      "an event of \"" + std::string(topic) + "\" has " +
+                                          std::to_string(payload_json.size()) + " bytes; at most " +
+                                          std::to_string(kPayloadBytesMax) + " can be published"));
     }
-    auto inserted = transaction.execute(
+    const auto inserted = transaction.execute(
         "INSERT INTO flotilla_outbox"
         " (event_id, topic, partition, key, occurred_at, traceparent, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         transaction.new_id(), topic, partition, key, transaction.now(), transaction.trace().traceparent().view(),
         payload_json);
-    if (!inserted) return std::move(inserted.error());
-    transaction.signal("outbox");
-    return {};
+    if (inserted) transaction.signal("outbox");
 }
 
 } // namespace flotilla

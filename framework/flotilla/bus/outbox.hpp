@@ -11,8 +11,8 @@
 namespace flotilla {
 
 /// Writes an event into the outbox, in the transaction's own commit; the relay publishes it afterwards. For Publisher.
-Result<void> publish_event(Transaction& transaction, std::string_view topic, std::uint32_t partition, std::string key,
-                           std::string payload_json);
+void publish_event(Transaction& transaction, std::string_view topic, std::uint32_t partition, std::string key,
+                   std::string payload_json);
 
 /// Moves events from the outbox to the bus: gives each its sequence (persisted before it is published, so that a crash
 /// repeats the same numbers), publishes in order per partition, keeps published rows for `keep` so that a bus that lost

@@ -20,11 +20,11 @@ public:
     Publisher& operator=(const Publisher&) = delete;
 
     /// Writes the event into the outbox, in the transaction's own commit; the relay publishes it afterwards.
-    /// Errors: too_large `event_too_large`, and those of statements.
-    Result<void> publish(Transaction& transaction, const Event& event) const {
+    /// One of more than 4 MiB ends the transaction: too_large `event_too_large`.
+    void publish(Transaction& transaction, const Event& event) const {
         std::string key = key_ ? event.*key_ : std::string();
         const auto partition = partition_of(key, partitions_);
-        return publish_event(transaction, topic_, partition, std::move(key), json::write(event));
+        publish_event(transaction, topic_, partition, std::move(key), json::write(event));
     }
 
 private:

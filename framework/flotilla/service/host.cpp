@@ -32,6 +32,7 @@ struct Host::Impl {
     std::unique_ptr<Bus> bus;
     std::unique_ptr<Database> database;
     Migrations migrations;
+    std::vector<DeclaredStatement> statements;
     Backfills backfills;
     HealthChecks health; ///< until the node has it
     OwnPages own_pages;
@@ -56,6 +57,7 @@ struct Host::Impl {
     void write_contracts();
     void check_endpoints() const;
     void open_registry_and_bus();
+    task<Result<void>> check_statements(Context& context);
     Result<void> listen();
     void add_parts();
     void add_database_work();
@@ -76,7 +78,7 @@ Metrics& Host::metrics() const { return impl_->process.metrics; }
 const HostOptions& Host::options() const { return impl_->options; }
 Node& Host::node() const { return *impl_->node; }
 
-Database& Host::database(Migrations migrations, Backfills backfills) {
+Database& Host::database(Migrations migrations, std::initializer_list<Declared> statements, Backfills backfills) {
     if (impl_->database) throw std::logic_error("host.database() was called twice");
     auto& options = impl_->options;
     const auto& service = options.node.service;
@@ -92,6 +94,8 @@ Database& Host::database(Migrations migrations, Backfills backfills) {
             {{"database", url}});
     }
     impl_->migrations = migrations;
+    for (const auto& declared : statements)
+        declared.list(impl_->statements);
     impl_->backfills = backfills;
     impl_->steps.use_database(*impl_->database);
     add_check("database", [this] { return impl_->database->health(); }, true);
@@ -196,6 +200,7 @@ task<Result<void>> Host::prepare(Context& context) {
     if (impl_->database && impl_->lane.primary()) {
         co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
+        co_await must(impl_->check_statements(context));
         co_await must(run_backfills(context, *impl_->database, "service", impl_->backfills, impl_->process.log));
     }
     impl_->check_endpoints();
@@ -203,6 +208,12 @@ task<Result<void>> Host::prepare(Context& context) {
     co_await must(impl_->listen());
     impl_->add_parts();
     co_return Result<void>();
+}
+
+task<Result<void>> Host::Impl::check_statements(Context& context) {
+    for (const auto& [sql, row, where] : statements)
+        process.log.debug(context, "statement", {{"sql", sql}, {"file", where.file_name()}, {"line", where.line()}});
+    return database->check(context, statements);
 }
 
 Result<void> Host::Impl::listen() {

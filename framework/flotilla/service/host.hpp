@@ -53,9 +53,11 @@ public:
     Metrics& metrics() const;
     const HostOptions& options() const;
 
-    /// The service's own database; the migrations are applied, and then the backfills run, before the first request.
-    /// Once per host.
-    Database& database(Migrations migrations, Backfills backfills = {});
+    /// The service's own database; before the first request the migrations are applied, the backfills run, and each
+    /// table, query and statement listed is prepared: one that does not fit the tables is a service that does not
+    /// start. Once per host.
+    Database& database(Migrations migrations, std::initializer_list<Declared> statements = {},
+                       Backfills backfills = {});
     /// What this service calls other services with, and which ones: no other can be called.
     Calls& calls(std::initializer_list<Service> services);
 

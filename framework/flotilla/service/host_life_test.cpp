@@ -35,6 +35,8 @@ constexpr Migration kMigrations[] = {{1, "0001_notes", "CREATE TABLE notes (text
 constexpr const char* kTrace = "0af7651916cd43dd8448eb211c80319c";
 const Header kTraceparent{"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
 
+constexpr Table<Note> notes{"notes"};
+
 /// Asks another service, notes the answer and announces it.
 class Notes {
 public:
@@ -44,10 +46,9 @@ public:
     task<Result<Note>> add(Context& context, Note request) {
         log_.info(context, "adding", {{"text", request.text}});
         co_await must(calls_.call(context, get, {.id = request.text}));
-        co_return co_await database_.transact(context, [=, this](Transaction& tx) -> Result<Note> {
-            if (auto done = tx.execute("INSERT INTO notes (text) VALUES ($1)", request.text); !done)
-                return done.error();
-            if (auto published = added_.publish(tx, request); !published) return published.error();
+        co_return co_await database_.transact(context, [=, this](Transaction& tx) {
+            tx.insert(notes, request);
+            added_.publish(tx, request);
             return request;
         });
     }
@@ -123,8 +124,8 @@ TEST(HostTopics, TopicMadeAtRunTimeIsPublishedAndHeard) {
         listener = &made.own<Listener>();
         made.on(topic, &Listener::hear, *listener);
     });
-    value(bench.wait(database->transact(
-        bench.root(), [&](Transaction& tx) -> Result<void> { return copied->publish(tx, {.text = "again"}); })));
+    value(
+        bench.wait(database->transact(bench.root(), [&](Transaction& tx) { copied->publish(tx, {.text = "again"}); })));
     EXPECT_TRUE(bench.eventually([&] { return listener->heard().starts_with("again "); }));
     EXPECT_TRUE(host.get("/asyncapi.json").body.contains("note.copied-7"));
 }

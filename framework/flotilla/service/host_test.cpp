@@ -40,6 +40,8 @@ constexpr Endpoint<Name, Greeting> broken{service, Method::get, "/broken/{name}"
 constexpr Migration kMigrations[] = {
     {1, "0001_things", "CREATE TABLE things (id TEXT PRIMARY KEY, quantity BIGINT NOT NULL);"}};
 
+constexpr Table<Thing> thing_table{"things"};
+
 /// Serves the endpoints above; some of them wait for a gate.
 class Things {
 public:
@@ -56,10 +58,9 @@ public:
         entered.notify();
         if (gated) co_await must(gate.wait(context));
         co_return co_await database_.answer(context, [=](Transaction& tx) -> Result<Thing> {
-            auto inserted = tx.execute("INSERT INTO things (id, quantity) VALUES ($1, $2)", request.id,
-                                       static_cast<int>(request.quantity));
-            if (!inserted) return thing_exists.with(request.id);
-            return Thing{request.id, request.quantity};
+            const Thing thing{request.id, request.quantity};
+            if (!tx.try_insert(thing_table, thing)) return thing_exists.with(request.id);
+            return thing;
         });
     }
 

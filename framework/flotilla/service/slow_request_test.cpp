@@ -41,6 +41,8 @@ struct Slow {
     }
 };
 
+constexpr Statement<std::string> insert_thing{"INSERT INTO things (id) VALUES ($1)"};
+
 struct Working {
     Database& database;
     Calls& calls;
@@ -50,8 +52,7 @@ struct Working {
         co_await must(offload(context, []() -> Result<void> { return keep_busy(5ms), Result<void>(); }));
         co_return co_await database.transact(context, [](Transaction& tx) -> Result<Text> {
             keep_busy(5ms);
-            if (auto done = tx.execute("INSERT INTO things (id) VALUES ($1)", tx.new_id()); !done)
-                return std::move(done.error());
+            tx.execute(insert_thing, tx.new_id());
             return Text{"done"};
         });
     }

@@ -12,20 +12,10 @@ Error error(const Backfill& backfill, const Error& cause) {
     return {cause.kind(), cause.code(), fmt::format("backfill {}: {}", backfill.name, cause.message())};
 }
 
-Result<std::int64_t> last_version(Transaction& transaction, const std::string& component) {
-    auto last = transaction.find<std::int64_t>(
-        "SELECT coalesce(max(version), 0) FROM flotilla_migrations WHERE component = $1", recorded_as(component));
-    if (!last) return std::move(last.error());
-    return last->value_or(0);
-}
-
-Result<void> record(Transaction& transaction, const std::string& component, const Backfill& backfill) {
-    auto recorded = transaction.execute("INSERT INTO flotilla_migrations (component, version, name, checksum, "
-                                        "applied_at) VALUES ($1, $2, $3, '', $4)",
-                                        recorded_as(component), backfill.version, backfill.name, transaction.now());
-    if (!recorded) return std::move(recorded.error());
-    return {};
-}
+constexpr Query<std::int64_t, std::string> kLastVersion{
+    "SELECT coalesce(max(version), 0) FROM flotilla_migrations WHERE component = $1"};
+constexpr Statement<std::string, int, std::string_view, Timestamp> kRecord{
+    "INSERT INTO flotilla_migrations (component, version, name, checksum, applied_at) VALUES ($1, $2, $3, '', $4)"};
 
 task<Result<void>> run(Context& context, Database& database, std::string component, Backfill backfill, Logger log) {
     log.info(context, "backfill begins", {{"backfill", backfill.name}});
@@ -34,9 +24,9 @@ task<Result<void>> run(Context& context, Database& database, std::string compone
         auto step = co_await database.transact(
             context, [backfill, component, from = *after](Transaction& transaction) -> Result<BackfillStep> {
                 auto done = backfill.step(transaction, from);
-                if (!done || done->next) return done;
-                if (auto recorded = record(transaction, component, backfill); !recorded)
-                    return std::move(recorded.error());
+                if (done && !done->next)
+                    transaction.execute(kRecord, recorded_as(component), backfill.version, backfill.name,
+                                        transaction.now());
                 return done;
             });
         if (!step) co_return error(backfill, step.error());
@@ -54,8 +44,9 @@ task<Result<void>> run(Context& context, Database& database, std::string compone
 
 task<Result<void>> run_backfills(Context& context, Database& database, std::string component, Backfills backfills,
                                  Logger log) {
-    const auto done = co_await must(database.transact(
-        context, [component](Transaction& transaction) { return last_version(transaction, component); }));
+    const auto done = co_await must(database.transact(context, [component](Transaction& transaction) {
+        return transaction.find(kLastVersion, recorded_as(component)).value_or(0);
+    }));
     if (done > static_cast<std::int64_t>(backfills.size())) {
         co_return Error(Kind::internal, fmt::format("backfill {} of {} was run, but this program does not have it; it "
                                                     "is older than its database",

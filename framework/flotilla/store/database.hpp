@@ -14,28 +14,29 @@
 #include <flotilla/observe/metrics.hpp>
 #include <flotilla/store/idempotency.hpp>
 #include <flotilla/store/migration.hpp>
-#include <flotilla/store/sql_value.hpp>
-#include <flotilla/store/statements.hpp>
+#include <flotilla/store/table.hpp>
+#include <flotilla/store/transaction.hpp>
 
 namespace flotilla {
-
-/// What a transaction body works with: the statements of Statements, in one transaction.
-/// Lives on the database's writer thread: bodies do no network I/O and touch nothing but this and their captures.
-class Transaction : public Statements {
-public:
-    /// The caller's wall clock and trace when it asked for this transaction, and fresh UUIDv7 ids.
-    virtual Timestamp now() const = 0;
-    virtual const TraceContext& trace() const = 0;
-    virtual std::string new_id() = 0;
-
-    /// Wakes Database::on_signal listeners of that name after the commit, once per commit.
-    virtual void signal(std::string_view name) = 0;
-};
 
 /// Ends a Database::on_signal subscription when destroyed.
 struct SignalSubscription {
     virtual ~SignalSubscription() = default;
 };
+
+namespace detail {
+
+/// What transact() answers with for a body that returns T.
+template <class T>
+struct BodyOutcome {
+    using type = Result<T>;
+};
+template <class T>
+struct BodyOutcome<Result<T>> {
+    using type = Result<T>;
+};
+
+} // namespace detail
 
 /// A service's own database. Serialisable isolation; what transact() answered is durable.
 /// One object per loop; objects of one process share the writer. Thread-safety: none beyond that.
@@ -43,29 +44,54 @@ class Database {
 public:
     virtual ~Database() = default;
 
-    /// Runs a plain function `Result<T>(Transaction&)` in a transaction and answers after the commit is durable. An
-    /// error rolls back this body only. The body may run twice and must not consume its captures; a deadline cancels
-    /// it while queued, once it runs the caller waits for the outcome. Errors: the body's; unavailable when the queue
-    /// is full, the disk is full or the database has gone; the context's reason.
-    template <class Body, class R = std::invoke_result_t<const Body&, Transaction&>>
-        requires is_result<R>
+    /// Runs a plain function `Result<T>(Transaction&)` in a transaction and answers after the commit is durable; one
+    /// that cannot refuse may return T, or nothing. An error rolls back this body only: the body's own, or the
+    /// transaction's (see Transaction), which comes before whatever the body returns. The body may run twice and must
+    /// not consume its captures; a deadline cancels it while queued, once it runs the caller waits for the outcome.
+    /// Errors: the body's; a statement's; unavailable when the queue is full, the disk is full or the database has
+    /// gone; the context's reason.
+    template <class Body, class R = detail::BodyOutcome<std::invoke_result_t<const Body&, Transaction&>>::type>
     task<R> transact(Context& context, Body body);
 
     /// transact() for the method of an endpoint that is declared idempotent: what the body returns is the response. If
     /// the request came with an Idempotency-Key, the response is recorded in the same commit; if it was recorded
     /// meanwhile, the body does not run and the record is the response. A request's first transaction records.
-    template <class Body, class R = std::invoke_result_t<const Body&, Transaction&>, class T = typename R::value_type>
-        requires is_result<R>
+    template <class Body, class R = detail::BodyOutcome<std::invoke_result_t<const Body&, Transaction&>>::type,
+              class T = typename R::value_type>
     task<Result<Recorded<T>>> answer(Context& context, Body body);
 
     /// A point read by key (one row or none), on the loop, under a budget of work (a query that scans is refused with
     /// an internal error that says so). Sees every commit this process has answered.
+    template <class Row, class... Key>
+    task<Result<std::optional<Row>>> find(Context& context, const Table<Row>& table, const Key&... key) {
+        return find_one<Row>(context, table.find(), owned(key...));
+    }
     template <class T, class... Arguments>
-    task<Result<std::optional<T>>> find(Context& context, std::string_view sql, Arguments... arguments);
+    task<Result<std::optional<T>>> find(Context& context, const Query<T, Arguments...>& query,
+                                        const std::type_identity_t<Arguments>&... arguments) {
+        return find_one<T>(context, query.sql(), owned(arguments...));
+    }
+    /// What no Query says. `sql` lives until the task has ended.
+    template <class T, class... Arguments>
+    task<Result<std::optional<T>>> find(Context& context, std::string_view sql, const Arguments&... arguments) {
+        return find_one<T>(context, sql, owned(arguments...));
+    }
 
     /// Any read, away from the loop. For lists and scans.
     template <class T, class... Arguments>
-    task<Result<std::vector<T>>> select(Context& context, std::string_view sql, Arguments... arguments);
+    task<Result<std::vector<T>>> select(Context& context, const Query<T, Arguments...>& query,
+                                        const std::type_identity_t<Arguments>&... arguments) {
+        return select_all<T>(context, query.sql(), owned(arguments...));
+    }
+    /// What no Query says. `sql` lives until the task has ended.
+    template <class T, class... Arguments>
+    task<Result<std::vector<T>>> select(Context& context, std::string_view sql, const Arguments&... arguments) {
+        return select_all<T>(context, sql, owned(arguments...));
+    }
+
+    /// Whether the tables there are take these statements, and their rows come as declared. Errors: internal, by file
+    /// and line of the first that does not fit.
+    virtual task<Result<void>> check(Context& context, std::vector<DeclaredStatement> statements) = 0;
 
     /// Applies what is missing, in order, under a lock. `component` keeps versions apart ("service", "flotilla").
     /// Errors: internal when an applied migration's text has changed or one is missing, naming it.
@@ -91,17 +117,31 @@ public:
     virtual void report_to(Metrics& metrics) = 0;
 
 private:
-    template <class Body, class R = std::invoke_result_t<const Body&, Transaction&>, class T = typename R::value_type>
+    template <class Body, class R, class T>
     task<Result<Recorded<T>>> answer_once(Context& context, IdempotentRequest& request, Body body);
 
 protected:
     using ErasedBody = std::function<Result<void>(Transaction&)>;
     enum class ReadKind : unsigned char { point, scan };
     virtual task<Result<void>> transact_erased(Context& context, ErasedBody body) = 0;
-    /// `arguments` own their text; row is called on the loop (point) or away from it (scan). The row callback of a scan
-    /// owns what it touches: a cancelled scan may still be running when its task has ended.
-    virtual task<Result<void>> read_erased(Context& context, ReadKind kind, std::string sql,
+    /// `sql` lives until the task has ended, `arguments` own their text; row is called on the loop (point) or away from
+    /// it (scan). The row callback of a scan owns what it touches: a cancelled scan may still be running when its task
+    /// has ended.
+    virtual task<Result<void>> read_erased(Context& context, ReadKind kind, std::string_view sql,
                                            std::vector<SqlValue> arguments, RowCallback row) = 0;
+
+private:
+    template <class... Arguments>
+    static std::vector<SqlValue> owned(const Arguments&... arguments) {
+        std::vector<SqlValue> values;
+        values.reserve(sizeof...(arguments));
+        (values.push_back(SqlValue(arguments).owning()), ...);
+        return values;
+    }
+    template <class T>
+    task<Result<std::optional<T>>> find_one(Context& context, std::string_view sql, std::vector<SqlValue> arguments);
+    template <class T>
+    task<Result<std::vector<T>>> select_all(Context& context, std::string_view sql, std::vector<SqlValue> arguments);
 };
 
 /// Opens by URL: "sqlite:/path/to/file.db" (created when missing; parent folders too; see sqlite_url()),
@@ -113,8 +153,20 @@ Result<std::unique_ptr<Database>> open_database(World& world, std::string_view u
 /// The URL of a database file: the path, with what a URL cannot hold as it is percent-encoded.
 std::string sqlite_url(std::string_view path);
 
+namespace detail {
+/// What a body says: without a Result it has not refused.
+template <class R, class Body>
+R outcome_of(const Body& body, Transaction& transaction) {
+    if constexpr (std::is_void_v<std::invoke_result_t<const Body&, Transaction&>>) {
+        body(transaction);
+        return {};
+    } else {
+        return body(transaction);
+    }
+}
+} // namespace detail
+
 template <class Body, class R>
-    requires is_result<R>
 task<R> Database::transact(Context& context, Body body) {
     // Shared with the writer thread: it may still run the body when this frame has gone.
     struct Shared {
@@ -123,7 +175,7 @@ task<R> Database::transact(Context& context, Body body) {
     };
     auto shared = std::make_shared<Shared>(Shared{std::move(body), {}});
     auto committed = co_await transact_erased(context, [shared](Transaction& transaction) -> Result<void> {
-        shared->outcome.emplace(std::as_const(shared->body)(transaction));
+        shared->outcome.emplace(detail::outcome_of<R>(shared->body, transaction));
         if (!shared->outcome->has_value()) return shared->outcome->error();
         return {};
     });
@@ -132,14 +184,13 @@ task<R> Database::transact(Context& context, Body body) {
 }
 
 template <class Body, class R, class T>
-    requires is_result<R>
 task<Result<Recorded<T>>> Database::answer(Context& context, Body body) {
     // Only the first transaction of a request records: what a later one does must be done, not be answered with the
     // first's.
     auto* request = context.carried<IdempotentRequest>();
-    if (request && !request->recorded) return answer_once(context, *request, std::move(body));
+    if (request && !request->recorded) return answer_once<Body, R, T>(context, *request, std::move(body));
     return transact(context, [body = std::move(body)](Transaction& transaction) -> Result<Recorded<T>> {
-        auto response = body(transaction);
+        auto response = detail::outcome_of<R>(body, transaction);
         if (!response) return std::move(response.error());
         return Recorded<T>(std::move(*response));
     });
@@ -150,28 +201,28 @@ task<Result<Recorded<T>>> Database::answer_once(Context& context, IdempotentRequ
     auto answered = co_await transact(
         context, [known = request, body = std::move(body)](Transaction& transaction) -> Result<Recorded<T>> {
             auto earlier = find_recorded_response(transaction, known);
-            if (!earlier) return std::move(earlier.error());
-            if (*earlier) {
-                auto response = json::parse<T>(**earlier);
+            if (transaction.failed()) return *transaction.failure();
+            if (earlier) {
+                auto response = json::parse<T>(*earlier);
                 if (!response) return std::move(response.error());
-                return Recorded<T>(std::move(*response), std::move(**earlier));
+                return Recorded<T>(std::move(*response), std::move(*earlier));
             }
-            auto response = body(transaction);
+            auto response = detail::outcome_of<R>(body, transaction);
             if (!response) return std::move(response.error());
             auto text = json::write(*response);
-            if (auto stored = record_response(transaction, known, text); !stored) return std::move(stored.error());
+            record_response(transaction, known, text);
             return Recorded<T>(std::move(*response), std::move(text));
         });
     request.recorded = answered.has_value();
     co_return answered;
 }
 
-template <class T, class... Arguments>
-task<Result<std::optional<T>>> Database::find(Context& context, std::string_view sql, Arguments... arguments) {
+template <class T>
+task<Result<std::optional<T>>> Database::find_one(Context& context, std::string_view sql,
+                                                  std::vector<SqlValue> arguments) {
     std::optional<T> found;
     bool several = false;
-    std::vector<SqlValue> values{SqlValue(arguments).owning()...};
-    auto done = co_await read_erased(context, ReadKind::point, std::string(sql), std::move(values),
+    auto done = co_await read_erased(context, ReadKind::point, sql, std::move(arguments),
                                      [&](const SqlRow& row) -> Result<void> {
                                          several = found.has_value();
                                          return decode_row(row, descriptor_of<T>, &found.emplace());
@@ -181,12 +232,12 @@ task<Result<std::optional<T>>> Database::find(Context& context, std::string_view
     co_return std::move(found);
 }
 
-template <class T, class... Arguments>
-task<Result<std::vector<T>>> Database::select(Context& context, std::string_view sql, Arguments... arguments) {
+template <class T>
+task<Result<std::vector<T>>> Database::select_all(Context& context, std::string_view sql,
+                                                  std::vector<SqlValue> arguments) {
     auto rows = std::make_shared<std::vector<T>>();
-    std::vector<SqlValue> values{SqlValue(arguments).owning()...};
     auto done = co_await read_erased(
-        context, ReadKind::scan, std::string(sql), std::move(values),
+        context, ReadKind::scan, sql, std::move(arguments),
         [rows](const SqlRow& row) -> Result<void> { return decode_row(row, descriptor_of<T>, &rows->emplace_back()); });
     if (!done) co_return std::move(done.error());
     co_return std::move(*rows);

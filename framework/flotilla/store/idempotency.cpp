@@ -9,8 +9,15 @@ struct Record {
     std::string request_hash, response;
 };
 
-constexpr std::string_view kFind =
-    "SELECT request_hash, response FROM flotilla_idempotency WHERE endpoint = $1 AND caller = $2 AND key = $3";
+constexpr Query<Record, std::string, std::string, std::string> kFind{
+    "SELECT request_hash, response FROM flotilla_idempotency WHERE endpoint = $1 AND caller = $2 AND key = $3"};
+constexpr Statement<std::string, std::string, std::string, std::string, std::string_view, Timestamp> kRecord{
+    "INSERT INTO flotilla_idempotency (endpoint, caller, key, request_hash, response, recorded_at) "
+    "VALUES ($1, $2, $3, $4, $5, $6)"};
+/// A few at a time, so that no other transaction waits long.
+constexpr Statement<Timestamp> kForget{
+    "DELETE FROM flotilla_idempotency WHERE (endpoint, caller, key) IN (SELECT endpoint, caller, key "
+    "FROM flotilla_idempotency WHERE recorded_at < $1 ORDER BY recorded_at LIMIT 200)"};
 
 Result<std::optional<std::string>> response_of(std::optional<Record> found, const IdempotentRequest& request) {
     if (!found) return std::optional<std::string>();
@@ -25,37 +32,30 @@ Result<std::optional<std::string>> response_of(std::optional<Record> found, cons
 
 task<Result<std::optional<std::string>>> find_recorded_response(Context& context, Database& database,
                                                                 const IdempotentRequest& request) {
-    auto found = co_await must(database.find<Record>(context, kFind, request.endpoint, request.caller, request.key));
+    auto found = co_await must(database.find(context, kFind, request.endpoint, request.caller, request.key));
     co_return response_of(std::move(found), request);
 }
 
-Result<std::optional<std::string>> find_recorded_response(Transaction& transaction, const IdempotentRequest& request) {
-    auto found = transaction.find<Record>(kFind, request.endpoint, request.caller, request.key);
-    if (!found) return std::move(found.error());
-    return response_of(std::move(*found), request);
-}
-
-Result<void> record_response(Transaction& transaction, const IdempotentRequest& request,
-                             std::string_view response_json) {
-    auto recorded = transaction.execute(
-        "INSERT INTO flotilla_idempotency (endpoint, caller, key, request_hash, response, recorded_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6)",
-        request.endpoint, request.caller, request.key, request.request_hash, response_json, transaction.now());
-    if (!recorded) return std::move(recorded.error());
+std::optional<std::string> find_recorded_response(Transaction& transaction, const IdempotentRequest& request) {
+    auto response = response_of(transaction.find(kFind, request.endpoint, request.caller, request.key), request);
+    if (response) return std::move(*response);
+    transaction.fail(std::move(response.error()));
     return {};
 }
 
+void record_response(Transaction& transaction, const IdempotentRequest& request, std::string_view response_json) {
+    transaction.execute(kRecord, request.endpoint, request.caller, request.key, request.request_hash, response_json,
+                        transaction.now());
+}
+
 task<Result<std::int64_t>> forget_recorded_responses(Context& context, Tenure& tenure, Duration age) {
-    // A few at a time, so that no other transaction waits long.
     const Timestamp before = context.world().now() - age;
     std::int64_t total = 0;
     while (true) {
-        const auto removed = co_await must(tenure.transact(context, [before](Transaction& transaction) {
-            return transaction.execute(
-                "DELETE FROM flotilla_idempotency WHERE (endpoint, caller, key) IN (SELECT endpoint, caller, key "
-                "FROM flotilla_idempotency WHERE recorded_at < $1 ORDER BY recorded_at LIMIT 200)",
-                before);
-        }));
+        const auto removed =
+            co_await must(tenure.transact(context, [before](Transaction& transaction) -> Result<std::int64_t> {
+                return transaction.execute(kForget, before);
+            }));
         if (removed == 0) co_return total;
         total += removed;
     }

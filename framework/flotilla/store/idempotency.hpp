@@ -47,12 +47,11 @@ private:
 /// Errors: unprocessable `idempotency_key_reused` when the key was used with another request.
 task<Result<std::optional<std::string>>> find_recorded_response(Context& context, Database& database,
                                                                 const IdempotentRequest& request);
-/// The same inside a transaction: what was recorded meanwhile.
-Result<std::optional<std::string>> find_recorded_response(Transaction& transaction, const IdempotentRequest& request);
+/// The same inside a transaction, which that error ends: what was recorded meanwhile.
+std::optional<std::string> find_recorded_response(Transaction& transaction, const IdempotentRequest& request);
 
-/// Stores the response, as the last statement of the transaction that produced it: it fails when this does.
-Result<void> record_response(Transaction& transaction, const IdempotentRequest& request,
-                             std::string_view response_json);
+/// Stores the response, as the last statement of the transaction that produced it.
+void record_response(Transaction& transaction, const IdempotentRequest& request, std::string_view response_json);
 
 /// Removes records older than `age` (24 h in the host). Returns how many.
 task<Result<std::int64_t>> forget_recorded_responses(Context& context, Tenure& tenure, Duration age);

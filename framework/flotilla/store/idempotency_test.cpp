@@ -13,6 +13,8 @@ struct Order {
     Money total;
 };
 
+constexpr Table<Order> orders_table{"orders"};
+
 class IdempotencyTest : public testing::Test {
 protected:
     void SetUp() override {
@@ -23,10 +25,9 @@ protected:
         return {.endpoint = "POST /orders", .caller = "me", .key = "k-1", .request_hash = std::move(hash)};
     }
     Result<Recorded<Order>> place(Context& context) {
-        return store.loop().run_until_done(store.database().answer(context, [](Transaction& tx) -> Result<Order> {
-            Order order{tx.new_id(), Money::from_cents(500)};
-            if (auto done = tx.execute("INSERT INTO orders VALUES ($1, $2)", order.id, order.total); !done)
-                return done.error();
+        return store.loop().run_until_done(store.database().answer(context, [](Transaction& tx) {
+            const Order order{tx.new_id(), Money::from_cents(500)};
+            tx.insert(orders_table, order);
             return order;
         }));
     }

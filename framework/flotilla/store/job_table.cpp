@@ -146,8 +146,7 @@ task<Result<std::optional<Timestamp>>> oldest_retried(Context& context, Database
 
 } // namespace jobs
 
-Result<void> enqueue_job(Transaction& transaction, std::string_view kind, std::string payload_json,
-                         EnqueueOptions options) {
+void enqueue_job(Transaction& transaction, std::string_view kind, std::string payload_json, EnqueueOptions options) {
     if (options.key.empty()) options.key = transaction.new_id();
     auto added = transaction.execute(
         "INSERT INTO flotilla_jobs (id, kind, key, payload, traceparent, state, attempts, "
@@ -155,11 +154,8 @@ Result<void> enqueue_job(Transaction& transaction, std::string_view kind, std::s
         "VALUES ($1, $2, $3, $4, $5, 'queued', 0, 0, $6, $7) ON CONFLICT (kind, key) DO NOTHING",
         transaction.new_id(), kind, options.key, payload_json, transaction.trace().traceparent().view(),
         transaction.now() + options.delay, transaction.now());
-    if (!added) return std::move(added.error());
-    if (*added == 0) return {}; // it is there already
-    if (auto counted = jobs::change_counts(transaction, kind, {.queued = 1}); !counted) return counted;
-    transaction.signal("jobs");
-    return {};
+    if (!added || *added == 0) return; // it is there already
+    if (jobs::change_counts(transaction, kind, {.queued = 1})) transaction.signal("jobs");
 }
 
 } // namespace flotilla

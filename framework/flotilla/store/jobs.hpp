@@ -19,12 +19,10 @@ struct EnqueueOptions {
 
 /// Adds a durable job in the transaction's own commit; it runs after the commit, at least once.
 template <class Payload>
-Result<void> enqueue(Transaction& transaction, const Job<Payload>& job, const Payload& payload,
-                     EnqueueOptions options = {}) {
-    return enqueue_job(transaction, job.name, json::write(payload), std::move(options));
+void enqueue(Transaction& transaction, const Job<Payload>& job, const Payload& payload, EnqueueOptions options = {}) {
+    enqueue_job(transaction, job.name, json::write(payload), std::move(options));
 }
-Result<void> enqueue_job(Transaction& transaction, std::string_view kind, std::string payload_json,
-                         EnqueueOptions options);
+void enqueue_job(Transaction& transaction, std::string_view kind, std::string payload_json, EnqueueOptions options);
 
 /// One try of a durable job, as its handler gets it. A value: transaction bodies capture it.
 class JobTry {

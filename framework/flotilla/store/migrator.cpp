@@ -7,15 +7,17 @@
 namespace flotilla {
 namespace {
 
-constexpr std::string_view kTable = R"sql(
-CREATE TABLE IF NOT EXISTS flotilla_migrations (
+constexpr Statement<> kTable{R"sql(CREATE TABLE IF NOT EXISTS flotilla_migrations (
     component TEXT NOT NULL,
     version BIGINT NOT NULL,
     name TEXT NOT NULL,
     checksum TEXT NOT NULL,
     applied_at BIGINT NOT NULL,
     PRIMARY KEY (component, version)
-))sql";
+))sql"};
+
+constexpr Statement<std::string, std::int64_t, std::string, std::string, Timestamp> kRecord{
+    "INSERT INTO flotilla_migrations (component, version, name, checksum, applied_at) VALUES ($1, $2, $3, $4, $5)"};
 
 /// FNV-1a, 64 bits: it notices edits, it does not withstand attackers.
 std::string checksum(std::string_view text) {
@@ -63,30 +65,27 @@ Result<void> MigrationBody::check_applied(const std::vector<Applied>& applied) c
     return {};
 }
 
-Result<void> MigrationBody::apply(Transaction& transaction, const Step& step) const {
+void MigrationBody::apply(Transaction& transaction, const Step& step) const {
     for (const auto statement : sql::split_statements(step.sql)) {
         // Seeds may end in RETURNING or be queries: rows are of no interest here.
-        auto done = transaction.run(statement, {}, [](const SqlRow&) { return Result<void>(); });
-        if (!done)
-            return error(step.name, fmt::format("{} (in: {})", done.error().message(), sql::shortened(statement)));
+        const auto done = transaction.run(statement, {}, [](const SqlRow&) { return Result<void>(); });
+        if (!done) {
+            return transaction.explain(
+                error(step.name, fmt::format("{} (in: {})", done.error().message(), sql::shortened(statement))));
+        }
     }
-    auto recorded = transaction.execute(
-        "INSERT INTO flotilla_migrations (component, version, name, checksum, applied_at) VALUES ($1, $2, $3, $4, $5)",
-        component_, step.version, step.name, step.checksum, transaction.now());
-    if (!recorded) return std::move(recorded.error());
-    return {};
+    transaction.execute(kRecord, component_, step.version, step.name, step.checksum, transaction.now());
 }
 
 Result<void> MigrationBody::operator()(Transaction& transaction) const {
     if (auto ordered = check_order(); !ordered) return ordered;
-    if (auto created = transaction.execute(kTable); !created) return std::move(created.error());
-    const auto applied = transaction.select<Applied>(
-        "SELECT version, name, checksum FROM flotilla_migrations WHERE component = $1 ORDER BY version", component_);
-    if (!applied) return applied.error();
-    if (auto checked = check_applied(*applied); !checked) return checked;
-    for (std::size_t i = applied->size(); i < steps_.size(); ++i) {
-        if (auto done = apply(transaction, steps_[i]); !done) return done;
-    }
+    transaction.execute(kTable);
+    static constexpr Query<Applied, std::string> kApplied{
+        "SELECT version, name, checksum FROM flotilla_migrations WHERE component = $1 ORDER BY version"};
+    const auto applied = transaction.select(kApplied, component_);
+    if (auto checked = check_applied(applied); !checked) return checked;
+    for (std::size_t i = applied.size(); i < steps_.size() && !transaction.failed(); ++i)
+        apply(transaction, steps_[i]);
     return {};
 }
 

@@ -28,7 +28,7 @@ private:
     };
     Result<void> check_order() const;
     Result<void> check_applied(const std::vector<Applied>& applied) const;
-    Result<void> apply(Transaction& transaction, const Step& step) const;
+    void apply(Transaction& transaction, const Step& step) const;
     Error error(std::string_view migration, std::string_view problem) const;
 
     std::string component_;

@@ -89,18 +89,17 @@ TEST(Migrate, CommitInMigrationIsRefused) {
 
 /// Sets note to the row's own id, two rows at a time; a row "odd" is left.
 Result<BackfillStep> fill_notes(Transaction& transaction, const std::string& after) {
-    const auto ids = transaction.select<std::string>("SELECT id FROM things WHERE id > $1 ORDER BY id LIMIT 2", after);
-    if (!ids) return ids.error();
+    static constexpr Query<std::string, std::string> next{"SELECT id FROM things WHERE id > $1 ORDER BY id LIMIT 2"};
+    static constexpr Statement<std::string> fill{"UPDATE things SET note = $1 WHERE id = $1"};
+    const auto ids = transaction.select(next, after);
     BackfillStep step;
-    if (ids->size() == 2) step.next = ids->back();
-    for (const auto& id : *ids) {
+    if (ids.size() == 2) step.next = ids.back();
+    for (const auto& id : ids) {
         if (id == "odd") {
             step.left.push_back("thing odd is odd");
             continue;
         }
-        auto set = transaction.execute("UPDATE things SET note = $1 WHERE id = $1", id);
-        if (!set) return std::move(set.error());
-        step.changed += *set;
+        step.changed += transaction.execute(fill, id);
     }
     if (after == "c") return Error(Kind::internal, "nobody may come behind c");
     return step;

@@ -19,6 +19,7 @@ class SqlValue {
 public:
     using Storage = std::variant<std::monostate, std::int64_t, double, std::string_view, std::string>;
 
+    SqlValue() = default; ///< NULL
     SqlValue(std::nullopt_t) {}
     SqlValue(bool v) : storage_(static_cast<std::int64_t>(v)) {}
     template <std::integral I>

@@ -23,6 +23,10 @@ constexpr Topic<Word> added{"word.added", {.key = &Word::text}};
 
 constexpr Migration kMigrations[] = {{1, "0001_words", "CREATE TABLE words (text TEXT PRIMARY KEY);"}};
 
+constexpr Table<Word> word_table{"words"};
+constexpr auto kByLengthLine = __LINE__ + 1;
+constexpr Query<Word, int> by_length{"FROM words WHERE size = $1"}; // there is no such column
+
 /// Keeps words, has them translated by another service, and takes over those that are announced.
 class Words {
 public:
@@ -30,28 +34,24 @@ public:
         : database_(database), calls_(calls), added_(added) {}
 
     task<Result<Word>> add(Context& context, Word request) {
-        co_return co_await database_.transact(context, [=, this](Transaction& tx) -> Result<Word> {
-            if (auto inserted = insert(tx, request); !inserted) return inserted.error();
-            if (auto published = added_.publish(tx, request); !published) return published.error();
+        co_return co_await database_.transact(context, [=, this](Transaction& tx) {
+            insert(tx, request);
+            added_.publish(tx, request);
             return request;
         });
     }
     task<Result<Word>> find(Context& context, WordId request) {
-        auto word = co_await must(
-            database_.find<Word>(context, "SELECT text FROM words WHERE text = $1", std::string(request.id)));
-        if (!word) co_return unknown_word.with(request.id);
-        co_return std::move(*word);
+        co_return co_await must(database_.find(context, word_table, request.id),
+                                or_none(unknown_word.with(request.id)));
     }
     task<Result<Word>> translate(Context& context, WordId request) {
         co_return co_await calls_.call(context, look_up, request);
     }
-    Result<void> take_over(Transaction& tx, const Received<Word>& word) { return insert(tx, word.event); }
-
-    static Result<void> insert(Transaction& tx, const Word& word) {
-        auto inserted = tx.execute("INSERT INTO words (text) VALUES ($1) ON CONFLICT DO NOTHING", word.text);
-        if (!inserted) return std::move(inserted.error());
+    Result<void> take_over(Transaction& tx, const Received<Word>& word) {
+        insert(tx, word.event);
         return {};
     }
+    static void insert(Transaction& tx, const Word& word) { std::ignore = tx.try_insert(word_table, word); }
 
 private:
     Database& database_;
@@ -60,7 +60,8 @@ private:
 };
 
 void install(Host& host) {
-    auto& words = host.own<Words>(host.database(kMigrations), host.calls({dictionary}), host.publishes(added));
+    auto& words =
+        host.own<Words>(host.database(kMigrations, {word_table}), host.calls({dictionary}), host.publishes(added));
     host.serve(add, &Words::add, words);
     host.serve(look_up, &Words::find, words);
     host.serve(translate, &Words::translate, words);
@@ -92,7 +93,10 @@ TEST(TestService, MissingFakeIsUnavailable) {
 
 // Goal: the seed is there before the first request.
 TEST(TestService, SeedIsThereFromTheStart) {
-    TestService words{install, {.seed = [](Transaction& tx) { return Words::insert(tx, {"boat"}); }}};
+    TestService words{install, {.seed = [](Transaction& tx) -> Result<void> {
+                          Words::insert(tx, {"boat"});
+                          return {};
+                      }}};
     EXPECT_EQ(words.get("/words/boat").status, 200);
     EXPECT_EQ(words.get("/words/ship").status, 404);
 }
@@ -124,6 +128,9 @@ TEST(TestService, FailingStartThrows) {
     EXPECT_EQ(reason({.bus = "carrier-pigeon:"}).substr(0, 5), "bus: ");
     EXPECT_EQ(reason({}, [](Host&) { throw std::runtime_error("no luck"); }), "no luck");
     EXPECT_EQ(reason({.fakes = {french(), french()}}).substr(0, 10), "two routes");
+    const auto unprepared = reason({}, [](Host& host) { host.database(kMigrations, {word_table, by_length}); });
+    EXPECT_TRUE(unprepared.contains("test_service_test.cpp:" + std::to_string(kByLengthLine) + ": ")) << unprepared;
+    EXPECT_TRUE(unprepared.contains("no such column: size: SELECT text FROM words")) << unprepared;
 }
 
 // Goal: a temporary folder goes with its service, a given one stays.

@@ -1,16 +1,11 @@
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include <flotilla/base/time.hpp>
-#include <flotilla/contract/endpoint.hpp>
+#include <flotilla/contract/contract.hpp>
 
 /// The notification service's contract: what was, or will be, sent to a user.
 namespace notification {
 
-using flotilla::Endpoint, flotilla::Method, flotilla::Service, flotilla::Timestamp;
+using namespace flotilla;
 
 enum class Template { welcome, order_confirmed };
 enum class State { queued, sent };

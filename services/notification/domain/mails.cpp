@@ -1,34 +1,12 @@
 #include "services/notification/domain/mails.hpp"
 
 #include <algorithm>
-#include <string_view>
+
+#include <flotilla/base/base64.hpp>
+#include <flotilla/base/text.hpp>
 
 namespace notification {
 namespace {
-
-std::string base64(std::string_view bytes) {
-    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto byte = [&](std::size_t k) {
-            return i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U;
-        };
-        const unsigned group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        text += kAlphabet[group >> 18];
-        text += kAlphabet[group >> 12 & 63];
-        text += i + 1 < bytes.size() ? kAlphabet[group >> 6 & 63] : '=';
-        text += i + 2 < bytes.size() ? kAlphabet[group & 63] : '=';
-    }
-    return text;
-}
-
-/// The largest prefix of at most `limit` bytes that does not cut a UTF-8 sequence.
-std::size_t utf8_prefix(std::string_view text, std::size_t limit) {
-    if (text.size() <= limit) return text.size();
-    while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80)
-        --limit;
-    return limit;
-}
 
 std::string without_controls(std::string_view text) {
     std::string clean;
@@ -45,7 +23,7 @@ std::string header_text(std::string_view text) {
     if (ascii && clean.size() <= 900) return clean;
     std::string encoded;
     for (std::string_view rest = clean; !rest.empty();) {
-        const auto size = std::max<std::size_t>(utf8_prefix(rest, 45), 1);
+        const auto size = std::max<std::size_t>(utf8_prefix(rest, 45).size(), 1);
         if (!encoded.empty()) encoded += "\r\n ";
         encoded += "=?UTF-8?B?" + base64(rest.substr(0, size)) + "?=";
         rest.remove_prefix(size);
@@ -82,7 +60,7 @@ Mail order_confirmed_mail(const std::string& event_id, const std::string& addres
             greeting(name) + "your order " + order_id + " is confirmed and will be on its way soon.\n"};
 }
 
-std::string to_rfc5322(const Mail& mail, const std::string& from, flotilla::Timestamp date) {
+std::string to_rfc5322(const Mail& mail, const std::string& from, Timestamp date) {
     std::string text;
     text += "Date: " + date.to_mail_date() + "\r\n";
     text += "From: " + from + "\r\n";

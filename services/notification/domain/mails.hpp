@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include <flotilla/base/time.hpp>
+#include "services/notification/api/notification.hpp"
 
 namespace notification {
 
@@ -24,6 +24,6 @@ Mail order_confirmed_mail(const std::string& event_id, const std::string& addres
 
 /// The mail as RFC 5322 text with CRLF line ends. Header values cannot break out of their line: control characters are
 /// dropped and what is not ASCII is encoded (RFC 2047).
-std::string to_rfc5322(const Mail& mail, const std::string& from, flotilla::Timestamp date);
+std::string to_rfc5322(const Mail& mail, const std::string& from, Timestamp date);
 
 } // namespace notification

@@ -10,8 +10,6 @@
 #include <mutex>
 #include <string_view>
 
-using namespace flotilla;
-
 namespace notification {
 namespace {
 

@@ -4,8 +4,7 @@
 #include <memory>
 #include <string>
 
-#include <flotilla/base/duration.hpp>
-#include <flotilla/base/result.hpp>
+#include "services/notification/api/notification.hpp"
 
 namespace notification {
 
@@ -22,8 +21,8 @@ public:
 
     /// Sends a mail of RFC 5322 text. Ends within a second once `abandoned`. After an error it is of no more use.
     /// Errors: unavailable (no server, a temporary 4xx, abandoned), invalid (refused for good: 5xx).
-    flotilla::Result<void> send(const std::string& to, const std::string& message, flotilla::Duration timeout,
-                                const std::atomic<bool>& abandoned);
+    Result<void> send(const std::string& to, const std::string& message, Duration timeout,
+                      const std::atomic<bool>& abandoned);
 
 private:
     struct State;

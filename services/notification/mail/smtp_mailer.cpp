@@ -12,8 +12,6 @@
 
 #include "services/notification/mail/smtp_connection.hpp"
 
-using namespace flotilla;
-
 namespace notification {
 namespace {
 

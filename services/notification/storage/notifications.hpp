@@ -1,16 +1,18 @@
 #pragma once
 
-#include <flotilla/store/database.hpp>
+#include <flotilla/store/table.hpp>
 
 #include "services/notification/api/notification.hpp"
 
 namespace notification::storage {
 
-/// Nothing when there is one of that id: an event of a program that numbers none may come twice.
-flotilla::Result<void> insert(flotilla::Transaction& tx, const Notification& notification);
-flotilla::Result<void> mark_sent(flotilla::Transaction& tx, const std::string& id, flotilla::Timestamp when);
+inline constexpr Table<Notification> notifications{"notifications"};
+inline constexpr Statement<std::string, State, Timestamp> set_state{
+    "UPDATE notifications SET state = $2, sent_at = $3 WHERE id = $1"};
+
 /// What concerns a user, oldest first; at most the newest 1,000.
-flotilla::task<flotilla::Result<std::vector<Notification>>> list(flotilla::Context& context,
-                                                                 flotilla::Database& database, std::string user_id);
+inline constexpr Query<Notification, std::string> notifications_of{
+    "FROM (SELECT * FROM notifications WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1000) AS newest"
+    " ORDER BY created_at, id"};
 
 } // namespace notification::storage

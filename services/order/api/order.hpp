@@ -1,19 +1,11 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
-#include <flotilla/base/constrained.hpp>
-#include <flotilla/base/money.hpp>
-#include <flotilla/base/time.hpp>
-#include <flotilla/contract/endpoint.hpp>
-#include <flotilla/contract/topic.hpp>
+#include <flotilla/contract/contract.hpp>
 
 /// The order service's contract.
 namespace order {
 
-using flotilla::Bounded, flotilla::Endpoint, flotilla::ErrorCode, flotilla::Kind, flotilla::Method, flotilla::Money,
-    flotilla::Service, flotilla::Timestamp, flotilla::Topic;
+using namespace flotilla;
 
 enum class Status { pending, confirmed, cancelled };
 

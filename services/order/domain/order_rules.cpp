@@ -2,14 +2,13 @@
 
 namespace order {
 
-flotilla::Result<void> check_lines(const std::vector<Line>& lines) {
+Result<void> check_lines(const std::vector<Line>& lines) {
     if (lines.empty() || lines.size() > kItemsMax) return no_items;
     return {};
 }
 
 Order draft_order(std::string id, Timestamp now, const PlaceOrder& request, const std::vector<Money>& prices) {
     Order order{.id = std::move(id), .user_id = request.user_id, .status = Status::pending, .created_at = now};
-    order.items.reserve(request.items.size());
     for (std::size_t i = 0; i < request.items.size(); ++i) {
         const int quantity = request.items[i].quantity;
         order.items.push_back({request.items[i].product_id, quantity, prices.at(i)});
@@ -18,12 +17,10 @@ Order draft_order(std::string id, Timestamp now, const PlaceOrder& request, cons
     return order;
 }
 
-flotilla::Result<Order> confirmed_order(Order order) {
+Result<Order> confirmed_order(Order order) {
     if (order.status == Status::cancelled) return order_cancelled;
     order.status = Status::confirmed;
     return order;
 }
-
-OrderPlaced to_event(const Order& order) { return {order.id, order.user_id, order.items, order.total}; }
 
 } // namespace order

@@ -2,8 +2,6 @@
 
 #include <vector>
 
-#include <flotilla/base/result.hpp>
-
 #include "services/order/api/order.hpp"
 
 namespace order {
@@ -11,14 +9,12 @@ namespace order {
 inline constexpr std::size_t kItemsMax = 100;
 
 /// Errors: no_items unless there are 1..100 lines.
-flotilla::Result<void> check_lines(const std::vector<Line>& lines);
+Result<void> check_lines(const std::vector<Line>& lines);
 
 /// A new PENDING order. `prices` are those of the lines, in their order.
 Order draft_order(std::string id, Timestamp now, const PlaceOrder& request, const std::vector<Money>& prices);
 
 /// The order confirmed. Errors: order_cancelled. A confirmed order stays as it is.
-flotilla::Result<Order> confirmed_order(Order order);
-
-OrderPlaced to_event(const Order& order);
+Result<Order> confirmed_order(Order order);
 
 } // namespace order

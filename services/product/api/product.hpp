@@ -1,18 +1,11 @@
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include <flotilla/base/constrained.hpp>
-#include <flotilla/base/money.hpp>
-#include <flotilla/contract/endpoint.hpp>
+#include <flotilla/contract/contract.hpp>
 
 /// The product service's contract: the catalogue, whose prices count.
 namespace product {
 
-using flotilla::Bounded, flotilla::Endpoint, flotilla::ErrorCode, flotilla::Kind, flotilla::Method, flotilla::Money,
-    flotilla::Service, flotilla::Text;
+using namespace flotilla;
 
 struct Product {
     std::string id, name;

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <flotilla/base/result.hpp>
-
 #include "services/product/api/product.hpp"
 
 namespace product {
@@ -10,13 +8,13 @@ namespace product {
 inline constexpr int kDefaultPage = 20;
 
 /// Errors: invalid_price unless 0.01 .. 1,000,000.00.
-flotilla::Result<void> check_price(Money price);
+Result<void> check_price(Money price);
 
 /// A new product. Errors: invalid_price.
-flotilla::Result<Product> draft_product(std::string id, const CreateProduct& request);
+Result<Product> draft_product(std::string id, const CreateProduct& request);
 
 /// The product as changed. Errors: invalid_price.
-flotilla::Result<Product> changed(Product product, const ChangeProduct& request);
+Result<Product> changed(Product product, const ChangeProduct& request);
 
 /// Cuts `items`, which hold up to one more than `limit`, into a page.
 ProductPage make_page(std::vector<Product> items, int limit);

@@ -1,19 +1,14 @@
 #pragma once
 
-#include <flotilla/store/database.hpp>
+#include <flotilla/store/table.hpp>
 
 #include "services/product/api/product.hpp"
 
 namespace product::storage {
 
-flotilla::Result<void> insert(flotilla::Transaction& tx, const Product& product);
-flotilla::Result<void> update(flotilla::Transaction& tx, const Product& product);
-flotilla::Result<std::optional<Product>> find(flotilla::Transaction& tx, const std::string& id);
+inline constexpr Table<Product> products{"products"};
 
-flotilla::task<flotilla::Result<std::optional<Product>>> find(flotilla::Context& context, flotilla::Database& database,
-                                                              std::string id);
-/// Up to `count` products whose id comes after `after`, by id.
-flotilla::task<flotilla::Result<std::vector<Product>>> list(flotilla::Context& context, flotilla::Database& database,
-                                                            std::string after, int count);
+/// By id: those that come after $1, at most $2.
+inline constexpr Query<Product, std::string, int> products_after{"FROM products WHERE id > $1 ORDER BY id LIMIT $2"};
 
 } // namespace product::storage

@@ -1,17 +1,11 @@
 #pragma once
 
-#include <string>
-
-#include <flotilla/base/constrained.hpp>
-#include <flotilla/base/time.hpp>
-#include <flotilla/contract/endpoint.hpp>
-#include <flotilla/contract/topic.hpp>
+#include <flotilla/contract/contract.hpp>
 
 /// The user service's contract: what callers and listeners may include.
 namespace user {
 
-using flotilla::Endpoint, flotilla::ErrorCode, flotilla::Kind, flotilla::Method, flotilla::Service, flotilla::Text,
-    flotilla::Timestamp, flotilla::Topic;
+using namespace flotilla;
 
 struct CreateUser {
     Text<3, 254> email;
@@ -36,7 +30,7 @@ inline constexpr ErrorCode invalid_email{"invalid_email", Kind::invalid,
 inline constexpr Service service{"user-service"};
 
 /// Creates a user. The e-mail address is unique, without regard to case and spelling in any script: as
-/// flotilla::mail_address_key() tells addresses apart. It is kept and shown as it was given. Publishes user.created.
+/// mail_address_key() tells addresses apart. It is kept and shown as it was given. Publishes user.created.
 inline constexpr Endpoint<CreateUser, User> create{
     service,
     Method::post,

@@ -1,8 +1,7 @@
 #include "services/user/domain/email.hpp"
 
 #include <algorithm>
-
-#include "services/user/api/user.hpp"
+#include <ranges>
 
 namespace user {
 namespace {
@@ -25,18 +24,14 @@ bool is_label(std::string_view text) {
 }
 
 bool is_domain(std::string_view text) {
-    if (text.empty() || text.size() > 253) return false;
-    while (true) {
-        const auto dot = text.find('.');
-        if (!is_label(text.substr(0, dot))) return false;
-        if (dot == std::string_view::npos) return true;
-        text.remove_prefix(dot + 1);
-    }
+    return !text.empty() && text.size() <= 253 && std::ranges::all_of(text | std::views::split('.'), [](auto part) {
+        return is_label(std::string_view(part));
+    });
 }
 
 } // namespace
 
-flotilla::Result<std::string> parse_email(std::string_view text) {
+Result<std::string> parse_email(std::string_view text) {
     const auto first = text.find_first_not_of(' ');
     const auto last = text.find_last_not_of(' ');
     if (first == std::string_view::npos) return invalid_email;

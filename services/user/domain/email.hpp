@@ -3,12 +3,12 @@
 #include <string>
 #include <string_view>
 
-#include <flotilla/base/result.hpp>
+#include "services/user/api/user.hpp"
 
 namespace user {
 
 /// The address without surrounding blanks. Errors: invalid_email.
 /// Accepts what mail systems in practice accept: one '@', a local part of RFC 5322 atom characters, a domain of labels.
-flotilla::Result<std::string> parse_email(std::string_view text);
+Result<std::string> parse_email(std::string_view text);
 
 } // namespace user

@@ -1,22 +1,29 @@
 #pragma once
 
 #include <flotilla/store/backfill.hpp>
-#include <flotilla/store/database.hpp>
+#include <flotilla/store/table.hpp>
 
 #include "services/user/api/user.hpp"
 
 namespace user::storage {
 
+/// A user with what makes the address unique: mail_address_key() of it.
+struct UserRow {
+    std::string id, email, email_identity, name;
+    Timestamp created_at;
+};
+
+inline constexpr Table<UserRow> users{"users"};
+inline constexpr Query<User, std::string> user_of{"FROM users WHERE id = $1"};
+inline constexpr Query<UserRow, std::string, std::size_t> users_after{"FROM users WHERE id > $1 ORDER BY id LIMIT $2"};
+/// Changes nothing when another user has it.
+inline constexpr Statement<std::string, std::string> set_identity{
+    "UPDATE users SET email_identity = $2 WHERE id = $1"
+    " AND NOT EXISTS (SELECT 1 FROM users WHERE email_identity = $2)"};
+
 /// Identities were ASCII's lower case once: they are computed again as mail_address_key() says. Of users who turn out
 /// to have one address the first to be looked at gets its key; each other stays as it is, with a warning, and nobody
 /// new can take the address.
-flotilla::Backfills backfills();
-
-/// Errors: user_exists when another user has the same e-mail identity.
-flotilla::Result<void> insert(flotilla::Transaction& tx, const User& user);
-
-/// The user, or none.
-flotilla::task<flotilla::Result<std::optional<User>>> find(flotilla::Context& context, flotilla::Database& database,
-                                                           std::string id);
+Backfills backfills();
 
 } // namespace user::storage

@@ -287,6 +287,16 @@ Result<std::int64_t> Connection::run_statement(std::string_view sql, std::span<c
     return sqlite3_changes64(handle_);
 }
 
+Result<std::vector<std::string>> Connection::columns_of(std::string_view sql) {
+    auto prepared = prepare(sql::for_sqlite(sql));
+    if (!prepared) return std::move(prepared.error());
+    const CachedStatement statement(*prepared);
+    std::vector<std::string> columns;
+    for (int i = 0; i < sqlite3_column_count(statement.handle); ++i)
+        columns.emplace_back(sqlite3_column_name(statement.handle, i));
+    return columns;
+}
+
 Result<void> Connection::control(std::string_view sql) {
     auto& slot = controls_[sql];
     if (!slot) {

@@ -67,6 +67,9 @@ public:
     Result<std::int64_t> run(std::string_view sql, std::span<const SqlValue> arguments,
                              const RowCallback& row) override;
 
+    /// The names of the columns that a statement gives, which is prepared and not run. Errors: as statements'.
+    Result<std::vector<std::string>> columns_of(std::string_view sql);
+
     /// BEGIN IMMEDIATE: takes the write lock at once.
     Result<void> begin() { return control("BEGIN IMMEDIATE"); }
     /// Durable once it has answered ok. On an error the transaction may still be open: roll back.

@@ -76,6 +76,16 @@ task<Result<void>> SqliteDatabase::migrate(Context& context, std::string_view co
     return transact(context, MigrationBody(component, migrations));
 }
 
+task<Result<void>> SqliteDatabase::check(Context& context, std::vector<DeclaredStatement> statements) {
+    if (context.cancelled()) co_return context.reason();
+    for (const auto& statement : statements) {
+        const auto columns = reader_->columns_of(statement.sql);
+        if (!columns) co_return error_in(statement, columns.error().message());
+        co_await must(check_columns(statement, *columns));
+    }
+    co_return Result<void>();
+}
+
 std::unique_ptr<SignalSubscription> SqliteDatabase::on_signal(std::string_view name, std::function<void()> callback) {
     return client_->subscribe(name, std::move(callback));
 }
@@ -94,10 +104,11 @@ task<Result<void>> SqliteDatabase::transact_erased(Context& context, ErasedBody 
     co_return co_await Written(context, file_->writer(), std::move(request), waiting);
 }
 
-task<Result<void>> SqliteDatabase::read_erased(Context& context, ReadKind kind, std::string sql,
+task<Result<void>> SqliteDatabase::read_erased(Context& context, ReadKind kind, std::string_view sql,
                                                std::vector<SqlValue> arguments, RowCallback row) {
     if (context.cancelled()) co_return context.reason();
-    if (kind == ReadKind::scan) co_return co_await scan(context, std::move(sql), std::move(arguments), std::move(row));
+    if (kind == ReadKind::scan)
+        co_return co_await scan(context, std::string(sql), std::move(arguments), std::move(row));
     auto done = reader_->run(sql, arguments, row);
     if (!done) co_return std::move(done.error());
     co_return Result<void>();

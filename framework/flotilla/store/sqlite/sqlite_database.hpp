@@ -23,6 +23,7 @@ public:
     ~SqliteDatabase() override;
 
     task<Result<void>> migrate(Context& context, std::string_view component, Migrations migrations) override;
+    task<Result<void>> check(Context& context, std::vector<DeclaredStatement> statements) override;
     std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) override;
     Result<void> health() const override { return file_->writer().health(); }
     bool fully_checked() const override { return file_->fully_checked(); }
@@ -39,8 +40,8 @@ private:
     class Written;
 
     task<Result<void>> transact_erased(Context& context, ErasedBody body) override;
-    task<Result<void>> read_erased(Context& context, ReadKind kind, std::string sql, std::vector<SqlValue> arguments,
-                                   RowCallback row) override;
+    task<Result<void>> read_erased(Context& context, ReadKind kind, std::string_view sql,
+                                   std::vector<SqlValue> arguments, RowCallback row) override;
     task<Result<void>> scan(Context& context, std::string sql, std::vector<SqlValue> arguments, RowCallback row);
 
     SharedFile::Handle file_;

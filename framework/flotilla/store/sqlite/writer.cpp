@@ -293,14 +293,16 @@ bool Writer::run_in_savepoint(WriteRequest& request, bool keep) {
 
 void Writer::run_body(WriteRequest& request) {
     request.signals.clear();
+    WriterTransaction transaction(*connection_, request);
     try {
-        WriterTransaction transaction(*connection_, request);
         request.outcome = request.body(transaction);
     } catch (const std::exception& exception) {
         request.outcome = Error(Kind::internal, std::string("a transaction body threw: ") + exception.what());
     } catch (...) {
         request.outcome = Error(Kind::internal, "a transaction body threw something that is no std::exception");
     }
+    // It comes first: what the body made of the nothing that it was answered is of no interest.
+    if (transaction.failed()) request.outcome = *transaction.failure();
     if (request.outcome && connection_->has_deferred_violations())
         request.outcome = Error(Kind::conflict, "foreign_key_violation", "FOREIGN KEY constraint failed");
 }
