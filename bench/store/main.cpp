@@ -11,7 +11,9 @@
 
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
+#include <flotilla/base/json.hpp>
 #include <flotilla/bus/outbox.hpp>
+#include <flotilla/contract/topic.hpp>
 #include <flotilla/store/database.hpp>
 #include <flotilla/store/framework_tables.hpp>
 

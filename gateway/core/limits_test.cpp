@@ -172,6 +172,7 @@ task<void> stall_uploads(TestFleet& at, std::size_t uploads, std::size_t instanc
     EXPECT_EQ(at.upstream_load("user-service").active, expected);
     for (std::size_t i = 0; i < instances; ++i) {
         http::Request request;
+        request.head.target = "/a";
         Context patience(context, std::chrono::seconds(5));
         auto response = co_await client.fetch(patience, at.address(), std::move(request));
         EXPECT_TRUE(response && response->status() == 200);

@@ -10,16 +10,16 @@ constexpr int kClientGone = 499;
 } // namespace
 
 Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy& proxy, Composer& composer,
-                   Recorder& recorder, OwnEndpoints& own, Logger log)
-    : world_(world), routes_(std::move(routes)), proxy_(proxy), composer_(composer), recorder_(recorder), own_(own),
-      log_(std::move(log)) {}
+                   Recorder& recorder, OwnPages& own_pages, Telemetry& telemetry)
+    : world_(world), routes_(std::move(routes)), proxy_(proxy), composer_(composer), recorder_(recorder),
+      own_pages_(own_pages), log_(telemetry.log) {}
 
 // The order in which a request passes:
 //  1. server       (http/server_connection.cpp) limits, deadline and trace context: nothing below runs without them
 //  2. path         (gateway/core/path.cpp: normalise_path) once, before anything looks at it: what is matched is what
 //                  is sent on
-//  3. own paths    (gateway/core/own_endpoints.cpp: own_.answer) /livez, /readyz, /healthz and /metrics answer
-//                  whatever the state of the rest
+//  3. own pages    (node/own_pages.cpp: own_pages_.answer) /livez, /readyz, /healthz and /metrics answer whatever the
+//                  state of the rest
 //  4. request id   (gateway/core/forwarding.cpp: is_request_id) before anything that logs or answers
 //  5. recording    (gateway/core/recorder.cpp: recorder_.begin, recorder_.end) access log and metrics see every
 //                  outcome, also those of the steps that refuse
@@ -36,7 +36,7 @@ Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy
 task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
     State state;
     normalise(exchange, state);
-    if (state.own == OwnPage::page) co_return co_await own_.answer(context, exchange, state.facts.path);
+    if (state.own == OwnPage::page) co_return co_await own_pages_.answer(context, exchange, state.facts.path);
     identify(exchange, state);
 
     const auto begin = world_.monotonic();

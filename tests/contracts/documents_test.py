@@ -20,7 +20,7 @@ import npm_packages  # noqa: E402
 APIS = {folder.parent.name + "-service": folder for folder in f.SOURCE.glob("services/*/api")}
 SERVICES = sorted(p.name for p in f.PROGRAMS.glob("*-service") if p.name in APIS)
 TOPIC = re.compile(r'Topic<\w+>\s+\w+\{\s*"([^"]+)"')
-ENDPOINT = re.compile(r'Endpoint<[^;]*?\{\s*(?:flotilla::)?Method::(\w+),\s*"([^"]+)"')
+ENDPOINT = re.compile(r'Endpoint<[^;]*?\{\s*service,\s*(?:flotilla::)?Method::(\w+),\s*"([^"]+)"')
 
 
 def answers(port):

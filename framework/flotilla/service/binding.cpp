@@ -89,6 +89,13 @@ void append_query(const FieldDescriptor& field, const void* request, std::string
     }
 }
 
+Error names_nothing(const EndpointInfo& endpoint, std::string_view field) {
+    for (const auto& declared : endpoint.options.errors)
+        if (declared.kind == Kind::not_found) return declared;
+    return json::invalid_request(
+        {{std::string(field), "must not be empty: it is part of the path " + std::string(endpoint.path)}});
+}
+
 } // namespace
 
 bool has_body(const EndpointInfo& endpoint) {
@@ -131,7 +138,7 @@ Result<void> bind_request(const EndpointInfo& endpoint, const http::PathParamete
     return {};
 }
 
-http::Request make_request(const EndpointInfo& endpoint, const void* request) {
+Result<http::Request> make_request(const EndpointInfo& endpoint, const void* request) {
     const auto& type = *endpoint.request;
     http::Request made;
     made.head.method = endpoint.method;
@@ -145,7 +152,9 @@ http::Request make_request(const EndpointInfo& endpoint, const void* request) {
         const auto close = rest.find('}', open);
         const auto* field = field_named_json(type, rest.substr(open + 1, close - open - 1));
         in_path.set(static_cast<std::size_t>(field - type.fields.data()));
+        const auto before = target.size();
         append_text(*field->type, field->in(request), target);
+        if (target.size() == before) return names_nothing(endpoint, field->json_name);
         rest.remove_prefix(close + 1);
     }
     if (has_body(endpoint)) {

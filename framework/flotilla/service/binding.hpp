@@ -25,7 +25,9 @@ int success_status(const EndpointInfo& endpoint);
 Result<void> bind_request(const EndpointInfo& endpoint, const http::PathParameters& parameters,
                           const http::RequestHead& head, std::string_view body, void* request);
 
-/// The reverse, for clients: target (path and query) and, where the endpoint has one, JSON body.
-http::Request make_request(const EndpointInfo& endpoint, const void* request);
+/// The reverse, for callers: target (path and query) and, where the endpoint has one, JSON body.
+/// Errors: a field of the path that is empty or absent names nothing, and would lead to another route: the error of
+/// kind not_found that the endpoint declares; invalid `invalid_request` where it declares none.
+Result<http::Request> make_request(const EndpointInfo& endpoint, const void* request);
 
 } // namespace flotilla

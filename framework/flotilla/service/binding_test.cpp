@@ -112,7 +112,7 @@ TEST(Binding, PageMustNameTheMediaType) {
 // Goal: what a client makes, a server understands: the same values come out.
 TEST(Binding, MadeRequestBindsToTheSameValues) {
     const Search sent{.shop_id = "a/b c", .text = "ü&=?", .limit = 3, .colours = {Colour::deep_blue, Colour::red}};
-    const auto request = make_request(search, &sent);
+    const auto request = *make_request(search, &sent);
     EXPECT_EQ(request.head.target,
               "/shops/a%2Fb%20c/search?text=%C3%BC%26%3D%3F&limit=3&colours=DEEP_BLUE&colours=RED");
     auto received = bound<Search>(search, {{"shopId", "a/b c"}}, request.head, request.body);
@@ -120,11 +120,26 @@ TEST(Binding, MadeRequestBindsToTheSameValues) {
     EXPECT_EQ(json::write(*received), json::write(sent));
 
     const Change patch{.id = "7", .name = "lamp", .active = std::nullopt};
-    const auto body = make_request(change, &patch);
+    const auto body = *make_request(change, &patch);
     EXPECT_EQ(body.head.target, "/things/7");
     auto again = bound<Change>(change, {{"id", "7"}}, body.head, body.body);
     ASSERT_TRUE(again) << again.error().message();
     EXPECT_EQ(json::write(*again), json::write(patch));
+}
+
+// Goal: an empty field in the path would lead to another route, so it is refused before anything is sent.
+TEST(Binding, EmptyPathFieldIsRefused) {
+    const Change patch{.id = ""};
+    const auto refused = make_request(change, &patch);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), "invalid_request");
+    ASSERT_EQ(refused.error().fields().size(), 1U);
+    EXPECT_EQ(refused.error().fields()[0].path, "id");
+    EXPECT_EQ(refused.error().fields()[0].message, "must not be empty: it is part of the path /things/{id}");
+
+    static constexpr ErrorCode no_thing{"no_thing", Kind::not_found, "No such thing"};
+    static constexpr Endpoint<Change, Found> find{service, Method::patch, "/things/{id}/found", {.errors = {no_thing}}};
+    EXPECT_EQ(make_request(find, &patch).error().code(), "no_thing") << "nothing has an empty name";
 }
 
 } // namespace

@@ -81,7 +81,7 @@ task<Result<std::string>> Calls::send(Context& context, const EndpointInfo& endp
     auto& callee = found->second;
     http::OutgoingCall call(context, TimeSpent::On::calls,
                             {name(endpoint.method), " ", endpoint.service.name, endpoint.path});
-    auto message = make_request(endpoint, request);
+    auto message = co_await must(make_request(endpoint, request));
     message.head.authority = endpoint.service.name;
     message.head.headers.add("accept", "application/json");
     if (endpoint.options.idempotent) message.head.headers.add("idempotency-key", new_id(context.world()));

@@ -1,6 +1,6 @@
 #include <flotilla/store/idempotency.hpp>
 
-#include <flotilla/store/database.hpp>
+#include <flotilla/store/role.hpp>
 
 namespace flotilla {
 namespace {
@@ -45,12 +45,12 @@ Result<void> record_response(Transaction& transaction, const IdempotentRequest& 
     return {};
 }
 
-task<Result<std::int64_t>> forget_recorded_responses(Context& context, Database& database, Duration age) {
+task<Result<std::int64_t>> forget_recorded_responses(Context& context, Tenure& tenure, Duration age) {
     // A few at a time, so that no other transaction waits long.
     const Timestamp before = context.world().now() - age;
     std::int64_t total = 0;
     while (true) {
-        const auto removed = co_await must(database.transact(context, [before](Transaction& transaction) {
+        const auto removed = co_await must(tenure.transact(context, [before](Transaction& transaction) {
             return transaction.execute(
                 "DELETE FROM flotilla_idempotency WHERE (endpoint, caller, key) IN (SELECT endpoint, caller, key "
                 "FROM flotilla_idempotency WHERE recorded_at < $1 ORDER BY recorded_at LIMIT 200)",

@@ -20,10 +20,7 @@ protected:
         value(store.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, total BIGINT)"));
     }
     static IdempotentRequest request(std::string hash = "hash-1") {
-        return {.endpoint = "POST /orders",
-                .caller = "me",
-                .key = "k-1",
-                .request_hash = std::move(hash)};
+        return {.endpoint = "POST /orders", .caller = "me", .key = "k-1", .request_hash = std::move(hash)};
     }
     Result<Recorded<Order>> place(Context& context) {
         return store.loop().run_until_done(store.database().answer(context, [](Transaction& tx) -> Result<Order> {
@@ -136,8 +133,9 @@ TEST_F(IdempotencyTest, ForgetRemovesOnlyOldRecords) {
     auto young = request();
     value(place(young));
     Context context(store.world());
-    EXPECT_EQ(store.loop().run_until_done(forget_recorded_responses(context, store.database(), std::chrono::hours(24))),
-              2500);
+    EXPECT_EQ(
+        store.loop().run_until_done(forget_recorded_responses(context, store.take_role(), std::chrono::hours(24))),
+        2500);
     EXPECT_TRUE(value(recorded(young)));
 }
 
