@@ -1,4 +1,4 @@
-// How large and how long a request may be, for the gateway and for one route of it.
+// How large and how long a request may be, for the gateway and for one route of it, and how many may upload at once.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -133,6 +133,100 @@ TEST(GatewayLimits, StalledUploadThatTheServiceRefusesEndsTheConnection) {
     const auto answer = fleet.send_raw("PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n");
     EXPECT_THAT(answer, testing::StartsWith("HTTP/1.1 408 "));
     EXPECT_THAT(answer, testing::HasSubstr("Connection: close\r\n"));
+}
+
+constexpr const char* kUploads = R"(
+routes:
+  - match: {path: "/{rest...}"}
+    to: user-service
+limits: {body_bytes_max: 1073741824}
+)";
+
+http::RequestHead upload_head() {
+    http::RequestHead head;
+    head.method = Method::post;
+    head.method_name = name(head.method);
+    head.target = "/upload";
+    head.authority = "shop.example";
+    return head;
+}
+
+http::Handler whole_reader() {
+    return [](Context& context, http::Exchange& exchange) -> task<void> {
+        std::ignore = co_await exchange.read_all(context);
+        std::ignore = co_await exchange.respond(context, {}, "ok");
+    };
+}
+
+/// Begins uploads that stall, and asks for something while they do, as often as there are instances.
+task<void> stall_uploads(TestFleet& at, std::size_t uploads, std::size_t instances, std::size_t expected) {
+    Context context(at.root(), TestFleet::kPatience);
+    http::Client client(at.world(), {.connections_per_address_max = uploads + 1});
+    std::vector<std::unique_ptr<http::ClientExchange>> stalled;
+    for (std::size_t i = 0; i < uploads; ++i) {
+        stalled.push_back((co_await client.open(context, at.address())).value());
+        EXPECT_TRUE(co_await stalled.back()->send(context, upload_head(), http::BodySize::unknown()));
+        EXPECT_TRUE(co_await stalled.back()->write(context, "x"));
+    }
+    co_await at.settle();
+    EXPECT_EQ(at.upstream_load("user-service").active, expected);
+    for (std::size_t i = 0; i < instances; ++i) {
+        http::Request request;
+        request.head.target = "/a";
+        Context patience(context, std::chrono::seconds(5));
+        auto response = co_await client.fetch(patience, at.address(), std::move(request));
+        EXPECT_TRUE(response && response->status() == 200);
+    }
+}
+
+// Goal: uploads that stall after they have begun leave connections to everybody else.
+TEST(GatewayLimits, StalledUploadsLeaveConnectionsToOthers) {
+    TestFleet fleet;
+    fleet.serve("user-service", whole_reader());
+    fleet.start(kUploads);
+    fleet.run(stall_uploads(fleet, 2 * kUploadsMax, 1, kUploadsMax));
+}
+
+// Goal: that is half of the connections to each instance: two take twice as many uploads, each its half.
+TEST(GatewayLimits, EachInstanceTakesItsUploads) {
+    TestFleet fleet;
+    for (int i = 0; i < 2; ++i)
+        fleet.serve("user-service", whole_reader());
+    fleet.start(kUploads);
+    fleet.run(stall_uploads(fleet, 2 * kUploadsMax + 8, 2, 2 * kUploadsMax));
+}
+
+// Goal: an instance that is listed and gone adds nothing: the other keeps the half that is not for uploads.
+TEST(GatewayLimits, InstanceThatIsGoneAddsNoUploads) {
+    TestFleet fleet;
+    fleet.serve("user-service", whole_reader());
+    fleet.serve_dead("user-service");
+    fleet.start(kUploads);
+    fleet.run(stall_uploads(fleet, 2 * kUploadsMax, 1, kUploadsMax));
+}
+
+// Goal: an upload that waits begins when another one of its instance has ended.
+TEST(GatewayLimits, WaitingUploadTakesItsTurn) {
+    TestFleet fleet;
+    fleet.serve("user-service", whole_reader());
+    fleet.start(kUploads);
+    fleet.run([](TestFleet& at) -> task<void> {
+        Context context(at.root(), TestFleet::kPatience);
+        http::Client client(at.world(), {.connections_per_address_max = kUploadsMax + 1});
+        std::vector<std::unique_ptr<http::ClientExchange>> uploads;
+        for (std::size_t i = 0; i < kUploadsMax + 1; ++i) {
+            uploads.push_back((co_await client.open(context, at.address())).value());
+            EXPECT_TRUE(co_await uploads.back()->send(context, upload_head(), http::BodySize::unknown()));
+            EXPECT_TRUE(co_await uploads.back()->write(context, "x"));
+        }
+        co_await at.settle();
+        EXPECT_TRUE(co_await uploads.back()->finish(context));
+        EXPECT_TRUE(co_await uploads.front()->finish(context));
+        for (auto* upload : {uploads.front().get(), uploads.back().get()}) {
+            const auto head = co_await upload->receive(context);
+            EXPECT_TRUE(head && (*head)->status == 200);
+        }
+    }(fleet));
 }
 
 } // namespace
