@@ -74,13 +74,13 @@ private:
         while (worked && holder() == nullptr && seed_.simulation.now < until)
             run_for(100ms);
         EXPECT_NE(holder(), nullptr) << "nobody has taken over in time";
-        run_for(seed_.simulation.up_to(3s));
+        run_for(seed_.simulation.up_to(2s));
     }
-    /// Some 10 things come in each second.
+    /// Some 7 things come in each second.
     void run_for(Duration duration) {
         const auto until = seed_.simulation.now + duration;
         while (seed_.simulation.now < until) {
-            seed_.simulation.run_until(std::min(until, seed_.simulation.now + seed_.simulation.up_to(200ms)));
+            seed_.simulation.run_until(std::min(until, seed_.simulation.now + seed_.simulation.up_to(300ms)));
             come();
         }
     }
@@ -216,7 +216,7 @@ TEST(DatabaseWork, TwoHostsShareTheWork) {
         return;
     }
     std::uint64_t refused = 0;
-    for (std::uint64_t seed = 1; seed <= 60 && !HasFailure(); ++seed)
+    for (std::uint64_t seed = 1; seed <= 50 && !HasFailure(); ++seed)
         refused += play(seed);
     RecordProperty("refused", std::to_string(refused));
     EXPECT_GT(refused, 0U) << "nobody wrote late: nothing is proved";

@@ -130,6 +130,55 @@ TEST(HostTopics, TopicMadeAtRunTimeIsPublishedAndHeard) {
     EXPECT_TRUE(host.get("/asyncapi.json").body.contains("note.copied-7"));
 }
 
+/// Files what it hears by a durable job, whose effect and outcome are one commit.
+class Archive {
+public:
+    static constexpr Job<Note> kFile{"file_note"};
+
+    explicit Archive(Database& database) : database_(database) {}
+
+    Result<void> hear(Transaction& tx, const Received<Note>& note) { return enqueue(tx, kFile, note.event); }
+    task<Result<void>> file(Context& context, Note note, JobTry attempt) {
+        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<void> {
+            if (auto filed = tx.execute("INSERT INTO notes (text) VALUES ($1)", note.text); !filed)
+                return std::move(filed.error());
+            return attempt.done(tx);
+        });
+    }
+
+private:
+    Database& database_;
+};
+
+// Goal: each handler of a topic gets every event, by a mark of its own; a job notes its outcome with its effect.
+TEST(HostTopics, HandlersOfOneTopicAllHear) {
+    Bench bench;
+    Listener* listener = nullptr;
+    Publisher<Note>* published = nullptr;
+    Database* database = nullptr;
+    TestHost host(bench, [&](Host& made) {
+        database = &made.database(kMigrations);
+        published = &made.publishes(added);
+        listener = &made.own<Listener>();
+        auto& archive = made.own<Archive>(*database);
+        made.on(added, &Listener::hear, *listener);
+        made.on(added, &Archive::hear, archive, "archive");
+        made.perform(Archive::kFile, &Archive::file, archive);
+    });
+    value(bench.wait(database->transact(
+        bench.root(), [&](Transaction& tx) -> Result<void> { return published->publish(tx, {.text = "both"}); })));
+    const auto states = [&] {
+        return value(bench.wait(database->select<std::string>(
+            bench.root(), "SELECT state FROM flotilla_jobs WHERE payload IN (SELECT '{\"text\":\"' || text || '\"}' "
+                          "FROM notes)")));
+    };
+    EXPECT_TRUE(bench.eventually([&] { return listener->heard().starts_with("both ") && !states().empty(); }));
+    EXPECT_EQ(states(), (std::vector<std::string>{"done"}));
+    EXPECT_EQ(value(bench.wait(database->select<std::string>(bench.root(),
+                                                             "SELECT consumer FROM flotilla_inbox ORDER BY consumer"))),
+              (std::vector<std::string>{"test-service", "test-service.archive"}));
+}
+
 // Goal: a missing convenience degrades, a missing necessity makes unavailable; each says why, and livez stays.
 TEST(HostHealth, ChecksDecideReadiness) {
     Bench bench;

@@ -196,7 +196,9 @@ public:
         auto& group = stream.groups[group_name];
         std::vector<Delivery> deliveries;
         if (group.members.back().get() != member) return deliveries;
-        for (std::size_t place = 0; place < stream.messages.size() && deliveries.size() < count; ++place) {
+        while (group.acknowledged.contains(group.first))
+            ++group.first;
+        for (auto place = group.first; place < stream.messages.size() && deliveries.size() < count; ++place) {
             auto& owner = group.delivered[place];
             if (owner == member || group.acknowledged.contains(place)) continue;
             owner = member;
@@ -215,6 +217,7 @@ public:
 
 private:
     struct Group {
+        std::size_t first = 0; // everything before it is acknowledged
         std::map<std::size_t, const Member*> delivered;
         std::map<std::size_t, bool> acknowledged;
         std::vector<std::shared_ptr<Member>> members;
