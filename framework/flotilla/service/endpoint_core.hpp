@@ -37,8 +37,8 @@ protected:
     ~BodyStream() = default;
 };
 
-/// Where one call of an endpoint comes from and where its response goes, in some protocol: HTTP has one (http_edge.hpp);
-/// a call inside the process, gRPC and GraphQL bind to the same core with others. Lives for one call.
+/// Where one call of an endpoint comes from and where its response goes, in some protocol: HTTP has one
+/// (http_edge.hpp); a call inside the process, gRPC and GraphQL bind to the same core with others. Lives for one call.
 class EndpointEdge {
 public:
     EndpointEdge() = default;

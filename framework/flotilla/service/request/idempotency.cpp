@@ -31,8 +31,8 @@ task<Result<void>> IdempotencyKeys::call(Context& context, EndpointCore& endpoin
     if (key.empty() || key.size() > kKeyBytesMax) {
         co_return Error(Kind::invalid, "invalid_idempotency_key", "Idempotency-Key must have 1 to 255 characters");
     }
-    IdempotentRequest request{.endpoint = std::string(name(endpoint.info.method)) + " " +
-                                          std::string(endpoint.info.path),
+    IdempotentRequest request{.endpoint =
+                                  std::string(name(endpoint.info.method)) + " " + std::string(endpoint.info.path),
                               .caller = context.principal.subject,
                               .key = std::move(key),
                               .request_hash = sha256_hex({edge.request().target, "\n", edge.request_body()})};

@@ -9,8 +9,8 @@
 namespace flotilla {
 
 /// Calls endpoints once per Idempotency-Key: what was answered is answered again; what is being handled is a conflict;
-/// a key with another request is refused. The method's answer is recorded in the commit that made it (Database::answer).
-/// Thread-safety: none; one per loop, over the process' requests in flight.
+/// a key with another request is refused. The method's answer is recorded in the commit that made it
+/// (Database::answer). Thread-safety: none; one per loop, over the process' requests in flight.
 class IdempotencyKeys {
 public:
     explicit IdempotencyKeys(RequestsInFlight& in_flight) : in_flight_(in_flight) {}

@@ -7,8 +7,8 @@
 namespace flotilla {
 
 /// Answers a request that failed, whatever failed in it, with problem+json; internal errors are logged and tell
-/// nothing. Where an answer has begun, or the caller has gone, the connection ends instead. Returns the status: 499 when
-/// the caller did not get it. `failure` becomes what went wrong, unless it has a log line of its own.
+/// nothing. Where an answer has begun, or the caller has gone, the connection ends instead. Returns the status: 499
+/// when the caller did not get it. `failure` becomes what went wrong, unless it has a log line of its own.
 task<int> refuse(Context& context, http::Exchange& exchange, const Routes& routes, const MatchedRoute& matched,
                  Error error, const Logger& log, std::optional<Error>& failure);
 

@@ -37,8 +37,7 @@ void Routes::add(std::string_view prefix, http::StaticContent files) {
     for (const auto& pattern : {base, base + "/", base + "/{file...}"}) {
         if (!pattern.empty()) must_succeed(router_.add(Method::get, pattern, routes_.size()));
     }
-    routes_.push_back(
-        {.durations = {metrics_, base + "/{file...}"}, .endpoint = nullptr, .files = std::move(files)});
+    routes_.push_back({.durations = {metrics_, base + "/{file...}"}, .endpoint = nullptr, .files = std::move(files)});
 }
 
 std::vector<const EndpointInfo*> Routes::endpoints() const {

@@ -27,8 +27,8 @@ struct Route {
 struct MatchedRoute {
     Route& route;
     http::PathParameters parameters = {};
-    std::string_view own_page = {};       ///< one of the program's own pages: `route` is none then
-    std::optional<Error> refused = {};    ///< nothing matched, and why: 404, 405, a malformed path
+    std::string_view own_page = {};    ///< one of the program's own pages: `route` is none then
+    std::optional<Error> refused = {}; ///< nothing matched, and why: 404, 405, a malformed path
 };
 
 /// The routes of a service. Built while it is installed, then read. Thread-safety: none; one per loop.
