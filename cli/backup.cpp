@@ -3,7 +3,7 @@
 
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/base/json.hpp>
-#include <flotilla/service/text_file.hpp>
+#include <flotilla/node/text_file.hpp>
 
 #include "cli/backup_manifest.hpp"
 #include "cli/bus_save.hpp"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <flotilla/service/text_file.hpp>
+#include <flotilla/node/text_file.hpp>
 
 namespace flotilla::cli {
 namespace {

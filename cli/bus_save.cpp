@@ -2,7 +2,7 @@
 
 #include <flotilla/base/json.hpp>
 #include <flotilla/bus/redis/redis_connection.hpp>
-#include <flotilla/service/text_file.hpp>
+#include <flotilla/node/text_file.hpp>
 
 namespace flotilla::cli {
 namespace {

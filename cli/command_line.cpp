@@ -1,6 +1,5 @@
 #include "cli/command_line.hpp"
 
-#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -10,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include <flotilla/base/nearest_name.hpp>
+#include <flotilla/node/flags.hpp>
 
 namespace flotilla::cli {
 namespace {
@@ -49,7 +49,8 @@ public:
         if (const auto unknown = app_.remaining(); !unknown.empty() || chosen.empty())
             return refuse(unknown.empty() ? app_.help() : unknown_command(unknown.front()));
         auto& command = *chosen.front();
-        if (const auto unknown = command.remaining(); !unknown.empty()) return refuse(unknown_argument(command));
+        if (command.remaining_size() > 0)
+            return refuse(command.get_name() + ": " + unknown_argument(command) + " (see ./flotilla help)");
         fleet_.data_given = command.count("--data") > 0;
         fleet_.file_given = command.count("--file") > 0;
         fleet_.port_offset_given = command.count("--port-offset") > 0;
@@ -96,21 +97,6 @@ private:
             names.push_back(command->get_name());
         const bool flag = given.starts_with('-');
         return (flag ? "unknown argument '" : "unknown command '") + given + "'" + did_you_mean(given, names) +
-               " (see ./flotilla help)";
-    }
-
-    static std::string unknown_argument(const CLI::App& command) {
-        const auto given = command.remaining();
-        // A misspelt flag leaves its value behind as well.
-        const auto flag = std::ranges::find_if(given, [](const std::string& text) { return text.starts_with('-'); });
-        auto unknown = flag == given.end() ? given.front() : *flag;
-        unknown = unknown.substr(0, unknown.find('='));
-        std::vector<std::string> names;
-        for (const auto* option : command.get_options()) {
-            for (const auto& name : option->get_lnames())
-                names.push_back("--" + name);
-        }
-        return command.get_name() + ": unknown argument '" + unknown + "'" + did_you_mean(unknown, names) +
                " (see ./flotilla help)";
     }
 

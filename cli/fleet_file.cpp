@@ -8,7 +8,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <flotilla/base/nearest_name.hpp>
-#include <flotilla/service/text_file.hpp>
+#include <flotilla/node/text_file.hpp>
 
 namespace flotilla::cli {
 namespace {

@@ -159,6 +159,21 @@ inline constexpr flotilla::Migration migrations[] = {
 " @ONLY)
 endfunction()
 
+# flotilla_services(): every folder of services/ that has sources. One that needs a library of its own names it in
+# libraries.cmake: set(libraries CURL::libcurl)
+function(flotilla_services)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/services/*/*.cpp)
+  set(folders ${sources})
+  list(TRANSFORM folders REPLACE "/[^/]+$" "")
+  list(REMOVE_DUPLICATES folders)
+  foreach(folder ${folders})
+    get_filename_component(name ${folder} NAME)
+    set(libraries "")
+    include(${folder}/libraries.cmake OPTIONAL)
+    flotilla_service(${name} LIBRARIES ${libraries})
+  endforeach()
+endfunction()
+
 # flotilla_service(<name> [LIBRARIES <target>...]): services/<name> as a library, <name>-service, and its tests.
 function(flotilla_service name)
   cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})

@@ -116,6 +116,26 @@ TEST(GatewayProgram, ServesUntilSigterm) {
     EXPECT_EQ(gateway.wait(), 0);
 }
 
+// Goal: several loops share a port that the first was given, and end together.
+TEST(GatewayProgram, LoopsShareAFreePort) {
+    Process gateway(kConfig, {"--port", "0", "--loops", "2"});
+    const auto ready = gateway.read_until("\"ready\"");
+    Loop loop;
+    Context context(loop.world());
+    const auto address = Address::parse(address_in(ready)).value();
+    for (int i = 0; i < 20; ++i) { // the kernel spreads connections: both loops are met
+        http::Client client(loop.world());
+        http::Request request;
+        request.head.target = "/readyz";
+        auto response = loop.run_until_done(client.fetch(context, address, request));
+        ASSERT_TRUE(response.has_value()) << response.error().message();
+        EXPECT_THAT(response->body, HasSubstr("\"instance\":\"gateway-" + std::to_string(address.port) + "\""));
+    }
+    gateway.signal(SIGTERM);
+    EXPECT_THAT(gateway.read_until("\"stopped\""), HasSubstr("\"stopping\""));
+    EXPECT_EQ(gateway.wait(), 0);
+}
+
 // Goal: a wrong configuration ends with 2 and says where; the same check runs without serving.
 TEST(GatewayProgram, WrongConfigurationEndsWithTwo) {
     Process wrong("routes:\n  - match: {path: /users}\n    too: user-service\n", {"--port", "0"});
@@ -124,6 +144,7 @@ TEST(GatewayProgram, WrongConfigurationEndsWithTwo) {
     EXPECT_EQ(wrong.wait(), 2);
 
     Process flag(kConfig, {"--prot", "0"});
+    EXPECT_THAT(flag.read_until("never"), HasSubstr("unknown argument '--prot'; did you mean '--port'?"));
     EXPECT_EQ(flag.wait(), 2);
 
     Process check(kConfig, {"--check"});

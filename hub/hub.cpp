@@ -1,14 +1,11 @@
 #include "hub/hub.hpp"
 
-#include <csignal>
 #include <map>
-#include <stdexcept>
 
 #include <flotilla/aio/event.hpp>
 #include <flotilla/base/json.hpp>
 #include <flotilla/http/client.hpp>
-#include <flotilla/http/server.hpp>
-#include <flotilla/observe/loop_watch.hpp>
+#include <flotilla/node/node.hpp>
 #include <flotilla/observe/request_durations.hpp>
 
 #include "hub/browser_guard.hpp"
@@ -28,205 +25,183 @@ struct Ports {
     std::uint16_t http, redis, smtp;
 };
 
-struct Readiness {
-    std::string status; // "ok" or "unavailable"
-    std::map<std::string, std::string> checks;
-};
-
 /// Consul's blocking queries wait up to ten minutes, and a sixteenth.
 constexpr Duration kRequestTimeout = std::chrono::minutes(11);
-
-http::ServerOptions server_options() {
-    http::ServerOptions options;
-    options.request_timeout = kRequestTimeout;
-    return options;
-}
 
 } // namespace
 
 struct Hub::Impl {
+    World& world;
+    Telemetry& telemetry;
     HubOptions options;
-    Logger logger;
-    Metrics metrics = {};
-    Loop loop = {};
-    Event stopping = {};
-    SuspicionLog suspicions{loop.world(), logger};
-    bool stop_requested = false;
-    bool draining = false;
-    int exit_code = 0;
-
-    // Made by serve(), in this order, and taken down in the reverse one.
-    std::unique_ptr<MailStore> mails = {};
-    std::unique_ptr<RedisThread> bus = {};
-    std::unique_ptr<SmtpServer> smtp = {};
-    std::unique_ptr<http::Client> client = {};
-    std::unique_ptr<ConsulApi> consul = {};
-    std::unique_ptr<ConsoleApi> console = {};
-    std::unique_ptr<BrowserGuard> guard = {};
-    std::unique_ptr<http::Server> server = {};
-    std::unique_ptr<LoopWatch> watch = {};
+    const Logger& log = telemetry.log;
+    SuspicionLog suspicions{world, log};
     std::map<std::string_view, RequestDurations> durations = {}; ///< by route, made on first use
 
-    World& world() { return loop.world(); }
-    void request_stop(int code) {
-        stop_requested = true;
-        exit_code = std::max(exit_code, code);
-        stopping.notify();
-    }
+    // Made by start(), in this order, and taken down in the reverse one.
+    std::optional<DataFolder> folder = {};
+    std::unique_ptr<MailStore> mails = {};
+    std::unique_ptr<SmtpServer> smtp = {};
+    std::unique_ptr<RedisThread> bus = {};
+    std::unique_ptr<http::Client> client = {};
+    std::unique_ptr<ConsulApi> consul = {};
+    std::unique_ptr<OwnPages> own_pages = {};
+    std::unique_ptr<Node> node = {};
+    std::unique_ptr<BrowserGuard> guard = {};
+    std::unique_ptr<ConsoleApi> console = {};
 
-    task<void> serve(Context& context);
-    task<Result<Ports>> start(Context& context, const DataFolder& folder);
-    Result<std::uint16_t> start_bus(const DataFolder& folder);
-    Result<Ports> announce(const DataFolder& folder, Ports ports);
+    task<Result<void>> start(Context& context);
+    Result<std::uint16_t> start_bus();
+    void lose_bus();
+    Result<void> listen();
+    void make_guard();
+    Result<void> announce(const Ports& ports) const;
     HubDescription describe(const Ports& ports) const;
-    void watch_loop();
-    task<void> stop_all(Context& context, Scope& services, Scope& serving);
+    void add_parts();
+    task<void> run_bus(Context& context);
+    void publish_active_requests();
 
     task<void> handle(Context& context, http::Exchange& exchange);
     task<Handled> refuse(Context& context, http::Exchange& exchange, Error reason);
     task<Handled> handle_api(Context& context, http::Exchange& exchange);
     RequestDurations& durations_of(std::string_view route);
-    task<void> health(Context& context, http::Exchange& exchange);
-    task<void> scrape(Context& context, http::Exchange& exchange);
 };
 
-// ---- start and end ----
+// ---- start ----
 
-Result<std::uint16_t> Hub::Impl::start_bus(const DataFolder& folder) {
+task<Result<void>> Hub::Impl::start(Context& context) {
+    folder.emplace(co_await must(DataFolder::open(options.node.data)));
+    const auto path = folder->path().string();
+    Ports ports{};
+    mails = co_await must(MailStore::open(context, path));
+    smtp = std::make_unique<SmtpServer>(world, *mails, telemetry);
+    const Address smtp_address = co_await must(smtp->listen(Address::tcp(options.node.host, options.smtp_port)));
+    ports.smtp = smtp_address.port;
+    ports.redis = co_await must(start_bus());
+    client = std::make_unique<http::Client>(world);
+    consul = std::make_unique<ConsulApi>(world, *client, path, log);
+    co_await must(listen());
+    ports.http = node->address().port;
+    make_guard();
+    console = std::make_unique<ConsoleApi>(*mails, describe(ports));
+    add_parts();
+    publish_active_requests();
+    co_return announce(ports);
+}
+
+Result<std::uint16_t> Hub::Impl::start_bus() {
     RedisThreadOptions bus_options;
-    bus_options.address = Address::tcp(options.host, options.redis_port);
-    bus_options.file = folder.path() / "bus.db";
+    bus_options.address = Address::tcp(options.node.host, options.redis_port);
+    bus_options.file = folder->path() / "bus.db";
     bus_options.limits = options.bus_limits;
-    const auto lost = [this] {
-        world().post([this] {
-            logger.error("the bus lost its file: the hub ends, so that it is started anew from what is on disk");
-            request_stop(1);
-        });
-    };
-    auto started = RedisThread::start(std::move(bus_options), logger, metrics, lost);
+    const auto lost = [this] { world.post([this] { lose_bus(); }); };
+    auto started = RedisThread::start(std::move(bus_options), telemetry, lost);
     if (!started) return std::move(started.error()).with_context("the bus");
     bus = std::move(*started);
     return bus->address().port;
 }
 
-task<Result<Ports>> Hub::Impl::start(Context& context, const DataFolder& folder) {
-    Ports ports{};
-    mails = co_await must(MailStore::open(context, folder.path().string()));
-    smtp = std::make_unique<SmtpServer>(world(), *mails, logger, metrics);
-    const Address smtp_address = co_await must(smtp->listen(Address::tcp(options.host, options.smtp_port)));
-    ports.smtp = smtp_address.port;
-    ports.redis = co_await must(start_bus(folder));
-    client = std::make_unique<http::Client>(world());
-    consul = std::make_unique<ConsulApi>(world(), *client, folder.path().string(), logger);
-    server = std::make_unique<http::Server>(
-        world(), [this](Context& each, http::Exchange& exchange) { return handle(each, exchange); }, server_options());
-    const Address http_address = co_await must(server->listen(Address::tcp(options.host, options.http_port)));
-    ports.http = http_address.port;
-    const bool local = is_loopback(http_address);
-    guard = std::make_unique<BrowserGuard>(
-        BrowserGuard::Options{options.host, local, machine_name(), options.allowed_hosts});
-    if (!local) {
-        logger.warning("the hub listens beyond this machine, and nothing authenticates: everybody who can connect can "
-                       "read mails and change registry and bus; see to it that only the fleet can",
-                       {{"host", options.host}});
-    }
-    console = std::make_unique<ConsoleApi>(*mails, describe(ports));
-    co_return announce(folder, ports);
+void Hub::Impl::lose_bus() {
+    constexpr const char* kWhat =
+        "the bus lost its file: the hub ends, so that it is started anew from what is on disk";
+    log.error(kWhat);
+    node->fail(Error(Kind::unavailable, kWhat));
+}
+
+Result<void> Hub::Impl::listen() {
+    auto listening =
+        Node::listen(world, telemetry,
+                     {.options = options.node,
+                      .loop_label = "hub",
+                      .handler = [this](Context& each, http::Exchange& exchange) { return handle(each, exchange); },
+                      .server = {.request_timeout = kRequestTimeout}});
+    if (!listening) return std::move(listening.error());
+    node = std::move(*listening);
+    own_pages = std::make_unique<OwnPages>(node->identity(), [this] { return node->health(); }, telemetry.metrics);
+    return {};
+}
+
+void Hub::Impl::make_guard() {
+    const auto& host = options.node.host;
+    const bool local = is_loopback(node->address());
+    guard = std::make_unique<BrowserGuard>(BrowserGuard::Options{host, local, machine_name(), options.allowed_hosts});
+    if (local) return;
+    log.warning("the hub listens beyond this machine, and nothing authenticates: everybody who can connect can read "
+                "mails and change registry and bus; see to it that only the fleet can",
+                {{"host", host}});
 }
 
 HubDescription Hub::Impl::describe(const Ports& ports) const {
-    const auto at = [&](std::uint16_t port) { return Address::tcp(options.host, port).to_string(); };
-    return {"flotilla-hub",
+    const auto at = [&](std::uint16_t port) { return Address::tcp(options.node.host, port).to_string(); };
+    return {options.node.service,
             {{"consul", at(ports.http), "registry, health, KV configuration: /v1/..."},
              {"redis", at(ports.redis), "events: streams with groups, pub/sub; leases and limiters"},
              {"smtp", at(ports.smtp), "mail catcher; read it at /mail/messages"},
              {"http", at(ports.http), "/livez /readyz /healthz /metrics"}}};
 }
 
-Result<Ports> Hub::Impl::announce(const DataFolder& folder, Ports ports) {
-    if (auto written = folder.write_file("ports.json", json::write(ports) + "\n"); !written)
-        return std::move(written.error());
+Result<void> Hub::Impl::announce(const Ports& ports) const {
+    if (auto written = folder->write_file("ports.json", json::write(ports) + "\n"); !written) return written;
     for (const ServedProtocol& protocol : describe(ports).protocols) {
-        logger.info("listening", {{"protocol", protocol.name}, {"address", protocol.address}});
+        log.info("listening", {{"protocol", protocol.name}, {"address", protocol.address}});
     }
-    return ports;
+    return {};
 }
 
-task<void> Hub::Impl::serve(Context& context) {
-    auto folder = DataFolder::open(options.data);
-    Result<Ports> ports = folder ? co_await start(context, *folder) : Result<Ports>(std::move(folder.error()));
-    if (!ports) {
-        logger.error("the hub cannot start", {{"error", ports.error().message()}});
-        exit_code = 1;
-        co_return;
-    }
-    Scope services(context);
-    Scope serving(context);
-    services.spawn(consul->run(services.context()));
-    services.spawn(smtp->run(services.context()));
-    serving.spawn(server->run(serving.context()));
-    watch_loop();
-    // Only a stop request ends this: the context has no deadline.
-    while (!stop_requested)
-        (void)co_await stopping.wait(context);
-    co_await stop_all(context, services, serving);
+// ---- what runs beside requests ----
+
+/// At the end the registry goes first, so that its blocking queries are answered; the bus last, so that nobody misses
+/// it meanwhile.
+void Hub::Impl::add_parts() {
+    node->add({.name = "registry",
+               .run = [this](Context& context) { return consul->run(context); },
+               .check = [this] { return consul->health(); },
+               .required = true,
+               .ends_first = true});
+    node->add({.name = "mail",
+               .run = [this](Context& context) { return smtp->run(context); },
+               .check = [this] { return mails->health(); },
+               .required = true,
+               .ends_first = true});
+    node->add({.name = "bus",
+               .run = [this](Context& context) { return run_bus(context); },
+               .check = [this] { return bus->health(); },
+               .required = true});
 }
 
-void Hub::Impl::watch_loop() {
-    watch = std::make_unique<LoopWatch>(world(), metrics, "hub");
-    auto& connections = metrics.gauge("http_server_connections", "Connections of clients, idle ones included.",
-                                      {{"loop", watch->loop()}});
-    auto& active = metrics.gauge("http_server_active_requests", "Requests being handled right now.");
-    watch->publish([this, &connections, &active] {
-        const auto& now = server->statistics();
-        connections.set(static_cast<std::int64_t>(now.connections));
-        active.set(static_cast<std::int64_t>(now.active_requests));
-    });
-    watch->start();
-}
-
-/// The registry first, so that its blocking queries are answered; the bus last, so that nobody misses it meanwhile.
-task<void> Hub::Impl::stop_all(Context& context, Scope& services, Scope& serving) {
-    draining = true;
-    logger.info("stopping");
-    services.cancel(Error(Kind::unavailable, "the hub is shutting down"));
-    co_await services.join();
-    co_await server->shutdown(context, options.drain);
-    co_await serving.join();
+/// It works on a thread of its own.
+task<void> Hub::Impl::run_bus(Context& context) {
+    Event never;
+    while (!context.cancelled())
+        (void)co_await never.wait(context); // its error is the cancellation the loop looks at
     bus->stop();
-    watch.reset();
-    server.reset();
-    consul.reset();
-    client.reset();
-    smtp.reset();
-    mails.reset();
-    logger.info("stopped");
+}
+
+void Hub::Impl::publish_active_requests() {
+    auto& active = telemetry.metrics.gauge("http_server_active_requests", "Requests being handled right now.");
+    node->publish([this, &active] { active.set(static_cast<std::int64_t>(node->statistics().active_requests)); });
 }
 
 // ---- requests ----
 
 task<void> Hub::Impl::handle(Context& context, http::Exchange& exchange) {
-    const Instant begun = world().monotonic();
+    const Instant begun = world.monotonic();
     const Method method = exchange.request().method;
     const auto decoded = http::percent_decode(exchange.request().path()); // one path, however it is escaped
     const std::string_view path = decoded ? std::string_view(*decoded) : exchange.request().path();
     try {
         if (auto allowed = guard->check(exchange.request()); !allowed) {
             const auto done = co_await refuse(context, exchange, std::move(allowed.error()));
-            durations_of(done.route).observe(method, done.status, world().monotonic() - begun);
-        } else if (path == "/livez") {
-            co_await respond_json(context, exchange, 200, R"({"status":"ok"})");
-        } else if (path == "/readyz" || path == "/healthz") {
-            co_await health(context, exchange);
-        } else if (path == "/metrics") {
-            co_await scrape(context, exchange);
+            durations_of(done.route).observe(method, done.status, world.monotonic() - begun);
+        } else if (own_pages->has(path)) {
+            co_await own_pages->answer(context, exchange, path);
         } else {
             const auto done = co_await handle_api(context, exchange);
-            durations_of(done.route).observe(method, done.status, world().monotonic() - begun - done.waited);
+            durations_of(done.route).observe(method, done.status, world.monotonic() - begun - done.waited);
         }
     } catch (const std::exception& bug) {
-        logger.error(context, "a request failed", {{"path", path}, {"error", bug.what()}});
-        durations_of("").observe(method, 500, world().monotonic() - begun);
+        log.error(context, "a request failed", {{"path", path}, {"error", bug.what()}});
+        durations_of("").observe(method, 500, world.monotonic() - begun);
         throw; // the server answers 500
     }
 }
@@ -251,43 +226,26 @@ RequestDurations& Hub::Impl::durations_of(std::string_view route) {
     const auto found = durations.find(route);
     if (found != durations.end()) return found->second;
     const bool has_rest = route.ends_with('/') && route.size() > 1;
-    return durations.try_emplace(route, metrics, std::string(route) + (has_rest ? "{rest...}" : "")).first->second;
-}
-
-task<void> Hub::Impl::health(Context& context, http::Exchange& exchange) {
-    Readiness readiness{"ok", {}};
-    const auto check = [&](const std::string& name, const Result<void>& outcome) {
-        readiness.checks[name] = outcome ? "ok" : outcome.error().message();
-        if (!outcome) readiness.status = "unavailable";
-    };
-    check("registry", consul->health());
-    check("mail", mails->health());
-    check("bus", bus->health());
-    if (draining) check("hub", Error(Kind::unavailable, "shutting down"));
-    co_await respond_json(context, exchange, readiness.status == "ok" ? 200 : 503, json::write(readiness));
-}
-
-task<void> Hub::Impl::scrape(Context& context, http::Exchange& exchange) {
-    http::ResponseHead head;
-    head.headers.add("Content-Type", "text/plain; version=0.0.4");
-    (void)co_await exchange.respond(context, head, metrics.prometheus_text()); // the peer may have gone
+    return durations.try_emplace(route, telemetry.metrics, std::string(route) + (has_rest ? "{rest...}" : ""))
+        .first->second;
 }
 
 // ---- the object ----
 
-Hub::Hub(HubOptions options, Logger logger) : impl_(new Impl{std::move(options), std::move(logger)}) {}
+Hub::Hub(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Hub::~Hub() = default;
 
-int Hub::run() {
-    Impl& impl = *impl_;
-    impl.loop.on_signals({SIGTERM, SIGINT}, [&impl](int) { impl.request_stop(0); });
-    Context context(impl.world());
-    impl.loop.run_until_done(impl.serve(context));
-    return impl.exit_code;
+task<Result<std::unique_ptr<Hub>>> Hub::start(Context& context, World& world, Telemetry& telemetry,
+                                              HubOptions options) {
+    std::unique_ptr<Hub> hub(new Hub(std::unique_ptr<Impl>(new Impl{world, telemetry, std::move(options)})));
+    co_await must(hub->impl_->start(context));
+    co_return hub;
 }
 
-void Hub::stop() {
-    impl_->world().post([impl = impl_.get()] { impl->request_stop(0); });
+const Address& Hub::address() const { return impl_->node->address(); }
+
+task<Result<void>> Hub::run(Context& stop, std::function<void()> withdrawn) {
+    return impl_->node->run(stop, {.withdrawn = std::move(withdrawn)});
 }
 
 } // namespace flotilla::hub

@@ -316,11 +316,18 @@ TEST(HubHttp, OperationalPathsAnswer) {
     RedisClient client = hub.redis();
     client({"XADD", "s", "*", "n", "1"});
     std::string status;
-    EXPECT_EQ(hub.http("GET /livez", &status), R"({"status":"ok"})");
+    EXPECT_EQ(boost::json::parse(hub.http("GET /livez", &status)).at("status"), "ok");
     EXPECT_TRUE(status.starts_with("HTTP/1.1 200 OK\r\n")) << status;
-    EXPECT_EQ(hub.http("GET /readyz"), R"({"status":"ok","checks":{"bus":"ok","mail":"ok","registry":"ok"}})");
+    EXPECT_EQ(hub.http("GET /readyz"),
+              R"({"status":"ok","service":"flotilla-hub","instance":"flotilla-hub-)" +
+                  std::to_string(hub.port("http")) +
+                  R"(","version":"0.1.0","checks":{"bus":{"status":"ok"},"mail":{"status":"ok"},)"
+                  R"("registry":{"status":"ok"}}})");
+    EXPECT_EQ(hub.http("GET /healthz"), hub.http("GET /readyz"));
+    EXPECT_NE(hub.http("DELETE /metrics", &status).find("Method not allowed"), std::string::npos);
+    EXPECT_NE(status.find("\r\nAllow: GET, HEAD\r\n"), std::string::npos) << status;
     EXPECT_NE(hub.http("GET /metrics").find("hub_bus_commits_total 1\n"), std::string::npos);
-    EXPECT_EQ(hub.http("GET /%6civez"), R"({"status":"ok"})") << "the same path, escaped";
+    EXPECT_EQ(hub.http("GET /%6civez"), hub.http("GET /livez")) << "the same path, escaped";
     const auto description = boost::json::parse(hub.http("GET /"));
     EXPECT_EQ(description.at("service"), "flotilla-hub");
     EXPECT_EQ(description.at("protocols").as_array().at(1).at("address").as_string(),
@@ -375,6 +382,29 @@ TEST(HubLifecycle, SignalsEndItCleanly) {
     }
     RedisClient client = hub.redis();
     EXPECT_EQ(client({"XLEN", "s"}).integer, 2);
+}
+
+// Goal: what is set for the services of a fleet does not open the hub or move its folder; its own variables do.
+TEST(HubLifecycle, VariablesOfAFleetAreNotTheHubs) {
+    const TemporaryFolder folder;
+    const std::string hub =
+        " FLOTILLA_HOST=0.0.0.0 FLOTILLA_DATA=/nowhere FLOTILLA_LOG_LEVEL=error FLOTILLA_HUB_DATA=" +
+        folder.path().string() + " FLOTILLA_HUB_HTTP_PORT=0 FLOTILLA_HUB_REDIS_PORT=0 " + program("flotilla-hub") +
+        " --smtp-port 0";
+    ChildProcess process({"/bin/bash", "-c", "exec env" + hub});
+    EXPECT_NE(process.wait_for_line("listening").find("127.0.0.1"), std::string::npos);
+    process.wait_for_line("registry loaded");
+    EXPECT_TRUE(std::filesystem::exists(folder / "ports.json"));
+    process.signal(SIGTERM);
+    EXPECT_EQ(process.wait(), 0);
+}
+
+// Goal: a wrong flag ends with 2 and is told with the one that was probably meant.
+TEST(HubLifecycle, WrongFlagEndsWithTwo) {
+    ChildProcess hub({"/bin/bash", "-c", "exec " + program("flotilla-hub") + " --redis-prot 0 2>&1"});
+    EXPECT_EQ(hub.read_all(),
+              "flotilla-hub: unknown argument '--redis-prot'; did you mean '--redis-port'? (see --help)\n");
+    EXPECT_EQ(hub.wait(), 2);
 }
 
 // Goal: two hubs never share a folder, and a port in use is told with exit code 1.

@@ -170,17 +170,11 @@ task<Result<int>> Composer::respond_failed(Context& context, http::Exchange& exc
         fill_client_head(outcome.answered->head, facts.id, head);
         body = outcome.answered->body;
     } else if (const auto& configured = call.action.on_failure) {
-        const Error error(kind_of_http_status(configured->status), "composition_failed", configured->error);
+        // What it says is no secret, whatever its status; that of 503 asks to come back.
+        const Kind kind = configured->status == 503 ? Kind::unavailable : Kind::bad_gateway;
+        const Error error(kind, "composition_failed", configured->error);
         head.status = configured->status;
-        body = "{\"type\":\"urn:flotilla:error:composition_failed\",\"title\":";
-        json::quote(body, http::reason_phrase(configured->status));
-        body.append(",\"status\":").append(std::to_string(configured->status)).append(",\"detail\":");
-        json::quote(body, configured->error);
-        body += ",\"code\":\"composition_failed\",\"error\":";
-        json::quote(body, configured->error);
-        body += ",\"instance\":";
-        json::quote(body, exchange.request().path());
-        body.append(",\"traceId\":\"").append(context.trace.trace_id_hex()).append("\"}");
+        body = http::problem_json(error, configured->status, exchange.request().path(), context.trace.trace_id_hex());
         http::add_problem_headers(head.headers, error);
         head.headers.add("x-request-id", facts.id);
     } else {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <flotilla/http/exchange.hpp>
+#include <flotilla/observe/telemetry.hpp>
 
 #include "gateway/core/forwarding.hpp"
 #include "gateway/core/route_table.hpp"

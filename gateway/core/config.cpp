@@ -4,7 +4,7 @@
 #include <array>
 
 #include <flotilla/base/ascii.hpp>
-#include <flotilla/service/text_file.hpp>
+#include <flotilla/node/text_file.hpp>
 
 #include "gateway/core/path.hpp"
 #include "gateway/core/yaml_reader.hpp"

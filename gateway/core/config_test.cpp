@@ -54,7 +54,8 @@ std::vector<std::string> keys_named_in(const std::string& message) {
     const auto at = message.find(before);
     EXPECT_NE(at, std::string::npos) << message;
     std::vector<std::string> keys;
-    std::istringstream list(message.substr(at + before.size()));
+    const auto begin = at + before.size();
+    std::istringstream list(message.substr(begin, message.find('\n', begin) - begin));
     for (std::string key; list >> key;)
         keys.push_back(key.substr(0, key.find(',')));
     return keys;

@@ -1,7 +1,5 @@
 #include "gateway/core/gateway.hpp"
 
-#include <flotilla/aio/event.hpp>
-#include <flotilla/aio/scope.hpp>
 #include <flotilla/http/client_load.hpp>
 
 namespace flotilla::gateway {
@@ -15,92 +13,73 @@ http::ServerOptions server_options(http::ServerOptions options, const Config& co
 
 } // namespace
 
-Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
-                 Registry& registry, Telemetry& telemetry, GatewayOptions options)
-    : options_(std::move(options)), routes_(std::move(routes)), registry_(registry), log_(telemetry.log), world_(world),
-      upstreams_(world, client, registry, telemetry, options_.upstreams), proxy_(world, upstreams_),
-      composer_(upstreams_, telemetry, config.composed_bytes_max),
-      recorder_(world, *routes_, telemetry, config.access_log_sample, config.access_log_slow),
-      own_(health_, telemetry.metrics), pipeline_(world, routes_, proxy_, composer_, recorder_, own_, telemetry.log),
-      server_(
-          world, [this](Context& request, http::Exchange& exchange) { return pipeline_.handle(request, exchange); },
-          server_options(options_.server, config)),
-      watch_(world, telemetry.metrics, std::to_string(options_.loop)) {
-    watch_upstreams();
-    publish_figures(telemetry.metrics);
+Result<std::unique_ptr<Gateway>> Gateway::listen(World& world, const Config& config,
+                                                 std::shared_ptr<const RouteTable> routes, http::Client& client,
+                                                 Registry& registry, Telemetry& telemetry, GatewayOptions options,
+                                                 Lane lane) {
+    std::unique_ptr<Gateway> gateway(
+        new Gateway(world, config, std::move(routes), client, registry, telemetry, options));
+    if (auto bound = gateway->listen(world, config, telemetry, options, lane); !bound) return std::move(bound.error());
+    return gateway;
 }
 
-/// What belongs to this loop and a scrape on another one could not read.
-void Gateway::publish_figures(Metrics& metrics) {
-    auto& connections = metrics.gauge("http_server_connections", "Connections of clients, idle ones included.",
-                                      {{"loop", watch_.loop()}});
-    watch_.publish(
-        [this, &connections] { connections.set(static_cast<std::int64_t>(server_.statistics().connections)); });
-    for (const auto& service : routes_->services()) {
-        watch_.publish([this, &upstream = upstreams_.of(service),
-                        gauges = http::ClientLoadGauges(metrics, watch_.loop(), service)]() mutable {
-            gauges.set(upstreams_.load(upstream));
-        });
-    }
+Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
+                 Registry& registry, Telemetry& telemetry, const GatewayOptions& options)
+    : routes_(std::move(routes)), registry_(registry), telemetry_(telemetry),
+      upstreams_(world, client, registry, telemetry, options.upstreams), proxy_(world, upstreams_),
+      composer_(upstreams_, telemetry, config.composed_bytes_max),
+      recorder_(world, *routes_, telemetry, config.access_log_sample, config.access_log_slow),
+      own_pages_(
+          {.service = options.node.service, .instance = {}, .version = options.node.version},
+          [this] { return node_->health(); }, telemetry.metrics),
+      pipeline_(world, routes_, proxy_, composer_, recorder_, own_pages_, telemetry) {}
+
+Result<void> Gateway::listen(World& world, const Config& config, Telemetry& telemetry, const GatewayOptions& options,
+                             Lane lane) {
+    auto node = Node::listen(
+        world, telemetry,
+        {.options = options.node,
+         .lane = lane,
+         .handler = [this](Context& request, http::Exchange& exchange) { return pipeline_.handle(request, exchange); },
+         .server = server_options(options.server, config)});
+    if (!node) return std::move(node.error());
+    node_ = std::move(*node);
+    own_pages_.set_instance(node_->identity().instance);
+    node_->announce_in(registry_);
+    watch_upstreams();
+    publish_figures();
+    return {};
 }
 
 // Asking for an upstream starts to watch it: the first request finds its instances.
 void Gateway::watch_upstreams() {
-    health_.add("registry", [this] { return registry_.health(); }, false);
     for (const auto& service : routes_->services()) {
         upstreams_.of(service);
         auto check = [this, service]() -> Result<void> {
             if (!registry_.instances(service)->empty()) return {};
             return Error(Kind::unavailable, "no instance is known");
         };
-        health_.add(service, std::move(check), false);
+        node_->checks().add(service, std::move(check), false);
     }
 }
 
-Result<Address> Gateway::listen() {
-    auto address = server_.listen(Address::tcp(options_.host, options_.port), {.reuse_port = options_.reuse_port});
-    if (!address) return address;
-    address_ = *address;
-    own_.set_identity("gateway-" + std::to_string(address_.port), options_.version);
-    return address_;
+/// What belongs to this loop and a scrape on another one could not read.
+void Gateway::publish_figures() {
+    for (const auto& service : routes_->services()) {
+        node_->publish([this, &upstream = upstreams_.of(service),
+                        gauges = http::ClientLoadGauges(telemetry_.metrics, node_->loop_label(), service)]() mutable {
+            gauges.set(upstreams_.load(upstream));
+        });
+    }
 }
 
-void Gateway::announce() {
-    registry_.announce({.id = "gateway-" + std::to_string(address_.port),
-                        .service = "gateway",
-                        .address = address_,
-                        .unix_socket = {},
-                        .host = options_.host,
-                        .version = options_.version});
+task<Result<void>> Gateway::run(Context& stop, std::function<void()> withdrawn) {
+    return node_->run(stop, {.ready = [this] { log_ready(); }, .withdrawn = std::move(withdrawn)});
 }
 
-task<void> Gateway::run(Context& context, std::function<void()> ready) {
-    // What serves outlives the stop signal until the last request is answered, so it hangs on a root of its own.
-    Context serving_root(world_);
-    Scope serving(serving_root);
-    serving.spawn(registry_.run(serving.context()));
-    serving.spawn(server_.run(serving.context()));
-    if (options_.primary) {
-        announce();
-        log_.info("ready", {{"address", address_.to_string()}, {"routes", routes_->targets().size()}});
-    }
-    watch_.start();
-    if (ready) ready();
-
-    Event stop;
-    auto stopped = co_await stop.wait(context);
-    if (stopped) stopped = context.check(); // nobody notifies: it ends when the context is cancelled
-
-    own_.set_draining();
-    if (options_.primary) {
-        Context patience(serving_root, options_.drain);
-        auto withdrawn = co_await registry_.withdraw(patience);
-        if (!withdrawn) log_.warning("could not withdraw from the registry", {{"error", withdrawn.error().message()}});
-    }
-    co_await server_.shutdown(serving_root, options_.drain);
-    serving.cancel(Error(Kind::unavailable, "shutting down"));
-    co_await serving.join();
-    if (options_.primary) log_.info("stopped");
+void Gateway::log_ready() const {
+    if (!node_->primary()) return;
+    telemetry_.log.info("ready", {{"address", address().to_string()}, {"routes", routes_->targets().size()}});
 }
 
 } // namespace flotilla::gateway

@@ -5,6 +5,7 @@
 #include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 #include <flotilla/http/message.hpp>
+#include <flotilla/node/own_pages.hpp>
 
 namespace flotilla::gateway {
 namespace {
@@ -141,7 +142,7 @@ Result<std::string_view> normalise_path(std::string_view path, std::string& buff
 
 OwnPage own_page(std::string_view path) {
     if (path.size() < 2 || std::string_view("lLrRhHmM").find(path[1]) == std::string_view::npos) return OwnPage::none;
-    for (const auto page : kOwnPages) {
+    for (const auto page : kOwnPagePaths) {
         if (!equal_ignoring_case(path.substr(0, page.size()), page)) continue;
         const auto rest = path.substr(page.size());
         if (rest.empty()) return path == page ? OwnPage::page : OwnPage::disguised;

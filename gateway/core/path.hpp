@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <string>
 #include <string_view>
 
@@ -16,12 +15,10 @@ namespace flotilla::gateway {
 /// dot segment with parameters ("..;x") or behind an escaped slash ("a%2F..").
 Result<std::string_view> normalise_path(std::string_view path, std::string& buffer);
 
-/// The gateway's own pages.
-inline constexpr std::array<std::string_view, 4> kOwnPages{"/livez", "/readyz", "/healthz", "/metrics"};
-
+/// What a path is to the gateway's own pages (OwnPages).
 enum class OwnPage : unsigned char {
     none,
-    page,
+    page,      ///< it is one
     disguised, ///< a server behind could read it as one: with a trailing slash, parameters or in capitals
 };
 /// Whether a normalised path is one of them.

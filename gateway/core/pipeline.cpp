@@ -10,25 +10,37 @@ constexpr int kClientGone = 499;
 } // namespace
 
 Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy& proxy, Composer& composer,
-                   Recorder& recorder, OwnEndpoints& own, Logger log)
-    : world_(world), routes_(std::move(routes)), proxy_(proxy), composer_(composer), recorder_(recorder), own_(own),
-      log_(std::move(log)) {}
+                   Recorder& recorder, OwnPages& own_pages, Telemetry& telemetry)
+    : world_(world), routes_(std::move(routes)), proxy_(proxy), composer_(composer), recorder_(recorder),
+      own_pages_(own_pages), log_(telemetry.log) {}
 
 // The order in which a request passes:
-//  1. server       (http/server.cpp) limits, deadline and trace context: nothing below runs without them
-//  2. path         normalised once, before anything looks at it: what is matched is what is sent on
-//  3. own paths    /livez, /readyz, /healthz and /metrics answer whatever the state of the rest
-//  4. request id   before anything that logs or answers
-//  5. recording    access log and metrics see every outcome, also those of the steps that refuse
-//  6. hops         Max-Forwards and Via: what has come to its end, or goes in a circle, is not sent on
-//  7. routing      400, 404 and 405 before a body is read and before any upstream hears of it
-//  8. limits       the route's own ones of body and time replace the server's; 413 before any upstream hears of it
-//  9. the action   proxy or composition
-// 10. errors       every failure becomes problem+json here and nowhere else
+//  1. server       (http/server_connection.cpp) limits, deadline and trace context: nothing below runs without them
+//  2. path         (gateway/core/path.cpp: normalise_path) once, before anything looks at it: what is matched is what
+//  is
+//                  sent on
+//  3. own pages    (node/own_pages.cpp: own_pages_.answer) /livez, /readyz, /healthz and /metrics answer whatever the
+//                  state of the rest
+//  4. request id   (gateway/core/forwarding.cpp: is_request_id) before anything that logs or answers
+//  5. recording    (gateway/core/recorder.cpp: recorder_.begin, recorder_.end) access log and metrics see every
+//  outcome,
+//                  also those of the steps that refuse
+//  6. hops         (gateway/core/forwarding.cpp: max_forwards, check_loop) what has come to its end, or goes in a
+//                  circle, is not sent on
+//  7. routing      (gateway/core/route_table.cpp: routes_->find) 400, 404 and 405 before a body is read and before any
+//                  upstream hears of it
+//  8. the end      (http/problem.cpp: respond_options) of an OPTIONS request that goes no further
+//  9. limits       (http/server_exchange.cpp: exchange.limit_body, exchange.limit_time) the route's own ones of body
+//  and
+//                  time replace the server's; 413 before any upstream hears of it
+// 10. the action   (gateway/core/proxy.cpp: proxy_.forward) or (gateway/core/composition.cpp: composer_.answer)
+// 11. errors       (http/problem.cpp: problem_json) whatever failed in 6 to 10 becomes problem+json here; how a
+// composition
+//                  says that a part of it failed is an answer of its own, and so are the pages of 3
 task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
     State state;
     normalise(exchange, state);
-    if (state.own == OwnPage::page) co_return co_await own_.answer(context, exchange, state.facts.path);
+    if (state.own == OwnPage::page) co_return co_await own_pages_.answer(context, exchange, state.facts.path);
     identify(exchange, state);
 
     const auto begin = world_.monotonic();

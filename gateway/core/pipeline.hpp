@@ -5,9 +5,10 @@
 #include <string>
 
 #include <flotilla/http/exchange.hpp>
+#include <flotilla/node/own_pages.hpp>
+#include <flotilla/observe/telemetry.hpp>
 
 #include "gateway/core/composition.hpp"
-#include "gateway/core/own_endpoints.hpp"
 #include "gateway/core/path.hpp"
 #include "gateway/core/proxy.hpp"
 #include "gateway/core/recorder.hpp"
@@ -19,7 +20,7 @@ namespace flotilla::gateway {
 class Pipeline {
 public:
     Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy& proxy, Composer& composer,
-             Recorder& recorder, OwnEndpoints& own, Logger log);
+             Recorder& recorder, OwnPages& own_pages, Telemetry& telemetry);
 
     task<void> handle(Context& context, http::Exchange& exchange);
 
@@ -47,8 +48,8 @@ private:
     Proxy& proxy_;
     Composer& composer_;
     Recorder& recorder_;
-    OwnEndpoints& own_;
-    Logger log_;
+    OwnPages& own_pages_;
+    const Logger& log_;
 };
 
 } // namespace flotilla::gateway

@@ -32,7 +32,7 @@ public:
              const Error* error);
 
 private:
-    Logger log_;
+    const Logger& log_;
     std::uint32_t sample_;
     std::uint32_t until_sample_ = 0;
     Gauge& active_;

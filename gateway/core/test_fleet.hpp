@@ -95,10 +95,10 @@ public:
         auto routes = RouteTable::build(*config);
         if (!routes) throw std::runtime_error(routes.error().message());
         registry_ = open_registry(world(), client_, telemetry_.log, {.url = "static:", .fixed = instances_}).value();
-        options.port = 0;
+        options.node.port = 0;
         gateway_ =
-            std::make_unique<Gateway>(world(), *config, *routes, upstream_client_, *registry_, telemetry_, options);
-        address_ = gateway_->listen().value();
+            Gateway::listen(world(), *config, *routes, upstream_client_, *registry_, telemetry_, options).value();
+        address_ = gateway_->address();
         scope_.spawn(run_gateway());
     }
     /// Begins the gateway's shutdown.
@@ -160,7 +160,7 @@ private:
     }
     task<void> play(std::unique_ptr<Stream> stream, Script& script) { co_await script(scope_.context(), *stream); }
     task<void> run_gateway() {
-        co_await gateway_->run(stop_);
+        EXPECT_TRUE(co_await gateway_->run(stop_));
         stopped_ = true;
     }
     task<std::string> raw(std::string bytes, bool then_close) {

@@ -23,7 +23,7 @@ TEST(ConsulKv, PutThenGetGivesValue) {
         EXPECT_EQ(raw.head.headers.get("X-Content-Type-Options"), "nosniff");
         EXPECT_EQ(raw.head.headers.get("Content-Security-Policy"), "sandbox");
         // An error repeats what was asked, a value as JSON what was written.
-        for (const char* path : {"/v1/kv/foo?cas=<script>", "/v1/kv/foo", "/v1/kv/?keys"}) {
+        for (const char* path : {"/v1/kv/foo?cas=%3Cscript%3E", "/v1/kv/foo", "/v1/kv/?keys"}) {
             const auto method = std::string_view(path).contains("cas") ? Method::put : Method::get;
             const auto answer = co_await bench.call(method, path);
             EXPECT_EQ(answer.head.headers.get("X-Content-Type-Options"), "nosniff") << path;

@@ -15,12 +15,12 @@ namespace {
 
 /// Everything that lives on the bus's thread.
 struct Bus {
-    Bus(RedisThreadOptions given, Logger log, Metrics& metrics, std::unique_ptr<SqliteJournal> opened,
+    Bus(RedisThreadOptions given, Telemetry& telemetry, std::unique_ptr<SqliteJournal> opened,
         std::function<void()> on_lost)
         : options(std::move(given)), journal(std::move(opened)), keyspace(*journal, options.limits),
-          engine(keyspace, [this] { return loop.world().now().milliseconds(); }), counted(metrics),
-          server(loop.world(), engine, std::move(log), counted, std::move(on_lost)),
-          watch(loop.world(), metrics, "bus") {
+          engine(keyspace, [this] { return loop.world().now().milliseconds(); }), counted(telemetry.metrics),
+          server(loop.world(), engine, telemetry.log, counted, std::move(on_lost)),
+          watch(loop.world(), telemetry.metrics, "bus") {
         watch.publish([this] { server.publish_backlog(); });
     }
 
@@ -62,8 +62,7 @@ struct Bus {
 
 struct RedisThread::Impl {
     RedisThreadOptions options;
-    Logger logger;
-    Metrics& metrics;
+    Telemetry& telemetry;
     std::function<void()> on_lost;
     Address address = {};
     std::unique_ptr<Bus> bus = {}; ///< made and used on the thread; `loop` may be posted to from others
@@ -72,7 +71,7 @@ struct RedisThread::Impl {
     Result<Address> open() {
         auto journal = SqliteJournal::open(options.file);
         if (!journal) return std::move(journal.error());
-        bus = std::make_unique<Bus>(options, logger, metrics, std::move(*journal), on_lost);
+        bus = std::make_unique<Bus>(options, telemetry, std::move(*journal), on_lost);
         if (auto loaded = bus->keyspace.load(); !loaded) {
             return std::move(loaded.error()).with_context("cannot read " + options.file.string());
         }
@@ -89,12 +88,12 @@ struct RedisThread::Impl {
 
 RedisThread::RedisThread(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::unique_ptr<RedisThread>> RedisThread::start(RedisThreadOptions options, Logger logger, Metrics& metrics,
+Result<std::unique_ptr<RedisThread>> RedisThread::start(RedisThreadOptions options, Telemetry& telemetry,
                                                         std::function<void()> on_lost) {
     std::promise<Result<Address>> promise;
     auto opened = promise.get_future();
-    std::unique_ptr<RedisThread> started(new RedisThread(
-        std::make_unique<Impl>(Impl{std::move(options), std::move(logger), metrics, std::move(on_lost)})));
+    std::unique_ptr<RedisThread> started(
+        new RedisThread(std::make_unique<Impl>(Impl{std::move(options), telemetry, std::move(on_lost)})));
     Impl& impl = *started->impl_;
     impl.thread = std::thread([&impl, promise = std::move(promise)]() mutable { impl.run(std::move(promise)); });
     auto address = opened.get();

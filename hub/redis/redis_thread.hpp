@@ -5,8 +5,7 @@
 #include <memory>
 
 #include <flotilla/aio/world.hpp>
-#include <flotilla/observe/log.hpp>
-#include <flotilla/observe/metrics.hpp>
+#include <flotilla/observe/telemetry.hpp>
 
 #include "hub/redis/engine.hpp"
 
@@ -24,7 +23,7 @@ class RedisThread {
 public:
     /// Loads the journal and listens before it returns. `on_lost` is called on the bus's thread when it had to stop
     /// because its memory and its file disagree. Errors: unavailable (file, port), internal.
-    static Result<std::unique_ptr<RedisThread>> start(RedisThreadOptions options, Logger logger, Metrics& metrics,
+    static Result<std::unique_ptr<RedisThread>> start(RedisThreadOptions options, Telemetry& telemetry,
                                                       std::function<void()> on_lost);
     RedisThread(const RedisThread&) = delete;
     RedisThread& operator=(const RedisThread&) = delete;

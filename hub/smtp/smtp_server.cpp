@@ -8,10 +8,11 @@ namespace {
 constexpr std::size_t kReadBytes = 16 * 1024;
 } // namespace
 
-SmtpServer::SmtpServer(World& world, MailStore& store, Logger logger, Metrics& metrics, SmtpServerOptions options)
-    : world_(world), store_(store), logger_(std::move(logger)),
-      caught_(metrics.counter("hub_mail_caught_total", "Mails answered with 250, repeats included.")),
-      failed_(metrics.counter("hub_mail_failed_total", "Mails that could not be kept and were answered with 452.")),
+SmtpServer::SmtpServer(World& world, MailStore& store, Telemetry& telemetry, SmtpServerOptions options)
+    : world_(world), store_(store), logger_(telemetry.log),
+      caught_(telemetry.metrics.counter("hub_mail_caught_total", "Mails answered with 250, repeats included.")),
+      failed_(telemetry.metrics.counter("hub_mail_failed_total",
+                                        "Mails that could not be kept and were answered with 452.")),
       options_(options) {}
 
 Result<Address> SmtpServer::listen(const Address& address) {

@@ -4,8 +4,7 @@
 
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/stream.hpp>
-#include <flotilla/observe/log.hpp>
-#include <flotilla/observe/metrics.hpp>
+#include <flotilla/observe/telemetry.hpp>
 
 #include "hub/smtp/mail_store.hpp"
 #include "hub/suspicion_log.hpp"
@@ -24,7 +23,7 @@ struct SmtpServerOptions {
 /// Thread-safety: none; belongs to its loop.
 class SmtpServer {
 public:
-    SmtpServer(World& world, MailStore& store, Logger logger, Metrics& metrics, SmtpServerOptions options = {});
+    SmtpServer(World& world, MailStore& store, Telemetry& telemetry, SmtpServerOptions options = {});
     SmtpServer(const SmtpServer&) = delete;
     SmtpServer& operator=(const SmtpServer&) = delete;
 
@@ -41,7 +40,7 @@ private:
 
     World& world_;
     MailStore& store_;
-    Logger logger_;
+    const Logger& logger_;
     SuspicionLog suspicions_{world_, logger_};
     Counter& caught_;
     Counter& failed_;

@@ -37,15 +37,14 @@ private:
         Context context(loop_.world());
         context_ = &context;
         auto store = co_await MailStore::open(context, folder_.path().string(), limits_);
-        Logger logger("test", LogLevel::error, Logger::Format::json, [](std::string_view) {});
-        SmtpServer server(loop_.world(), **store, logger, metrics_, options_);
+        SmtpServer server(loop_.world(), **store, telemetry_, options_);
         ready_.set_value(server.listen(Address::tcp("127.0.0.1", 0))->port);
         co_await server.run(context);
     }
     SmtpServerOptions options_;
     MailStoreLimits limits_;
     TemporaryFolder folder_;
-    Metrics metrics_;
+    Telemetry telemetry_{Logger("test", LogLevel::error, Logger::Format::json, [](std::string_view) {})};
     Loop loop_;
     Context* context_ = nullptr;
     std::promise<std::uint16_t> ready_;

@@ -13,11 +13,11 @@ namespace flotilla::hub {
 class BusServer {
 public:
     explicit BusServer(KeyspaceLimits limits = {})
-        : logger_("hub-test", LogLevel::warning, Logger::Format::json,
-                  [this](std::string_view line) {
-                      const std::lock_guard lock(log_mutex_);
-                      log_ += line;
-                  }),
+        : telemetry_(Logger("hub-test", LogLevel::warning, Logger::Format::json,
+                            [this](std::string_view line) {
+                                const std::lock_guard lock(log_mutex_);
+                                log_ += line;
+                            })),
           limits_(limits) {
         start();
     }
@@ -29,7 +29,7 @@ public:
         start();
     }
     void stop() { thread_->stop(); }
-    Metrics& metrics() { return metrics_; }
+    Metrics& metrics() { return telemetry_.metrics; }
     /// The warnings and errors so far.
     std::string log() const {
         const std::lock_guard lock(log_mutex_);
@@ -42,15 +42,14 @@ private:
         options.address = Address::tcp("127.0.0.1", 0);
         options.file = folder_ / "bus.db";
         options.limits = limits_;
-        auto started = RedisThread::start(options, logger_, metrics_, [] {});
+        auto started = RedisThread::start(options, telemetry_, [] {});
         if (!started) throw std::runtime_error(started.error().message());
         thread_ = std::move(*started);
     }
     TemporaryFolder folder_;
     mutable std::mutex log_mutex_;
     std::string log_;
-    Logger logger_;
-    Metrics metrics_;
+    Telemetry telemetry_;
     KeyspaceLimits limits_;
     std::unique_ptr<RedisThread> thread_;
 };

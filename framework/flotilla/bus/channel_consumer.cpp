@@ -10,9 +10,10 @@
 namespace flotilla {
 
 struct ChannelConsumer::Impl {
-    Impl(World& world, Database& database, Bus& bus, std::string topic, std::string group, std::string instance,
-         EventHandler handler, Logger log, Metrics& metrics, Options options);
+    Impl(World& world, Tenure& tenure, Bus& bus, Consumer::Source source, EventHandler handler, Telemetry& telemetry,
+         Options options);
 
+    Labels labels() const { return {{"consumer", consumer_}, {"topic", topic_}}; }
     task<void> run(Context& context);
     task<void> listen(Context& context);
     task<void> handle_all(Context& context);
@@ -24,10 +25,10 @@ struct ChannelConsumer::Impl {
     void note_failure(const Context& context, const Error& error);
 
     World& world_;
-    Database& database_;
+    Tenure& tenure_;
     Bus& bus_;
     const std::string topic_;
-    const std::string group_;
+    const std::string consumer_;
     const std::string instance_;
     const std::shared_ptr<const EventHandler> handler_; // shared with transactions that outlive a cancelled wait
     Logger log_;
@@ -67,30 +68,30 @@ Result<bool> settle_in(Transaction& transaction, const Work& work, const EventHa
 
 } // namespace
 
-ChannelConsumer::Impl::Impl(World& world, Database& database, Bus& bus, std::string topic, std::string group,
-                            std::string instance, EventHandler handler, Logger log, Metrics& metrics, Options options)
-    : world_(world), database_(database), bus_(bus), topic_(std::move(topic)), group_(std::move(group)),
-      instance_(std::move(instance)), handler_(std::make_shared<EventHandler>(std::move(handler))),
-      log_(std::move(log)), options_(options),
-      handled_counter_(metrics.counter("flotilla_pubsub_handled_total", "Events heard on pub/sub and handled",
-                                       {{"consumer", group_}, {"topic", topic_}})),
-      dropped_counter_(metrics.counter("flotilla_pubsub_dropped_total",
-                                       "Events heard on pub/sub and lost: they came faster than they were handled",
-                                       {{"consumer", group_}, {"topic", topic_}})),
-      parked_counter_(metrics.counter("flotilla_pubsub_parked_total",
-                                      "Events heard on pub/sub and set aside: their handler refuses them",
-                                      {{"consumer", group_}, {"topic", topic_}})) {}
+ChannelConsumer::Impl::Impl(World& world, Tenure& tenure, Bus& bus, Consumer::Source source, EventHandler handler,
+                            Telemetry& telemetry, Options options)
+    : world_(world), tenure_(tenure), bus_(bus), topic_(std::move(source.topic)), consumer_(std::move(source.consumer)),
+      instance_(std::move(source.instance)), handler_(std::make_shared<EventHandler>(std::move(handler))),
+      log_(telemetry.log), options_(options),
+      handled_counter_(
+          telemetry.metrics.counter("flotilla_pubsub_handled_total", "Events heard on pub/sub and handled", labels())),
+      dropped_counter_(telemetry.metrics.counter(
+          "flotilla_pubsub_dropped_total", "Events heard on pub/sub and lost: they came faster than they were handled",
+          labels())),
+      parked_counter_(telemetry.metrics.counter("flotilla_pubsub_parked_total",
+                                                "Events heard on pub/sub and set aside: their handler refuses them",
+                                                labels())) {}
 
 task<void> ChannelConsumer::Impl::run(Context& context) {
     co_await scoped(context, [this](Scope& scope) -> task<void> {
         scope.spawn(listen(scope.context()));
         co_await handle_all(scope.context());
     });
-    if (!queue_.empty()) drop(context, queue_.size(), "the service stops");
+    if (!queue_.empty()) drop(context, queue_.size(), "the service stops, or another host has taken over");
 }
 
 task<void> ChannelConsumer::Impl::listen(Context& context) {
-    const auto channel = bus_.listen(topic_, group_, instance_);
+    const auto channel = bus_.listen(topic_, consumer_, instance_);
     Backoff backoff(world_, options_.retry_min, options_.retry_max);
     while (!context.cancelled()) {
         auto heard = co_await channel->receive(context);
@@ -137,12 +138,12 @@ task<Result<void>> ChannelConsumer::Impl::settle(Context& context, std::shared_p
     Backoff backoff(world_, options_.retry_min, options_.retry_max);
     Context handling(context);
     handling.trace = TraceContext::start(world_);
-    const Work work{.consumer = group_, .message = message};
+    const Work work{.consumer = consumer_, .message = message};
     std::string reason; // once there is one, it is to be set aside
     for (int failures = 0;;) {
         const auto settled =
-            co_await database_.transact(handling, [work, handler = handler_, reason, failures,
-                                                   most = options_.parked_max](Transaction& transaction) {
+            co_await tenure_.transact(handling, [work, handler = handler_, reason, failures,
+                                                 most = options_.parked_max](Transaction& transaction) {
                 return settle_in(transaction, work, *handler, reason, failures, most);
             });
         if (settled) {
@@ -158,7 +159,7 @@ task<Result<void>> ChannelConsumer::Impl::settle(Context& context, std::shared_p
             continue;
         } else {
             log_.warning(handling, "handling an event failed",
-                         {{"topic", topic_}, {"consumer", group_}, {"reason", error.message()}});
+                         {{"topic", topic_}, {"consumer", consumer_}, {"reason", error.message()}});
         }
         co_await must(sleep_for(context, backoff.next()));
     }
@@ -197,14 +198,12 @@ void ChannelConsumer::Impl::note_failure(const Context& context, const Error& er
     statistics_.last_error = error.message();
     if (std::exchange(outage_, true)) return;
     log_.warning(context, "events on pub/sub are not heard or wait to be handled",
-                 {{"topic", topic_}, {"consumer", group_}, {"reason", error.message()}});
+                 {{"topic", topic_}, {"consumer", consumer_}, {"reason", error.message()}});
 }
 
-ChannelConsumer::ChannelConsumer(World& world, Database& database, Bus& bus, std::string topic, std::string group,
-                                 std::string instance, EventHandler handler, Logger log, Metrics& metrics,
-                                 Options options)
-    : impl_(std::make_unique<Impl>(world, database, bus, std::move(topic), std::move(group), std::move(instance),
-                                   std::move(handler), std::move(log), metrics, options)) {}
+ChannelConsumer::ChannelConsumer(World& world, Tenure& tenure, Bus& bus, Consumer::Source source, EventHandler handler,
+                                 Telemetry& telemetry, Options options)
+    : impl_(std::make_unique<Impl>(world, tenure, bus, std::move(source), std::move(handler), telemetry, options)) {}
 ChannelConsumer::~ChannelConsumer() = default;
 
 task<void> ChannelConsumer::run(Context& context) { co_await impl_->run(context); }

@@ -6,9 +6,8 @@
 
 #include <flotilla/bus/bus.hpp>
 #include <flotilla/bus/inbox.hpp>
-#include <flotilla/observe/log.hpp>
-#include <flotilla/observe/metrics.hpp>
-#include <flotilla/store/database.hpp>
+#include <flotilla/observe/telemetry.hpp>
+#include <flotilla/store/role.hpp>
 
 namespace flotilla {
 
@@ -21,8 +20,8 @@ inline constexpr std::string_view kChannelProducer = "pubsub";
 /// it (at once when it does not match the contract, else after `attempts_max` tries); what is parked is tried again by
 /// the Consumer of the topic's partition 0 at each start. Bounded: beyond the queue's limits what comes is dropped,
 /// beyond parked_max what would be parked; both are counted in flotilla_pubsub_dropped_total and logged. What waits in
-/// the queue when the process ends is lost. Thread-safety: none; lives on one loop.
-class ChannelConsumer {
+/// the queue when the process ends, or loses the database's role, is lost. Thread-safety: none; lives on one loop.
+class ChannelConsumer final : public RoleWork {
 public:
     struct Options {
         int attempts_max = 5;
@@ -32,11 +31,12 @@ public:
         std::size_t queue_bytes_max = 16u << 20;
         std::int64_t parked_max = 1000;
     };
-    ChannelConsumer(World& world, Database& database, Bus& bus, std::string topic, std::string group,
-                    std::string instance, EventHandler handler, Logger log, Metrics& metrics, Options options);
-    ~ChannelConsumer();
+    /// Of the source only the partition says nothing: a channel has none.
+    ChannelConsumer(World& world, Tenure& tenure, Bus& bus, Consumer::Source source, EventHandler handler,
+                    Telemetry& telemetry, Options options);
+    ~ChannelConsumer() override;
     /// Hears and handles until the context is cancelled.
-    task<void> run(Context& context);
+    task<void> run(Context& context) override;
 
     struct Statistics {
         std::uint64_t handled = 0, dropped = 0, parked = 0;

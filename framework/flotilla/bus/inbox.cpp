@@ -27,9 +27,11 @@ constexpr std::int64_t kReplayMax = 10'000; // parked messages in memory, at a s
 } // namespace
 
 struct Consumer::Impl {
-    Impl(World& world, Database& database, Bus& bus, std::string topic, std::uint32_t partition, std::string group,
-         std::string instance, EventHandler handler, Logger log, Metrics& metrics, Options options);
+    Impl(World& world, Tenure& tenure, Bus& bus, Source source, EventHandler handler, Telemetry& telemetry,
+         Options options);
 
+    Labels labels() const { return {{"consumer", consumer_}, {"topic", topic_}}; }
+    Labels partition_labels() const;
     task<void> run(Context& context);
     task<Result<void>> consume_batch(Context& context);
     task<Result<std::vector<Delivery>>> receive(Context& context);
@@ -56,11 +58,11 @@ struct Consumer::Impl {
     void note_failure(const Context& context, const Error& error);
 
     World& world_;
-    Database& database_;
+    Tenure& tenure_;
     Bus& bus_;
     const std::string topic_;
     const std::uint32_t partition_;
-    const std::string group_;
+    const std::string consumer_;
     const std::string instance_;
     const std::shared_ptr<const EventHandler> handler_; // shared with transactions that outlive a cancelled wait
     Logger log_;
@@ -84,35 +86,31 @@ struct Consumer::Impl {
     Gaps gaps_;
 };
 
-Consumer::Impl::Impl(World& world, Database& database, Bus& bus, std::string topic, std::uint32_t partition,
-                     std::string group, std::string instance, EventHandler handler, Logger log, Metrics& metrics,
+Consumer::Impl::Impl(World& world, Tenure& tenure, Bus& bus, Source source, EventHandler handler, Telemetry& telemetry,
                      Options options)
-    : world_(world), database_(database), bus_(bus), topic_(std::move(topic)), partition_(partition),
-      group_(std::move(group)), instance_(std::move(instance)),
-      handler_(std::make_shared<EventHandler>(std::move(handler))), log_(std::move(log)), options_(options),
-      handled_counter_(
-          metrics.counter("flotilla_inbox_handled_total", "Events handled", {{"consumer", group_}, {"topic", topic_}})),
-      duplicates_counter_(metrics.counter("flotilla_inbox_duplicates_total",
-                                          "Events dropped because they were handled before",
-                                          {{"consumer", group_}, {"topic", topic_}})),
-      gaps_counter_(metrics.counter("flotilla_inbox_gaps_total", "Times that events were missing in between",
-                                    {{"consumer", group_}, {"topic", topic_}})),
-      parked_counter_(metrics.counter("flotilla_inbox_parked_total",
-                                      "Events set aside because their handler keeps failing",
-                                      {{"consumer", group_}, {"topic", topic_}})),
-      replayed_counter_(metrics.counter("flotilla_inbox_replayed_total",
-                                        "Events set aside and handled at a later start",
-                                        {{"consumer", group_}, {"topic", topic_}})),
-      age_(metrics.histogram("flotilla_inbox_event_age_seconds",
-                             "From the event's transaction to the end of its handling",
-                             {{"consumer", group_}, {"topic", topic_}})),
-      lag_(world, metrics, "flotilla_inbox_lag_seconds",
-           "Age of the event that is handled next, of those that were received",
-           {{"consumer", group_}, {"topic", topic_}, {"partition", std::to_string(partition)}}),
-      oldest_parked_(world, metrics, "flotilla_inbox_oldest_parked_seconds",
-                     "How long the event that was set aside first is set aside",
-                     {{"consumer", group_}, {"topic", topic_}, {"partition", std::to_string(partition)}}),
+    : world_(world), tenure_(tenure), bus_(bus), topic_(std::move(source.topic)), partition_(source.partition),
+      consumer_(std::move(source.consumer)), instance_(std::move(source.instance)),
+      handler_(std::make_shared<EventHandler>(std::move(handler))), log_(telemetry.log), options_(options),
+      handled_counter_(telemetry.metrics.counter("flotilla_inbox_handled_total", "Events handled", labels())),
+      duplicates_counter_(telemetry.metrics.counter("flotilla_inbox_duplicates_total",
+                                                    "Events dropped because they were handled before", labels())),
+      gaps_counter_(telemetry.metrics.counter("flotilla_inbox_gaps_total", "Times that events were missing in between",
+                                              labels())),
+      parked_counter_(telemetry.metrics.counter("flotilla_inbox_parked_total",
+                                                "Events set aside because their handler keeps failing", labels())),
+      replayed_counter_(telemetry.metrics.counter("flotilla_inbox_replayed_total",
+                                                  "Events set aside and handled at a later start", labels())),
+      age_(telemetry.metrics.histogram("flotilla_inbox_event_age_seconds",
+                                       "From the event's transaction to the end of its handling", labels())),
+      lag_(world, telemetry.metrics, "flotilla_inbox_lag_seconds",
+           "Age of the event that is handled next, of those that were received", partition_labels()),
+      oldest_parked_(world, telemetry.metrics, "flotilla_inbox_oldest_parked_seconds",
+                     "How long the event that was set aside first is set aside", partition_labels()),
       backoff_(world, options.retry_min, options.retry_max), gaps_(options.gap_wait_max) {}
+
+Labels Consumer::Impl::partition_labels() const {
+    return {{"consumer", consumer_}, {"topic", topic_}, {"partition", std::to_string(partition_)}};
+}
 
 task<void> Consumer::Impl::run(Context& context) {
     while (!context.cancelled()) {
@@ -131,7 +129,8 @@ task<void> Consumer::Impl::run(Context& context) {
 
 /// Fails only between messages, or when cancelled: what was received is settled or held, nothing is forgotten.
 task<Result<void>> Consumer::Impl::consume_batch(Context& context) {
-    if (!subscription_) subscription_ = co_await must(bus_.subscribe(context, topic_, partition_, group_, instance_));
+    if (!subscription_)
+        subscription_ = co_await must(bus_.subscribe(context, topic_, partition_, consumer_, instance_));
     if (!parked_tried_) co_await must(replay_parked(context));
     co_await must(acknowledge(context));
     co_await must(attend_gaps(context));
@@ -185,7 +184,7 @@ task<Result<void>> Consumer::Impl::take_all(Context& context, std::vector<Delive
         show_lag(messages.front()->time);
         std::vector<task<Result<Outcome>>> tries;
         for (const auto& message : messages)
-            tries.push_back(try_once(context, {.consumer = group_, .message = message}));
+            tries.push_back(try_once(context, {.consumer = consumer_, .message = message}));
         outcomes = co_await all_settled(context, std::move(tries));
     }
     for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -212,10 +211,10 @@ task<Result<Outcome>> Consumer::Impl::try_once(Context& context, Work work) {
     Context handling(context);
     if (auto trace = TraceContext::parse(work.message->traceparent); trace.valid())
         handling.trace = trace.child(world_);
-    co_return co_await database_.transact(handling,
-                                          [work, handler = handler_](Transaction& transaction) -> Result<Outcome> {
-                                              return inbox::handle(transaction, work, *handler);
-                                          });
+    co_return co_await tenure_.transact(handling,
+                                        [work, handler = handler_](Transaction& transaction) -> Result<Outcome> {
+                                            return inbox::handle(transaction, work, *handler);
+                                        });
 }
 
 task<Result<void>> Consumer::Impl::take(Context& context, std::shared_ptr<const Message> message, std::string token) {
@@ -283,7 +282,7 @@ task<Result<void>> Consumer::Impl::take_held(Context& context, Held held) {
 task<Result<Outcome>> Consumer::Impl::settle(Context& context, std::shared_ptr<const Message> message) {
     Backoff backoff(world_, options_.retry_min, options_.retry_max);
     const auto over = over_gap_at_.find(message->producer);
-    const Work work{.consumer = group_,
+    const Work work{.consumer = consumer_,
                     .message = message,
                     .over_gap = over != over_gap_at_.end() && over->second == message->sequence,
                     .may_start = !gaps_.has(message->producer)};
@@ -310,7 +309,7 @@ task<Result<Outcome>> Consumer::Impl::park(Context& context, Work work, std::str
     Backoff backoff(world_, options_.retry_min, options_.retry_max);
     for (;;) {
         auto outcome =
-            co_await database_.transact(context, [work, reason, attempts](Transaction& transaction) -> Result<Outcome> {
+            co_await tenure_.transact(context, [work, reason, attempts](Transaction& transaction) -> Result<Outcome> {
                 return inbox::park(transaction, work, reason, attempts);
             });
         if (outcome) {
@@ -328,13 +327,14 @@ task<Result<Outcome>> Consumer::Impl::park(Context& context, Work work, std::str
 /// What was set aside before this start is tried once more, each key's oldest first: the program may have been mended.
 /// Before anything is received, so that later events of a key find it done.
 task<Result<void>> Consumer::Impl::replay_parked(Context& context) {
-    auto parked = co_await must(inbox::load_parked(context, database_, group_, topic_, partition_, kReplayMax));
+    auto parked =
+        co_await must(inbox::load_parked(context, tenure_.database(), consumer_, topic_, partition_, kReplayMax));
     std::set<std::string> failed;
     for (auto& each : parked) {
         if (failed.contains(each.key)) continue;
         co_await must(replay(context, std::move(each), failed));
     }
-    oldest_parked_.set(co_await must(inbox::parked_since(context, database_, group_, topic_, partition_)));
+    oldest_parked_.set(co_await must(inbox::parked_since(context, tenure_.database(), consumer_, topic_, partition_)));
     parked_tried_ = true;
     co_return Result<void>();
 }
@@ -344,7 +344,7 @@ task<Result<void>> Consumer::Impl::replay(Context& context, inbox::Parked parked
     if (auto message = json::parse<Message>(parked.message)) {
         Context handling(context);
         if (auto trace = TraceContext::parse(message->traceparent); trace.valid()) handling.trace = trace.child(world_);
-        done = co_await database_.transact(
+        done = co_await tenure_.transact(
             handling, [id = parked.id, message = *message, handler = handler_](Transaction& transaction) {
                 return inbox::replay(transaction, id, message, *handler);
             });
@@ -409,7 +409,7 @@ task<Result<void>> Consumer::Impl::ask(Context& context, std::string producer, s
     const RedriveRequest request{topic_, partition_, marks_[producer] + 1, to_sequence};
     log_.warning(context, "events are missing; asking their producer to publish them again",
                  {{"topic", topic_}, {"producer", producer}, {"from", request.from_sequence}, {"to", to_sequence - 1}});
-    const std::array messages{redrive_message(world_, producer, group_, request)};
+    const std::array messages{redrive_message(world_, producer, consumer_, request)};
     co_return co_await bus_.publish(context, messages);
 }
 
@@ -440,21 +440,19 @@ void Consumer::Impl::count(const Message& message, Verdict verdict) {
 void Consumer::Impl::note_attempt(const Context& context, const Error& error) {
     statistics_.last_error = error.message();
     log_.warning(context, "handling an event failed",
-                 {{"topic", topic_}, {"consumer", group_}, {"reason", error.message()}});
+                 {{"topic", topic_}, {"consumer", consumer_}, {"reason", error.message()}});
 }
 
 void Consumer::Impl::note_failure(const Context& context, const Error& error) {
     statistics_.last_error = error.message();
     if (std::exchange(outage_, true)) return;
     log_.warning(context, "events wait to be handled",
-                 {{"topic", topic_}, {"consumer", group_}, {"reason", error.message()}});
+                 {{"topic", topic_}, {"consumer", consumer_}, {"reason", error.message()}});
 }
 
-Consumer::Consumer(World& world, Database& database, Bus& bus, std::string topic, std::uint32_t partition,
-                   std::string group, std::string instance, EventHandler handler, Logger log, Metrics& metrics,
+Consumer::Consumer(World& world, Tenure& tenure, Bus& bus, Source source, EventHandler handler, Telemetry& telemetry,
                    Options options)
-    : impl_(std::make_unique<Impl>(world, database, bus, std::move(topic), partition, std::move(group),
-                                   std::move(instance), std::move(handler), std::move(log), metrics, options)) {}
+    : impl_(std::make_unique<Impl>(world, tenure, bus, std::move(source), std::move(handler), telemetry, options)) {}
 Consumer::~Consumer() = default;
 
 task<void> Consumer::run(Context& context) { co_await impl_->run(context); }

@@ -18,9 +18,7 @@ void publish_event(Transaction& transaction, std::string_view topic, std::uint32
     }
     const auto inserted = transaction.execute(
         "INSERT INTO flotilla_outbox"
-        " (position, event_id, topic, partition, key, sequence, occurred_at, traceparent, payload, published_at)"
-        " VALUES ((SELECT coalesce(max(position), 0) + 1 FROM flotilla_outbox), $1, $2, $3, $4, NULL, $5, $6, $7, "
-        "NULL)",
+        " (event_id, topic, partition, key, occurred_at, traceparent, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         transaction.new_id(), topic, partition, key, transaction.now(), transaction.trace().traceparent().view(),
         payload_json);
     if (inserted) transaction.signal("outbox");

@@ -32,8 +32,8 @@ struct Range {
 
 /// The rounds run in run() alone; the request listener beside it only leaves notes (redrives_, compare_) and wakes it.
 struct OutboxRelay::Impl {
-    Impl(World& world, Database& database, Bus& bus, std::string producer, Logger log, Metrics& metrics,
-         Options options);
+    Impl(World& world, Tenure& tenure, Bus& bus, std::string producer, Telemetry& telemetry, Options options);
+    ~Impl() { waiting_gauge_.set(0); } // what waits is the next holder's to tell
 
     task<void> run(Context& context);
     task<void> publish_rounds(Context& context);
@@ -59,6 +59,7 @@ struct OutboxRelay::Impl {
     void wake_after(Duration duration) { timer_.arm(world_.monotonic() + duration); }
 
     World& world_;
+    Tenure& tenure_;
     Database& database_;
     Bus& bus_;
     const std::string producer_;
@@ -80,19 +81,22 @@ struct OutboxRelay::Impl {
     std::map<PartitionKey, outbox::Partition> partitions_;
     std::shared_ptr<const outbox::KnownPartitions> known_ = std::make_shared<outbox::KnownPartitions>();
     std::map<PartitionKey, Range> redrives_;
-    std::int64_t left_ = 0; // numbered before this start, not yet accepted
+    outbox::Backlog backlog_; // not numbered
+    std::int64_t left_ = 0;   // numbered before this start, not yet accepted
     std::optional<Timestamp> left_since_;
     std::vector<Message> batch_;     // numbered, not yet accepted by the bus
     std::vector<Accepted> accepted_; // accepted by the bus, not yet marked
 };
 
-OutboxRelay::Impl::Impl(World& world, Database& database, Bus& bus, std::string producer, Logger log, Metrics& metrics,
+OutboxRelay::Impl::Impl(World& world, Tenure& tenure, Bus& bus, std::string producer, Telemetry& telemetry,
                         Options options)
-    : world_(world), database_(database), bus_(bus), producer_(std::move(producer)), log_(std::move(log)),
-      options_(options), waiting_gauge_(metrics.gauge("flotilla_outbox_waiting", "Events not yet accepted by the bus")),
-      published_counter_(
-          metrics.counter("flotilla_outbox_published_total", "Events accepted by the bus, repeated ones included")),
-      lag_(world, metrics, "flotilla_outbox_lag_seconds", "Age of the oldest event not yet accepted by the bus"),
+    : world_(world), tenure_(tenure), database_(tenure.database()), bus_(bus), producer_(std::move(producer)),
+      log_(telemetry.log), options_(options),
+      waiting_gauge_(telemetry.metrics.gauge("flotilla_outbox_waiting", "Events not yet accepted by the bus")),
+      published_counter_(telemetry.metrics.counter("flotilla_outbox_published_total",
+                                                   "Events accepted by the bus, repeated ones included")),
+      lag_(world, telemetry.metrics, "flotilla_outbox_lag_seconds",
+           "Age of the oldest event not yet accepted by the bus"),
       timer_(
           world, [](void* wake) { static_cast<Event*>(wake)->notify(); }, &wake_),
       backoff_(world, options.retry_min, options.retry_max) {}
@@ -250,12 +254,13 @@ task<Result<void>> OutboxRelay::Impl::drive_range(Context& context, PartitionKey
 }
 
 task<Result<void>> OutboxRelay::Impl::number_next(Context& context) {
-    auto round = co_await must(database_.transact(context,
-                                                  [accepted = accepted_, known = known_, limit = options_.batch](
-                                                      Transaction& transaction) -> Result<outbox::Round> {
-                                                      return outbox::next_round(transaction, accepted, *known, limit);
-                                                  }));
+    auto round = co_await must(tenure_.transact(context,
+                                                [accepted = accepted_, known = known_, limit = options_.batch](
+                                                    Transaction& transaction) -> Result<outbox::Round> {
+                                                    return outbox::next_round(transaction, accepted, *known, limit);
+                                                }));
     accepted_.clear();
+    backlog_.numbered(round);
     for (auto& row : round.rows) {
         auto& partition = partitions_[{row.topic, row.partition}];
         partition.next_sequence = row.sequence + 1;
@@ -297,7 +302,7 @@ void OutboxRelay::Impl::accepted(const PartitionKey& key, std::uint64_t first, s
 task<Result<void>> OutboxRelay::Impl::prune(Context& context) {
     const auto before = world_.now() - options_.keep;
     const auto removed =
-        co_await must(database_.transact(context, [before](Transaction& transaction) -> Result<std::int64_t> {
+        co_await must(tenure_.transact(context, [before](Transaction& transaction) -> Result<std::int64_t> {
             return outbox::prune(transaction, before);
         }));
     // A bounded number leaves at a time, and the next with the next round: more than can come.
@@ -354,11 +359,11 @@ task<Result<void>> OutboxRelay::Impl::hear_requests(Context& context) {
 }
 
 task<Result<void>> OutboxRelay::Impl::measure(Context& context) {
-    const auto backlog = co_await must(outbox::load_backlog(context, database_));
-    statistics_.waiting = backlog.waiting + left_ + static_cast<std::int64_t>(batch_.size());
+    const auto arrived = co_await must(outbox::count_waiting(context, database_, backlog_.counted_to()));
+    backlog_.counted(arrived);
+    statistics_.waiting = backlog_.waiting() + left_ + static_cast<std::int64_t>(batch_.size());
     waiting_gauge_.set(statistics_.waiting);
-    std::optional<Timestamp> oldest;
-    if (backlog.waiting > 0) oldest = backlog.oldest;
+    std::optional<Timestamp> oldest = arrived.oldest;
     if (!batch_.empty()) oldest = batch_.front().time;
     if (left_ > 0 && left_since_) oldest = left_since_;
     lag_.set(oldest);
@@ -394,9 +399,9 @@ void OutboxRelay::Impl::note_success(const Context& context) {
     if (std::exchange(outage_, false)) log_.info(context, "events flow again");
 }
 
-OutboxRelay::OutboxRelay(World& world, Database& database, Bus& bus, std::string producer, Logger log, Metrics& metrics,
+OutboxRelay::OutboxRelay(World& world, Tenure& tenure, Bus& bus, std::string producer, Telemetry& telemetry,
                          Options options)
-    : impl_(std::make_unique<Impl>(world, database, bus, std::move(producer), std::move(log), metrics, options)) {}
+    : impl_(std::make_unique<Impl>(world, tenure, bus, std::move(producer), telemetry, options)) {}
 OutboxRelay::~OutboxRelay() = default;
 
 task<void> OutboxRelay::run(Context& context) { co_await impl_->run(context); }

@@ -1,15 +1,18 @@
 #include <flotilla/bus/outbox_store.hpp>
 
 #include <algorithm>
+#include <limits>
 
 namespace flotilla::outbox {
 namespace {
 
-struct BacklogRow {
-    std::int64_t last_position = 0;
-    std::optional<std::int64_t> first_waiting;
-    std::optional<Timestamp> oldest;
-};
+constexpr std::int64_t kCountedOnTheLoop = 100;
+
+constexpr std::string_view kCountWaiting =
+    "SELECT count(*) AS rows, coalesce(max(position), 0) AS last,"
+    " (SELECT occurred_at FROM flotilla_outbox WHERE sequence IS NULL ORDER BY position LIMIT 1) AS oldest"
+    " FROM (SELECT position FROM flotilla_outbox WHERE sequence IS NULL AND position > $1 ORDER BY position LIMIT $2)"
+    " AS arrived";
 
 Result<void> mark_published(Transaction& transaction, const Accepted& accepted) {
     auto rows =
@@ -76,14 +79,16 @@ Result<Round> next_round(Transaction& transaction, const std::vector<Accepted>& 
                                         " ORDER BY position LIMIT $1",
                                         limit);
     if (!rows) return std::move(rows.error());
-    Round round;
+    Round round{.all = rows->size() < limit};
     std::map<PartitionKey, bool> unknown;
     for (Row& row : *rows) {
         if (known.contains({row.topic, row.partition})) {
             round.rows.push_back(std::move(row));
-        } else if (unknown.try_emplace({row.topic, row.partition}, true).second) {
-            round.unknown.push_back({row.topic, row.partition});
+            continue;
         }
+        round.skipped.push_back(row.position);
+        if (unknown.try_emplace({row.topic, row.partition}, true).second)
+            round.unknown.push_back({row.topic, row.partition});
     }
     if (auto numbered = number_rows(transaction, round.rows, known); !numbered) return std::move(numbered.error());
     return round;
@@ -104,18 +109,39 @@ task<Result<std::vector<Row>>> load_rows(Context& context, Database& database, P
         partition.first, partition.second, from, to, limit);
 }
 
-task<Result<Backlog>> load_backlog(Context& context, Database& database) {
-    // Unnumbered rows are the last ones, without holes: counting them would read them all, their ends are two look-ups.
-    const auto ends = co_await must(database.find<BacklogRow>(
-        context,
-        "SELECT (SELECT coalesce(max(position), 0) FROM flotilla_outbox) AS last_position,"
-        " (SELECT min(position) FROM flotilla_outbox WHERE sequence IS NULL) AS first_waiting,"
-        " (SELECT occurred_at FROM flotilla_outbox WHERE sequence IS NULL ORDER BY position LIMIT 1) AS oldest"));
-    Backlog backlog;
-    if (!ends || !ends->first_waiting) co_return backlog;
-    backlog.waiting = ends->last_position - *ends->first_waiting + 1;
-    backlog.oldest = ends->oldest.value_or(Timestamp());
-    co_return backlog;
+task<Result<Waiting>> count_waiting(Context& context, Database& database, std::int64_t behind) {
+    const auto few = co_await must(database.find<Waiting>(context, kCountWaiting, behind, kCountedOnTheLoop));
+    if (!few || few->rows < kCountedOnTheLoop) co_return few.value_or(Waiting());
+    const auto all = co_await must(
+        database.select<Waiting>(context, kCountWaiting, behind, std::numeric_limits<std::int64_t>::max()));
+    co_return all.at(0);
+}
+
+void Backlog::counted(const Waiting& waiting) {
+    if (!waiting.oldest) *this = {};
+    if (waiting.rows == 0) return;
+    waiting_ += waiting.rows;
+    counted_to_ = waiting.last;
+}
+
+/// A round takes the lowest positions: what it has seen counts as counted.
+void Backlog::numbered(const Round& round) {
+    if (round.all) {
+        waiting_ = std::ssize(round.skipped);
+        counted_to_ = round.skipped.empty() ? 0 : round.skipped.back();
+        return;
+    }
+    auto last = counted_to_;
+    for (const auto& row : round.rows) {
+        if (row.position <= counted_to_) --waiting_;
+        last = std::max(last, row.position);
+    }
+    for (const auto position : round.skipped) {
+        if (position > counted_to_) ++waiting_;
+        last = std::max(last, position);
+    }
+    waiting_ = std::max<std::int64_t>(waiting_, 0);
+    counted_to_ = last;
 }
 
 Result<std::int64_t> prune(Transaction& transaction, Timestamp before) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,14 +50,32 @@ struct Accepted {
 
 /// What one transaction of the relay yields.
 struct Round {
-    std::vector<Row> rows;          ///< newly numbered, in order
-    std::vector<Partition> unknown; ///< partitions with waiting rows that are not known yet
+    std::vector<Row> rows;             ///< newly numbered, in order
+    std::vector<Partition> unknown;    ///< partitions with waiting rows that are not known yet
+    std::vector<std::int64_t> skipped; ///< positions of the rows of those, which wait on
+    bool all = false;                  ///< nothing else waits
 };
 
-/// What waits unnumbered.
-struct Backlog {
-    std::int64_t waiting = 0;
-    Timestamp oldest;
+/// Rows that wait unnumbered.
+struct Waiting {
+    std::int64_t rows = 0;           ///< those that were counted
+    std::int64_t last = 0;           ///< the position of the last of them
+    std::optional<Timestamp> oldest; ///< of all that wait; absent: none does
+};
+
+/// How many rows wait unnumbered, without counting one twice: what it costs does not depend on how many wait, and no
+/// position needs to follow another without a hole. A row that is committed behind one with a higher position (engines
+/// that run transactions at once) is left out until a round has seen all that waits. Thread-safety: none.
+class Backlog {
+public:
+    void counted(const Waiting& waiting);
+    void numbered(const Round& round);
+    std::int64_t waiting() const { return waiting_; }
+    std::int64_t counted_to() const { return counted_to_; }
+
+private:
+    std::int64_t waiting_ = 0;
+    std::int64_t counted_to_ = 0; // rows that wait up to this position are counted
 };
 
 /// Marks what was accepted as published, then numbers the next rows of known partitions, at most `limit`.
@@ -69,7 +88,8 @@ task<Result<std::vector<Partition>>> load_partitions(Context& context, Database&
 task<Result<std::vector<Row>>> load_rows(Context& context, Database& database, PartitionKey partition,
                                          std::uint64_t from, std::uint64_t to, std::size_t limit);
 
-task<Result<Backlog>> load_backlog(Context& context, Database& database);
+/// Counts the rows that wait behind a position. A few are counted on the loop, more of them away from it.
+task<Result<Waiting>> count_waiting(Context& context, Database& database, std::int64_t behind);
 
 /// Removes published rows that happened before `before`, the oldest first, at most kPruneRows. Returns how many.
 inline constexpr std::int64_t kPruneRows = 1000;

@@ -301,6 +301,62 @@ task<void> much_to_prune(Context& context) {
 // Goal: old rows leave faster than new ones can come, or the table would grow for ever.
 TEST(OutboxRelay, PruneKeepsUp) { run_bounded(much_to_prune); }
 
+task<void> holes(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    shop.bus->down = true;
+    want(co_await shop.publisher->transact(context, [](Transaction& transaction) {
+        return transaction.execute("INSERT INTO flotilla_outbox"
+                                   " (position, event_id, topic, partition, key, occurred_at, traceparent, payload)"
+                                   " VALUES (10, 'a', 'order.created', 0, 'a', 1, 't', '{}'),"
+                                   " (25, 'b', 'order.created', 0, 'b', 1, 't', '{}'),"
+                                   " (700, 'c', 'order.created', 0, 'c', 1, 't', '{}')");
+    }));
+    Running relay(context, shop.make_relay());
+    while (relay->statistics().last_error.empty())
+        want(co_await shop.bus->called.wait(context));
+    EXPECT_EQ(relay->statistics().waiting, 3);
+    co_await shop.place({"d"});
+    while (relay->statistics().waiting < 4)
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    shop.bus->down = false;
+    co_await shop.until_accepted(4);
+    EXPECT_EQ(shop.accepted_sequences(), numbers(1, 4));
+    EXPECT_EQ(shop.bus->accepted[3].key, "d");
+    while (relay->statistics().waiting > 0)
+        want(co_await sleep_for(context, std::chrono::milliseconds(1)));
+    co_await relay.stop();
+}
+// Goal: positions may have holes, as an engine leaves them: events are counted, not the distance between two.
+TEST(OutboxRelay, HolesBetweenPositionsCountAsNothing) { run_bounded(holes); }
+
+// Goal: rows are counted once each; one that commits behind a higher position is in the count again once all was seen.
+TEST(OutboxBacklog, CountsEachRowOnce) {
+    const auto round_of = [](std::vector<std::int64_t> positions, std::vector<std::int64_t> skipped, bool all) {
+        outbox::Round round{.skipped = std::move(skipped), .all = all};
+        for (const auto position : positions)
+            round.rows.push_back({.position = position});
+        return round;
+    };
+    outbox::Backlog backlog;
+    backlog.counted({.rows = 3, .last = 30, .oldest = Timestamp(1)});
+    backlog.counted({.rows = 2, .last = 50, .oldest = Timestamp(1)});
+    EXPECT_EQ(backlog.waiting(), 5);
+    EXPECT_EQ(backlog.counted_to(), 50);
+    backlog.numbered(round_of({10, 15, 20}, {}, false)); // 15 came late
+    EXPECT_EQ(backlog.waiting(), 2);
+    EXPECT_EQ(backlog.counted_to(), 50);
+    backlog.numbered(round_of({30, 40, 50, 60}, {70, 80}, true)); // 70 and 80 wait for their partition
+    EXPECT_EQ(backlog.waiting(), 2);
+    EXPECT_EQ(backlog.counted_to(), 80);
+    backlog.numbered(round_of({70}, {90}, false));
+    EXPECT_EQ(backlog.waiting(), 2);
+    EXPECT_EQ(backlog.counted_to(), 90);
+    backlog.counted({}); // nothing waits any more
+    EXPECT_EQ(backlog.waiting(), 0);
+    EXPECT_EQ(backlog.counted_to(), 0);
+}
+
 task<void> too_large(Context& context) {
     EventFixture shop(context);
     co_await shop.open();

@@ -78,7 +78,10 @@ int status_of(const Error& error) {
 }
 
 std::string problem_json(const Error& error, std::string_view instance, std::string_view trace_id) {
-    const int status = status_of(error);
+    return problem_json(error, status_of(error), instance, trace_id);
+}
+
+std::string problem_json(const Error& error, int status, std::string_view instance, std::string_view trace_id) {
     const bool secret = error.kind() == Kind::internal;
     const std::string_view message = secret ? std::string_view("Internal server error") : error.message();
     const std::string_view code = secret ? name(Kind::internal) : error.code();

@@ -17,6 +17,8 @@ int status_of(const Error& error);
 /// clients that read only that), `errors` (path and message of each bad field), and instance and traceId when given.
 /// Errors of Kind::internal tell nothing but the trace id: whoever answers one logs it.
 std::string problem_json(const Error& error, std::string_view instance, std::string_view trace_id = {});
+/// As above, with a status that is not the error's own.
+std::string problem_json(const Error& error, int status, std::string_view instance, std::string_view trace_id);
 
 /// The path a client asked for, for `instance`: what a proxy in front that rewrites paths says it was
 /// (X-Forwarded-Path), else the request's own. Whoever calls without a proxy may set the field too, which nothing but

@@ -1,6 +1,7 @@
 #include <flotilla/node/flags.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -23,6 +24,20 @@ bool names(std::string_view text, std::string_view flag) {
 
 } // namespace
 
+std::string unknown_argument(const CLI::App& command) {
+    const auto given = command.remaining();
+    // A misspelt flag leaves its value behind as well, and brings it along as in "--prot=5".
+    const auto flag = std::ranges::find_if(given, [](const std::string& text) { return text.starts_with('-'); });
+    auto unknown = flag == given.end() ? given.front() : *flag;
+    unknown = unknown.substr(0, unknown.find('='));
+    std::vector<std::string> names;
+    for (const auto* option : command.get_options()) {
+        for (const auto& name : option->get_lnames())
+            names.push_back("--" + name);
+    }
+    return "unknown argument '" + unknown + "'" + did_you_mean(unknown, names);
+}
+
 Flags::Flags(std::string program, const std::string& about, std::string variables)
     : app_(about + " Every flag can also be set as " + variables + "<NAME>.", std::move(program)),
       variables_(std::move(variables)) {
@@ -35,9 +50,11 @@ CLI::Option* Flags::with_variable(CLI::Option* option) {
 
 CLI::Option* Flags::add(const std::string& name, Duration& value, Duration unit, const std::string& help) {
     const double in_units = static_cast<double>(unit.count());
-    auto* option = app_.add_option_function<double>(
-        name, [&value, in_units](double number) { value = Duration(static_cast<Duration::rep>(number * in_units)); },
-        help);
+    const auto take = [&value, in_units, name](double number) {
+        if (!std::isfinite(number)) throw CLI::ValidationError(name, "must be a finite number"); // bounds let nan pass
+        value = Duration(static_cast<Duration::rep>(number * in_units));
+    };
+    auto* option = app_.add_option_function<double>(name, take, help);
     option->default_str(fmt::format("{}", static_cast<double>(value.count()) / in_units));
     return with_variable(option->type_name("NUMBER"));
 }
@@ -54,9 +71,8 @@ std::optional<int> Flags::parse(int argc, const char* const* argv) {
         if (!source.empty()) fmt::print(stderr, "{}: {}:\n", app_.get_name(), source);
         return app_.exit(mistake) == 0 ? 0 : kWrongFlags;
     }
-    const auto extras = app_.remaining();
-    if (extras.empty()) return std::nullopt;
-    fmt::print(stderr, "{}: {}\n", app_.get_name(), unknown_argument(extras.front()));
+    if (app_.remaining_size() == 0) return std::nullopt;
+    fmt::print(stderr, "{}: {} (see --help)\n", app_.get_name(), unknown_argument(app_));
     return kWrongFlags;
 }
 
@@ -65,14 +81,6 @@ std::set<std::string, std::less<>> Flags::variables() const {
     for (const auto* option : app_.get_options())
         if (const auto name = option->get_envname(); !name.empty()) names.insert(name);
     return names;
-}
-
-std::string Flags::unknown_argument(std::string argument) const {
-    argument = argument.substr(0, argument.find('=')); // "--prot=5"
-    std::vector<std::string> names;
-    for (const auto* option : app_.get_options())
-        names.push_back("--" + option->get_lnames().front());
-    return "unknown argument '" + argument + "'" + did_you_mean(argument, names) + " (see --help)";
 }
 
 /// The variable that a mistake is about, when that is not on the command line.

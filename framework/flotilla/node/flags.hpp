@@ -13,6 +13,10 @@
 
 namespace flotilla {
 
+/// What to say of the arguments that a command with allow_extras() does not know:
+/// "unknown argument '--prot'; did you mean '--port'?" Requires: there are some.
+std::string unknown_argument(const CLI::App& command);
+
 /// The flags of a program; each can also be given as an environment variable, which counts less than the flag.
 class Flags {
 public:
@@ -26,7 +30,7 @@ public:
     CLI::Option* add(const std::string& name, T& value, const std::string& help) {
         return with_variable(app_.add_option(name, value, help)->capture_default_str());
     }
-    /// A time, given as a number of `unit`, of 0 or more.
+    /// A time, given as a number of `unit`. Bound it: what is returned reads a number.
     CLI::Option* add(const std::string& name, Duration& value, Duration unit, const std::string& help);
     /// One of several values, each given by its name.
     template <class T>
@@ -50,7 +54,6 @@ public:
 
 private:
     CLI::Option* with_variable(CLI::Option* option);
-    std::string unknown_argument(std::string argument) const;
     std::string source_of(std::string_view mistake, int argc, const char* const* argv) const;
 
     CLI::App app_;

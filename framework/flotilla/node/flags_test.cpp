@@ -75,6 +75,7 @@ TEST(Flags, WrongValueIsToldWithItsSource) {
     const auto flag = parse({"--drain", "5000"});
     EXPECT_EQ(flag.code, 2);
     EXPECT_TRUE(flag.told.starts_with("--drain: Value 5000 not in range")) << flag.told;
+    EXPECT_EQ(parse({"--drain", "nan"}).code, 2);
     EXPECT_EQ(parse({"--loops", "0"}).code, 2);
     EXPECT_EQ(parse({"--port", "70000"}).code, 2);
     EXPECT_EQ(parse({"--log-level", "loud"}).code, 2);

@@ -9,6 +9,10 @@ void HealthChecks::add(std::string name, std::function<Result<void>()> check, bo
     checks_.push_back({std::move(name), std::move(check), required});
 }
 
+void HealthChecks::show(std::string name, std::function<std::string()> detail) {
+    shown_.push_back({std::move(name), std::move(detail)});
+}
+
 HealthReport HealthChecks::report(bool draining) const {
     HealthReport report{.status = "ok"};
     for (const auto& check : checks_) {
@@ -24,6 +28,8 @@ HealthReport HealthChecks::report(bool draining) const {
             report.status = "degraded";
         }
     }
+    for (const auto& shown : shown_)
+        report.checks[shown.name] = {"ok", shown.detail()};
     if (draining) report.status = "unavailable";
     return report;
 }

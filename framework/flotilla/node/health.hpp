@@ -32,6 +32,8 @@ struct HealthReport {
 class HealthChecks {
 public:
     void add(std::string name, std::function<Result<void>()> check, bool required);
+    /// Shows a state that is no fault, whichever it is: ok, with that detail.
+    void show(std::string name, std::function<std::string()> detail);
     /// Fills status and checks. draining: the instance is going away and unavailable for new work.
     HealthReport report(bool draining) const;
 
@@ -41,7 +43,12 @@ private:
         std::function<Result<void>()> run;
         bool required;
     };
+    struct Shown {
+        std::string name;
+        std::function<std::string()> detail;
+    };
     std::vector<Check> checks_;
+    std::vector<Shown> shown_;
 };
 
 /// What a process's primary loop last found. Its other loops have no outbox, jobs or consumers to ask and answer this,

@@ -29,6 +29,10 @@ Result<std::unique_ptr<Node>> Node::listen(World& world, Telemetry& telemetry, N
                                        : options.instance,
                        .version = options.version};
     node->publish_connections();
+    if (node->shares_health()) {
+        node->add({.name = "health report",
+                   .run = [made = node.get()](Context& context) { return made->post_health(context); }});
+    }
     return node;
 }
 
@@ -98,19 +102,20 @@ void Node::fail(Error why) {
     failed_.notify();
 }
 
+void Node::note_bug(const std::string& what, std::string_view why) {
+    telemetry_.log.error("ended with a bug; the program stops", {{"what", what}, {"why", why}});
+    fail(Error(Kind::internal, what + " ended with a bug: " + std::string(why)));
+}
+
 /// A program without one of its parts would look alive and fail its purpose: a bug there ends the node.
 task<void> Node::watched(std::string what, task<void> work) {
-    std::string why;
     try {
         co_await std::move(work);
-        co_return;
     } catch (const std::exception& exception) {
-        why = exception.what();
+        note_bug(what, exception.what());
     } catch (...) {
-        why = "no std::exception";
+        note_bug(what, "no std::exception");
     }
-    telemetry_.log.error("ended with a bug; the program stops", {{"what", what}, {"why", why}});
-    fail(Error(Kind::internal, what + " ended with a bug: " + why));
 }
 
 void Node::start_part(Running& running, Part& part) {
@@ -122,8 +127,6 @@ void Node::start(Running& running, const NodeEvents& events) {
     for (auto& part : parts_)
         start_part(running, part);
     running.lasting.spawn(watched("the HTTP server", server_.run(running.lasting.context())));
-    if (primary() && lane_.health)
-        running.lasting.spawn(watched("the health report", post_health(running.lasting.context())));
     watch_.start();
     if (primary() && registry_) announce();
     if (events.ready) events.ready();
@@ -146,8 +149,7 @@ task<Result<void>> Node::run(Context& stop, NodeEvents events) {
         (void)co_await failed_.wait(stop); // ends with the stop signal, or with a failure
         co_await drain(running, events);
     } catch (const std::exception& exception) {
-        telemetry_.log.error("ended with a bug; the program stops", {{"what", "serving"}, {"why", exception.what()}});
-        fail(Error(Kind::internal, std::string("serving ended with a bug: ") + exception.what()));
+        note_bug("serving", exception.what());
     }
     running.first.cancel(Error(Kind::unavailable, "shutting down"));
     co_await running.first.join();
@@ -163,7 +165,7 @@ task<void> Node::drain(Running& running, const NodeEvents& events) {
     const auto end = world_.monotonic() + options_.drain;
     draining_ = true;
     if (primary()) telemetry_.log.info("stopping");
-    if (primary() && lane_.health) lane_.health->post(health(), world_.monotonic());
+    if (shares_health()) lane_.health->post(health(), world_.monotonic());
     if (primary() && registry_) co_await withdraw(running.root);
     if (events.withdrawn) events.withdrawn();
     running.first.cancel(Error(Kind::unavailable, "shutting down"));

@@ -78,12 +78,14 @@ public:
 private:
     Node(World& world, Telemetry& telemetry, NodeSetup setup);
     Result<void> bind();
+    bool shares_health() const { return primary() && lane_.health != nullptr; }
     void publish_connections();
 
     struct Running;
     void start(Running& running, const NodeEvents& events);
     void start_part(Running& running, Part& part);
     task<void> watched(std::string what, task<void> work);
+    void note_bug(const std::string& what, std::string_view why);
     void announce();
     task<void> drain(Running& running, const NodeEvents& events);
     task<void> withdraw(Context& root);

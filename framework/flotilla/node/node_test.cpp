@@ -286,7 +286,9 @@ protected:
                 return make(world, its, lane);
             });
         });
-        address_ = ready_.get_future().get();
+        auto listening = ready_.get_future();
+        if (listening.wait_for(10s) != std::future_status::ready) throw std::runtime_error("it does not start");
+        address_ = listening.get();
     }
     task<Result<std::unique_ptr<Runnable>>> make(World& world, NodeOptions options, Lane lane) {
         made_.push_back(new Numbered(world, telemetry_, options, lane, notes_));

@@ -8,7 +8,7 @@
 
 namespace flotilla {
 
-/// How one instance of a program runs. Filled from flags and variables (node/node_flags.hpp), or by a test.
+/// How one instance of a program runs. Filled from flags and variables (node/flags.hpp), or by a test.
 struct NodeOptions {
     std::string service;       ///< "order-service"
     std::string instance = {}; ///< unique in the fleet; empty: "<service>-<port>"

@@ -9,7 +9,7 @@ namespace flotilla {
 
 OwnPages::OwnPages(Identity identity, HealthSource health, const Metrics& metrics)
     : identity_(std::move(identity)), health_(std::move(health)), metrics_(metrics),
-      paths_{"/livez", "/readyz", "/healthz", "/metrics"} {}
+      paths_(kOwnPagePaths.begin(), kOwnPagePaths.end()) {}
 
 void OwnPages::add_document(std::string path, std::string content_type, std::string text) {
     const auto known = std::ranges::find(documents_, path, &Document::path);
@@ -25,6 +25,11 @@ void OwnPages::add_document(std::string path, std::string content_type, std::str
 bool OwnPages::has(std::string_view path) const { return std::ranges::find(paths_, path) != paths_.end(); }
 
 task<void> OwnPages::answer(Context& context, http::Exchange& exchange, std::string_view path) {
+    if (path == "*") {
+        if (auto sent = co_await http::respond_options(context, exchange, http::kServerMethods); !sent)
+            exchange.reset();
+        co_return;
+    }
     const auto method = exchange.request().method;
     if (method != Method::get && method != Method::head) {
         const Error error(Kind::method_not_allowed, "Method not allowed");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <span>
 #include <string>
@@ -11,6 +12,9 @@
 #include <flotilla/observe/metrics.hpp>
 
 namespace flotilla {
+
+/// Those that every program has.
+inline constexpr std::array<std::string_view, 4> kOwnPagePaths{"/livez", "/readyz", "/healthz", "/metrics"};
 
 /// Who answers.
 struct Identity {
@@ -41,7 +45,8 @@ public:
     /// All paths, to be routed, and that nothing else may take. Valid until add_document().
     std::span<const std::string> paths() const { return paths_; }
     bool has(std::string_view path) const;
-    /// Answers GET and HEAD, other methods with 405. Nothing is to be stored by caches. Requires: has(path).
+    /// Answers GET and HEAD, other methods with 405. Nothing is to be stored by caches. Requires: has(path), or "*",
+    /// which OPTIONS asks about the server itself (RFC 9110 §9.3.7).
     task<void> answer(Context& context, http::Exchange& exchange, std::string_view path);
 
 private:

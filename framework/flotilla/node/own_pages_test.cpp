@@ -74,6 +74,9 @@ TEST(OwnPages, AnswerReadsOnly) {
         EXPECT_EQ(status_line(responses[2]), "HTTP/1.1 405 Method Not Allowed") << path;
         EXPECT_NE(responses[2].find("\r\nAllow: GET, HEAD\r\n"), std::string::npos) << responses[2];
     }
+    const auto options = answers(pages, {"OPTIONS *"})[0];
+    EXPECT_EQ(status_line(options), "HTTP/1.1 204 No Content");
+    EXPECT_NE(options.find("\r\nallow: DELETE, GET, HEAD,"), std::string::npos) << options;
     const auto scraped = answers(pages, {"GET /metrics"})[0];
     EXPECT_NE(scraped.find("\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8\r\n"), std::string::npos);
     EXPECT_NE(scraped.find("\ntries_total 1\n"), std::string::npos) << scraped;

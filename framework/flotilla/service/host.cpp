@@ -5,11 +5,10 @@
 #include <set>
 #include <stdexcept>
 
-#include <flotilla/aio/scope.hpp>
 #include <flotilla/bus/bus.hpp>
-#include <flotilla/bus/channel_consumer.hpp>
 #include <flotilla/http/client_load.hpp>
 #include <flotilla/node/node.hpp>
+#include <flotilla/service/database_work.hpp>
 #include <flotilla/service/openapi.hpp>
 #include <flotilla/service/request/requests_in_flight.hpp>
 #include <flotilla/service/request_steps.hpp>
@@ -23,11 +22,6 @@ Process::Process(Logger logger) : Telemetry(std::move(logger)), in_flight(std::m
 Process::~Process() = default;
 
 struct Host::Impl {
-    struct Subscribed {
-        TopicUse use;
-        EventHandler handler;
-    };
-
     World& world;
     Process& process;
     HostOptions options;
@@ -43,14 +37,11 @@ struct Host::Impl {
     HealthChecks health; ///< until the node has it
     OwnPages own_pages;
     RequestSteps steps;
-    std::unique_ptr<JobRunner> jobs;
-    std::unique_ptr<OutboxRelay> relay;
-    std::vector<Subscribed> subscriptions;
+    DatabaseDuties duties; ///< until the database's work has them
+    std::unique_ptr<DatabaseWork> database_work;
     std::vector<TopicUse> topics;
-    std::vector<std::unique_ptr<Consumer>> consumers;
-    std::vector<std::unique_ptr<ChannelConsumer>> channel_consumers;
     std::unique_ptr<Calls> calls;
-    std::set<std::string, std::less<>> topic_names; ///< what `subscriptions` and `topics` view
+    std::set<std::string, std::less<>> topic_names; ///< what `duties` and `topics` view
     std::set<std::string, std::less<>> known_settings;
     std::unique_ptr<Node> node; ///< once it listens
 
@@ -70,11 +61,7 @@ struct Host::Impl {
     Result<void> listen();
     void add_parts();
     void add_database_work();
-    void make_consumers(const Subscribed& subscribed);
-    task<void> run_inbox(Context& context);
-    Result<void> inbox_health() const;
     void publish_figures();
-    task<void> prune_idempotency(Context& context);
 };
 
 Host::Host(World& world, Process& process, HostOptions options, Lane lane, Engines engines)
@@ -147,12 +134,11 @@ void Host::serve_files(std::string_view prefix, const std::string& folder, http:
     impl_->steps.routes().add(prefix, std::move(*files));
 }
 
-void Host::subscribe(TopicUse use, EventHandler handler) {
-    // Of two consumers in one group only one would ever hear anything.
-    const auto same = [&](const Impl::Subscribed& each) { return each.use.topic == use.topic; };
-    if (std::ranges::any_of(impl_->subscriptions, same))
-        throw std::logic_error("host.on() was called twice for " + std::string(use.topic));
-    impl_->subscriptions.push_back({use_topic(use), std::move(handler)});
+void Host::subscribe(TopicUse use, EventHandler handler, std::string_view consumer) {
+    auto& subscriptions = impl_->duties.subscriptions;
+    const auto heard = std::ranges::find(subscriptions, use.topic, [](const auto& each) { return each.topic.topic; });
+    use = heard == subscriptions.end() ? use_topic(use) : heard->topic;
+    impl_->duties.subscribe(impl_->options.node.service, use, std::move(handler), consumer);
 }
 
 TopicUse Host::use_topic(TopicUse use) {
@@ -162,12 +148,7 @@ TopicUse Host::use_topic(TopicUse use) {
 
 void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
     if (!impl_->database) throw std::logic_error("host.perform() needs host.database() first");
-    if (!impl_->jobs) {
-        impl_->jobs =
-            std::make_unique<JobRunner>(impl_->world, *impl_->database, impl_->process.log, impl_->process.metrics,
-                                        JobRunner::Options{.lag_max = impl_->options.lag_max});
-    }
-    impl_->jobs->handle(std::string(kind), std::move(handler));
+    impl_->duties.jobs.insert_or_assign(std::string(kind), std::move(handler));
 }
 
 void Host::read_settings(const TypeDescriptor& type, void* settings) {
@@ -214,7 +195,8 @@ void Host::Impl::check_endpoints() const {
 task<Result<void>> Host::prepare(Context& context) {
     impl_->open_registry_and_bus();
     if (auto known = check_settings(impl_->options.settings, impl_->known_settings); !known) co_return known;
-    if (!impl_->subscriptions.empty() && !impl_->database) throw std::logic_error("host.on() needs host.database()");
+    if (!impl_->duties.subscriptions.empty() && !impl_->database)
+        throw std::logic_error("host.on() needs host.database()");
     if (impl_->database && impl_->lane.primary()) {
         co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
@@ -255,57 +237,12 @@ void Host::Impl::add_parts() {
 }
 
 void Host::Impl::add_database_work() {
-    node->checks().add("bus", [this] { return bus->health(); }, false);
-    relay = std::make_unique<OutboxRelay>(world, *database, *bus, options.node.service, process.log, process.metrics,
-                                          OutboxRelay::Options{.lag_max = options.lag_max});
-    node->add({.name = "outbox",
-               .run = [this](Context& context) { return relay->run(context); },
-               .check = [this] { return relay->health(); }});
-    node->add({.name = "idempotency records", .run = [this](Context& context) { return prune_idempotency(context); }});
-    if (jobs) {
-        node->add({.name = "jobs",
-                   .run = [this](Context& context) { return jobs->run(context); },
-                   .check = [this] { return jobs->health(); }});
-    }
-    if (subscriptions.empty()) return;
-    for (const auto& subscribed : subscriptions)
-        make_consumers(subscribed);
-    node->add({.name = "inbox",
-               .run = [this](Context& context) { return run_inbox(context); },
-               .check = [this] { return inbox_health(); }});
-}
-
-void Host::Impl::make_consumers(const Subscribed& subscribed) {
-    const std::string topic(subscribed.use.topic);
     const auto& [service, instance, version] = node->identity();
-    for (std::uint32_t partition = 0; partition < subscribed.use.partitions; ++partition) {
-        consumers.push_back(std::make_unique<Consumer>(world, *database, *bus, topic, partition, service, instance,
-                                                       subscribed.handler, process.log, process.metrics,
-                                                       Consumer::Options{.lag_max = options.lag_max}));
-    }
-    if (!subscribed.use.pubsub) return;
-    channel_consumers.push_back(std::make_unique<ChannelConsumer>(world, *database, *bus, topic, service, instance,
-                                                                  subscribed.handler, process.log, process.metrics,
-                                                                  ChannelConsumer::Options{}));
-}
-
-task<void> Host::Impl::run_inbox(Context& context) {
-    Scope scope(context);
-    for (auto& consumer : consumers)
-        scope.spawn(consumer->run(scope.context()));
-    for (auto& consumer : channel_consumers)
-        scope.spawn(consumer->run(scope.context()));
-    co_await scope.join();
-}
-
-Result<void> Host::Impl::inbox_health() const {
-    std::string what;
-    for (const auto& consumer : consumers) {
-        const auto fine = consumer->health();
-        if (!fine) what += (what.empty() ? "" : "; ") + fine.error().message();
-    }
-    if (what.empty()) return {};
-    return Error(Kind::unavailable, std::move(what));
+    database_work = std::make_unique<DatabaseWork>(
+        world, *database, *bus, process,
+        DatabaseWork::Options{.service = service, .instance = instance, .lag_max = options.lag_max}, std::move(duties));
+    database_work->add_checks(node->checks());
+    node->add({.name = "database work", .run = [this](Context& context) { return database_work->run(context); }});
 }
 
 /// What belongs to this loop and a scrape on another one could not read.
@@ -319,17 +256,6 @@ void Host::Impl::publish_figures() {
         calls->for_each_load(
             [&](const std::string& service, http::Client::Load load) { gauges.at(service).set(load); });
     });
-}
-
-task<void> Host::Impl::prune_idempotency(Context& context) {
-    while (!context.cancelled()) {
-        auto forgotten = co_await forget_recorded_responses(context, *database, std::chrono::hours(24));
-        if (!forgotten && !context.cancelled()) {
-            process.log.warning(context, "could not prune idempotency records",
-                                {{"error", forgotten.error().message()}});
-        }
-        if (!co_await sleep_for(context, std::chrono::minutes(10))) co_return;
-    }
 }
 
 } // namespace flotilla

@@ -126,20 +126,25 @@ public:
 
     /// Handles each event of a topic once (of one with `pubsub` also what comes on its channel, at most once): a plain
     /// function `Result<void> T::method(Transaction&, const Received<Event>&)` in the transaction that also moves the
-    /// consumer's mark. It runs on the database's writer thread. One handler per topic.
+    /// consumer's mark. It runs on the database's writer thread.
+    /// A topic may have several handlers: each further one is a consumer of its own, which handles, fails and is parked
+    /// without the others, by a name that stays the same in every version of the service.
     template <class Event, class T>
-    void on(const Topic<Event>& topic, Result<void> (T::*method)(Transaction&, const Received<Event>&), T& object) {
-        subscribe(topic_use(TopicUse::Action::receive, topic),
-                  [method, &object](Transaction& transaction, const Message& message) -> Result<void> {
-                      auto event = json::parse<Event>(message.payload);
-                      if (!event) return std::move(event.error());
-                      return (object.*method)(transaction, {.event = std::move(*event),
-                                                            .id = message.id,
-                                                            .topic = message.topic,
-                                                            .producer = message.producer,
-                                                            .time = message.time,
-                                                            .trace = transaction.trace()});
-                  });
+    void on(const Topic<Event>& topic, Result<void> (T::*method)(Transaction&, const Received<Event>&), T& object,
+            std::string_view consumer = {}) {
+        subscribe(
+            topic_use(TopicUse::Action::receive, topic),
+            [method, &object](Transaction& transaction, const Message& message) -> Result<void> {
+                auto event = json::parse<Event>(message.payload);
+                if (!event) return std::move(event.error());
+                return (object.*method)(transaction, {.event = std::move(*event),
+                                                      .id = message.id,
+                                                      .topic = message.topic,
+                                                      .producer = message.producer,
+                                                      .time = message.time,
+                                                      .trace = transaction.trace()});
+            },
+            consumer);
     }
 
     /// The right to publish a topic, which nothing else gives; the service's AsyncAPI document shows it. Lives as long
@@ -150,11 +155,22 @@ public:
         return keep(std::shared_ptr<Publisher<Event>>(new Publisher<Event>(topic)));
     }
 
-    /// Executes a durable job: an effect on the outside world, at least once, with retry.
+    /// Executes a durable job: an effect on the outside world, at least once, with retry. By a method that takes a
+    /// JobTry as well the job may note in a transaction of its own that it is done: effect and outcome commit together.
     template <class Payload, class T>
     void perform(const Job<Payload>& job, task<Result<void>> (T::*method)(Context&, Payload), T& object) {
-        add_job(job.name, [method, &object](Context& context, std::string_view payload_json) -> task<Result<void>> {
-            return run_job<Payload>(context, method, object, payload_json);
+        add_job(job.name, [method, &object](Context& context, std::string_view payload_json, const JobTry&) {
+            return run_job<Payload>(payload_json, [method, &object, &context](Payload payload) {
+                return (object.*method)(context, std::move(payload));
+            });
+        });
+    }
+    template <class Payload, class T>
+    void perform(const Job<Payload>& job, task<Result<void>> (T::*method)(Context&, Payload, JobTry), T& object) {
+        add_job(job.name, [method, &object](Context& context, std::string_view payload_json, const JobTry& attempt) {
+            return run_job<Payload>(payload_json, [method, &object, &context, &attempt](Payload payload) {
+                return (object.*method)(context, std::move(payload), attempt);
+            });
         });
     }
 
@@ -183,16 +199,15 @@ private:
         parts_.push_back(std::move(part));
         return reference;
     }
-    template <class Payload, class T>
-    static task<Result<void>> run_job(Context& context, task<Result<void>> (T::*method)(Context&, Payload), T& object,
-                                      std::string_view json) {
+    template <class Payload, class Method>
+    static task<Result<void>> run_job(std::string_view json, Method method) {
         auto payload = json::parse<Payload>(json);
         if (!payload) co_return std::move(payload.error());
-        co_return co_await (object.*method)(context, std::move(*payload));
+        co_return co_await method(std::move(*payload));
     }
     /// records: its method answers with Recorded<Response>.
     void add(std::unique_ptr<EndpointCore> endpoint, bool records);
-    void subscribe(TopicUse use, EventHandler handler);
+    void subscribe(TopicUse use, EventHandler handler, std::string_view consumer);
     TopicUse use_topic(TopicUse use);
     void add_job(std::string_view kind, JobRunner::Handler handler);
     void read_settings(const TypeDescriptor& type, void* settings);

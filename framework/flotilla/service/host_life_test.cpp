@@ -9,7 +9,6 @@
 
 #include <gtest/gtest.h>
 
-#include <flotilla/service/run.hpp>
 #include <flotilla/service/test_host.hpp>
 
 namespace flotilla {
@@ -143,7 +142,7 @@ TEST(HostHealth, ChecksDecideReadiness) {
     const auto ok = host.get("/readyz");
     EXPECT_EQ(ok.status(), 200) << ok.body;
     EXPECT_EQ(json_of(ok).at("status"), "ok");
-    for (const char* check : {"database", "registry", "bus", "outbox", "extra", "needed"})
+    for (const char* check : {"database", "registry", "bus", "outbox", "role", "extra", "needed"})
         EXPECT_EQ(json_of(ok).at("checks").at(check).at("status"), "ok") << check;
     EXPECT_EQ(host.get("/healthz").status(), 200);
 
@@ -208,51 +207,50 @@ TEST(HostBackground, BugEndsTheHost) {
     EXPECT_EQ(bench.lines_with("off by one").size(), 1U);
 }
 
-std::atomic<int> loops_installed = 0; // install is a plain function
-
 struct Which {
     std::string loop;
 };
 constexpr Endpoint<Empty, Which> which{service, Method::get, "/which"};
 
-task<Result<Which>> answer_which(int loop) { co_return Which{std::to_string(loop)}; }
+task<Result<Which>> answer_which(std::size_t loop) { co_return Which{std::to_string(loop)}; }
 
-void install_which(Host& host) {
-    host.database(kMigrations);
-    host.serve(which, [loop = loops_installed++](Context&, Empty) { return answer_which(loop); });
-}
-
-/// A port that nobody has just now.
-Address free_port() {
-    Loop loop;
-    return value(loop.world().listen(Address::tcp("127.0.0.1", 0)))->local();
+task<Result<std::unique_ptr<Runnable>>> prepare_which(Context& context, World& world, Process& process,
+                                                      HostOptions options, Lane lane, std::promise<Address>& ready) {
+    const auto install = [lane](Host& host) {
+        host.database(kMigrations);
+        host.serve(which, [lane](Context&, Empty) { return answer_which(lane.number); });
+    };
+    auto node = co_await must(ServiceNode::prepare(context, world, process, options, install, lane));
+    if (lane.number + 1 == options.node.loops) ready.set_value(node->address());
+    co_return node;
 }
 
 // Goal: two loops serve one port and say the same of their health; SIGTERM ends both, cleanly.
 TEST(RunLoops, TwoLoopsServeOnePort) {
-    loops_installed = 0;
     TemporaryFolder folder;
-    const auto address = free_port();
-    const auto port = std::to_string(address.port);
-    std::vector<std::string> arguments{"which-service", "--loops",     "2",          "--port",       port,
-                                       "--data",        folder.path(), "--registry", "none",         "--bus",
-                                       "memory:loops",  "--log-level", "error",      "--log-format", "json"};
-    std::vector<char*> argv;
-    for (auto& argument : arguments)
-        argv.push_back(argument.data());
+    Process process(Logger("which-service", LogLevel::error, Logger::Format::json));
+    HostOptions options{.node = {.service = "which-service", .data = folder.path(), .registry = "none", .loops = 2},
+                        .bus = "memory:loops"};
+    std::promise<Address> ready;
     auto ended = std::async(std::launch::async, [&] {
-        return run(Service{"which-service"}, install_which, static_cast<int>(argv.size()), argv.data());
+        return run_lanes(process, options.node, [&](Context& context, World& world, NodeOptions node, Lane lane) {
+            HostOptions its = options;
+            its.node = std::move(node);
+            return prepare_which(context, world, process, std::move(its), lane, ready);
+        });
     });
+    auto listening = ready.get_future();
+    ASSERT_EQ(listening.wait_for(10s), std::future_status::ready);
+    const auto address = listening.get();
     Bench bench;
     std::set<std::string> met;
     // The kernel spreads connections by their ports: each try makes a new one.
     EXPECT_TRUE(bench.eventually([&] {
-        const auto answer = bench.try_fetch(address, request_of("GET", "/which"));
-        if (answer) met.insert(std::string(json_of(*answer).at("loop").as_string()));
+        const auto answer = value(bench.try_fetch(address, request_of("GET", "/which")));
+        met.insert(std::string(json_of(answer).at("loop").as_string()));
         bench.client().close_idle();
         return met.size() == 2;
     }));
-    EXPECT_EQ(loops_installed, 2);
     for (int i = 0; i < 20; ++i) {
         const auto report = value(bench.try_fetch(address, request_of("GET", "/readyz")));
         EXPECT_EQ(report.status(), 200) << report.body;

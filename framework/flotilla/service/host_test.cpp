@@ -331,12 +331,14 @@ TEST(HostInstall, ImpossibleWiringIsRefused) {
         Result<void> hear(Transaction&, const Received<Name>&) { return {}; }
     };
     static constexpr Topic<Name> topic{"named"};
-    EXPECT_EQ(refused([](Host& host) {
-                  auto& listener = host.own<Listener>();
-                  host.on(topic, &Listener::hear, listener);
-                  host.on(topic, &Listener::hear, listener);
-              }),
-              "host.on() was called twice for named");
+    EXPECT_EQ(
+        refused([](Host& host) {
+            auto& listener = host.own<Listener>();
+            host.on(topic, &Listener::hear, listener);
+            host.on(topic, &Listener::hear, listener);
+        }),
+        "two handlers of named are both the consumer test-service: give each further handler of a topic a name of "
+        "its own, which stays for ever");
 }
 
 struct Forgetful {

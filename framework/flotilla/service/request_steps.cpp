@@ -25,19 +25,25 @@ RequestSteps::RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight&
       routes_(telemetry.metrics, own_pages.paths()), recorder_(world, telemetry, options), keys_(in_flight) {}
 
 // The order in which a request passes:
-//  1. server       (http/server.cpp) limits, deadline and trace context: nothing below runs without them
-//  2. routing      (service/request/routes.cpp) once, before a body is read; each step is handed what was found
-//  3. own pages    (node/own_pages.cpp) health, /metrics and the contracts answer whatever the state of the rest, and
-//                  do not count
-//  4. recording    (service/request/recording.cpp) sees every outcome, also those of the steps that refuse
-//  5. limits       (service/request/limits.cpp) the endpoint's own ones of body and time replace the server's; 413
-//                  before a body is read
-//  6. idempotency  (service/request/idempotency.cpp) a repeated request is answered from the record, before validation
-//                  could change its mind
-//  7. the endpoint (service/endpoint_core.hpp) names, types and bounds of the request, all errors at once; then the
-//                  service's method
-//  8. the response (service/request/http_edge.cpp)
-//  9. refusal      (service/request/refusal.cpp) whatever failed in 4 to 8, thrown or returned, becomes problem+json
+//  1. server       (http/server_connection.cpp) limits, deadline and trace context: nothing below runs without them
+//  2. routing      (service/request/routes.cpp: routes_.match) once, before a body is read; each step is handed what was
+//                  found
+//  3. own pages    (node/own_pages.cpp: own_pages_.answer) health, /metrics and the contracts answer whatever the state
+//                  of the rest, and do not count
+//  4. recording    (service/request/recording.cpp: Recording, recording.end) sees every outcome, also those of the steps
+//                  that refuse
+//  5. OPTIONS      (service/request/refusal.cpp: answer_options) says what may be asked of a path
+//  6. files        (http/static_content.cpp: files->answer) are answered as they lie there
+//  7. limits       (service/request/limits.cpp: apply_limits) the endpoint's own ones of body and time replace the
+//                  server's; 413 before a body is read
+//  8. the edge     (service/request/http_edge.cpp: HttpEdge, edge.respond) reads the request and writes the response as
+//                  HTTP has them
+//  9. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record, before
+//                  validation could change its mind
+// 10. the endpoint (service/endpoint_core.hpp: endpoint.call) names, types and bounds of the request, all errors at once;
+//                  then the service's method
+// 11. refusal      (service/request/refusal.cpp: refuse) whatever failed in 4 to 10, thrown or returned, becomes
+//                  problem+json
 task<void> RequestSteps::handle(Context& context, http::Exchange& exchange) {
     auto matched = routes_.match(exchange.request());
     if (!matched.own_page.empty()) co_return co_await own_pages_.answer(context, exchange, matched.own_page);

@@ -35,6 +35,7 @@ void add_flags(Flags& flags, HostOptions& options, std::vector<std::string>& set
         ->check(CLI::Range(0.001, 1e9));
     flags.add("--set", settings, "A setting of the service: name=value")
         ->take_all()
+        ->default_str("")
         ->envname(""); // each setting has a variable of its own
 }
 

@@ -107,6 +107,9 @@ public:
     /// Whether all of it was looked through for damage when it was opened: a large one is not, so that it need not
     /// wait.
     virtual bool fully_checked() const = 0;
+    /// Names the time for which this process alone can have the database open (a SQLite file): whatever another process
+    /// left undone in it, that process has ended. Empty where other processes may have it open, too.
+    virtual std::string_view exclusive_session() const = 0;
     /// Transactions waiting for the writer.
     virtual std::size_t queued() const = 0;
     /// From now on counts in these, which must live longer: flotilla_database_queued, _bodies_per_commit,

@@ -23,7 +23,8 @@ CREATE INDEX flotilla_idempotency_recorded_at ON flotilla_idempotency (recorded_
 
 // state: queued -> running -> done | parked, or back to queued for another try. attempts counts the tries begun,
 // failures those that count towards parking; both grow before a try, so that a crash counts too, and failures shrinks
-// again when only the outside world was down. The runner puts what it finds running at start back to queued.
+// again when only the outside world was down. What runs under an earlier epoch of the database's role goes back to
+// queued.
 constexpr std::string_view kJobs = R"sql(
 CREATE TABLE flotilla_jobs (
     id TEXT NOT NULL PRIMARY KEY,
@@ -46,11 +47,10 @@ CREATE INDEX flotilla_jobs_parked ON flotilla_jobs (kind) WHERE state = 'parked'
 CREATE INDEX flotilla_jobs_finished_at ON flotilla_jobs (finished_at) WHERE state = 'done';
 )sql";
 
-// position orders the events of one database. The application fills it inside the (serialised) transaction:
-//   INSERT INTO flotilla_outbox (position, ...) VALUES ((SELECT coalesce(max(position), 0) + 1 FROM flotilla_outbox),
-//   ...)
-// which needs no engine-specific key generation. Rows leave only after they were published, so a waiting row never has
-// a lower position than one that was written before it; positions of removed rows may come again.
+// position orders the events of one database. It is left out of the INSERT, and the engine makes it up (see
+// sql::for_sqlite): above those of all transactions that had ended, with holes or without, and perhaps committed out of
+// order by transactions that ran at once. Rows leave only after they were published, so a waiting row never has a lower
+// position than one of a transaction that ended before its own; positions of removed rows may come again.
 // sequence is NULL until the relay has numbered the row: 1, 2, 3, ... per (topic, partition).
 // published_at is NULL until the bus has accepted the row.
 constexpr std::string_view kOutbox = R"sql(
@@ -163,11 +163,32 @@ CREATE UNIQUE INDEX flotilla_parked_place ON flotilla_parked (consumer, topic, p
 CREATE INDEX flotilla_parked_since ON flotilla_parked (consumer, topic, partition, parked_at);
 )sql";
 
+// Who does the work that only one host at a time may do (see store/role.hpp), and in which of its holder's epochs a job
+// was taken: one of an earlier epoch runs nowhere any more.
+constexpr std::string_view kRoles = R"sql(
+CREATE TABLE flotilla_roles (
+    role TEXT NOT NULL PRIMARY KEY,
+    epoch BIGINT NOT NULL,
+    holder TEXT NOT NULL,
+    session TEXT NOT NULL,
+    asked BIGINT NOT NULL,
+    answered BIGINT NOT NULL
+);
+ALTER TABLE flotilla_jobs ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0;
+DROP INDEX flotilla_jobs_running;
+CREATE INDEX flotilla_jobs_running ON flotilla_jobs (epoch) WHERE state = 'running';
+)sql";
+
 constexpr std::array kMigrations{
-    Migration{1, "0001_idempotency", kIdempotency}, Migration{2, "0002_jobs", kJobs},
-    Migration{3, "0003_outbox", kOutbox},           Migration{4, "0004_inbox", kInbox},
-    Migration{5, "0005_parked", kParked},           Migration{6, "0006_lean_outbox", kLeanOutbox},
-    Migration{7, "0007_job_queue", kJobQueue},      Migration{8, "0008_parked_order", kParkedOrder},
+    Migration{1, "0001_idempotency", kIdempotency},
+    Migration{2, "0002_jobs", kJobs},
+    Migration{3, "0003_outbox", kOutbox},
+    Migration{4, "0004_inbox", kInbox},
+    Migration{5, "0005_parked", kParked},
+    Migration{6, "0006_lean_outbox", kLeanOutbox},
+    Migration{7, "0007_job_queue", kJobQueue},
+    Migration{8, "0008_parked_order", kParkedOrder},
+    Migration{9, "0009_roles", kRoles},
 };
 
 } // namespace

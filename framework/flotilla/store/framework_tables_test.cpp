@@ -118,8 +118,8 @@ TEST(FrameworkTables, JobsSurviveTheirNewIndexes) {
                   .error()
                   .code(),
               "unique_violation");
-    EXPECT_EQ(value(store.transact(jobs::Recover{9})), 1);
-    const auto taken = value(store.transact(jobs::TakeDue{{"mail"}, 10}));
+    EXPECT_EQ(value(store.transact(jobs::Recover{9, 1})), 1);
+    const auto taken = value(store.transact(jobs::TakeDue{{"mail"}, 10, 1}));
     ASSERT_EQ(taken.jobs.size(), 3U);
     EXPECT_EQ(taken.jobs[0].id, "r1");
 }

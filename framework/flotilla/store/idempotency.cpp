@@ -1,6 +1,6 @@
 #include <flotilla/store/idempotency.hpp>
 
-#include <flotilla/store/database.hpp>
+#include <flotilla/store/role.hpp>
 
 namespace flotilla {
 namespace {
@@ -48,12 +48,12 @@ void record_response(Transaction& transaction, const IdempotentRequest& request,
                         transaction.now());
 }
 
-task<Result<std::int64_t>> forget_recorded_responses(Context& context, Database& database, Duration age) {
+task<Result<std::int64_t>> forget_recorded_responses(Context& context, Tenure& tenure, Duration age) {
     const Timestamp before = context.world().now() - age;
     std::int64_t total = 0;
     while (true) {
         const auto removed =
-            co_await must(database.transact(context, [before](Transaction& transaction) -> Result<std::int64_t> {
+            co_await must(tenure.transact(context, [before](Transaction& transaction) -> Result<std::int64_t> {
                 return transaction.execute(kForget, before);
             }));
         if (removed == 0) co_return total;

@@ -10,6 +10,7 @@
 namespace flotilla {
 
 class Database;
+class Tenure;
 class Transaction;
 
 /// A request that came with an Idempotency-Key. Whoever takes it in hangs it on the request's Context
@@ -52,7 +53,7 @@ std::optional<std::string> find_recorded_response(Transaction& transaction, cons
 /// Stores the response, as the last statement of the transaction that produced it.
 void record_response(Transaction& transaction, const IdempotentRequest& request, std::string_view response_json);
 
-/// Removes records older than `age` (24 h by default in the host). Returns how many.
-task<Result<std::int64_t>> forget_recorded_responses(Context& context, Database& database, Duration age);
+/// Removes records older than `age` (24 h in the host). Returns how many.
+task<Result<std::int64_t>> forget_recorded_responses(Context& context, Tenure& tenure, Duration age);
 
 } // namespace flotilla

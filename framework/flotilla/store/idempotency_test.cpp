@@ -134,8 +134,9 @@ TEST_F(IdempotencyTest, ForgetRemovesOnlyOldRecords) {
     auto young = request();
     value(place(young));
     Context context(store.world());
-    EXPECT_EQ(store.loop().run_until_done(forget_recorded_responses(context, store.database(), std::chrono::hours(24))),
-              2500);
+    EXPECT_EQ(
+        store.loop().run_until_done(forget_recorded_responses(context, store.take_role(), std::chrono::hours(24))),
+        2500);
     EXPECT_TRUE(value(recorded(young)));
 }
 

@@ -79,8 +79,8 @@ Result<Taken> TakeDue::operator()(Transaction& transaction) const {
     std::map<std::string, Change> changes;
     for (const auto& job : taken.jobs) {
         auto updated = transaction.execute(
-            "UPDATE flotilla_jobs SET state = 'running', attempts = $2, failures = $3 WHERE id = $1", job.id,
-            job.attempts, job.failures);
+            "UPDATE flotilla_jobs SET state = 'running', attempts = $2, failures = $3, epoch = $4 WHERE id = $1",
+            job.id, job.attempts, job.failures, epoch);
         if (!updated) return std::move(updated.error());
         --changes[job.kind].queued;
     }
@@ -90,27 +90,38 @@ Result<Taken> TakeDue::operator()(Transaction& transaction) const {
 
 Result<std::int64_t> Recover::operator()(Transaction& transaction) const {
     auto parked = transaction.execute("UPDATE flotilla_jobs SET state = 'parked', finished_at = $2, last_error = $3 "
-                                      "WHERE state = 'running' AND failures >= $1",
-                                      failures_max, transaction.now(), "the process ended during each try");
+                                      "WHERE state = 'running' AND epoch < $4 AND failures >= $1",
+                                      failures_max, transaction.now(), "the process ended during each try", epoch);
     if (!parked) return std::move(parked.error());
-    auto queued = transaction.execute("UPDATE flotilla_jobs SET state = 'queued' WHERE state = 'running'");
+    auto queued =
+        transaction.execute("UPDATE flotilla_jobs SET state = 'queued' WHERE state = 'running' AND epoch < $1", epoch);
     if (!queued) return std::move(queued.error());
     if (auto counted = recount(transaction); !counted) return std::move(counted.error());
     return *parked + *queued;
 }
 
-Result<void> finish(Transaction& transaction, const std::vector<Finish>& outcomes) {
+Result<void> finish(Transaction& transaction, const std::vector<Finish>& outcomes, std::int64_t epoch) {
     std::map<std::string, Change> changes;
     for (const auto& outcome : outcomes) {
         auto noted = transaction.execute("UPDATE flotilla_jobs SET state = $2, due_at = $3, attempts = $4, failures = "
-                                         "$5, finished_at = $6, last_error = $7 WHERE id = $1",
+                                         "$5, finished_at = $6, last_error = $7 "
+                                         "WHERE id = $1 AND state = 'running' AND epoch = $8",
                                          outcome.id, outcome.state, outcome.due_at, outcome.attempts, outcome.failures,
-                                         outcome.finished_at, outcome.last_error);
+                                         outcome.finished_at, outcome.last_error, epoch);
         if (!noted) return std::move(noted.error());
+        if (*noted == 0) continue; // the job noted it itself
         if (outcome.state == "queued") ++changes[outcome.kind].queued;
         if (outcome.state == "parked") ++changes[outcome.kind].parked;
     }
     return change_counts(transaction, changes);
+}
+
+Result<bool> finish_done(Transaction& transaction, std::string_view id, std::int64_t epoch) {
+    auto noted = transaction.execute("UPDATE flotilla_jobs SET state = 'done', finished_at = $2, last_error = NULL "
+                                     "WHERE id = $1 AND state = 'running' AND epoch = $3",
+                                     id, transaction.now(), epoch);
+    if (!noted) return std::move(noted.error());
+    return *noted > 0;
 }
 
 Result<std::int64_t> Forget::operator()(Transaction& transaction) const {

@@ -23,17 +23,20 @@ struct Taken {
     std::optional<Timestamp> next_due; ///< of the jobs that still wait
 };
 
-/// Takes up to `count` due jobs of these kinds, those first that are due first.
+/// Takes up to `count` due jobs of these kinds, those first that are due first, for an epoch of the database's role.
 struct TakeDue {
     std::vector<std::string> kinds;
     std::int64_t count;
+    std::int64_t epoch;
     Result<Taken> operator()(Transaction& transaction) const;
 };
 
-/// What was running when the process ended: back to the queue, or parked when that happened `failures_max` times.
-/// Counts what waits and what is parked anew. Returns how many were running. For the start: it reads all that waits.
+/// What was taken in an epoch before this one and has no outcome: its holder has gone, and it goes back to the queue,
+/// or is parked when that happened `failures_max` times. Counts what waits and what is parked anew. Returns how many
+/// were running. For the start: it reads all that waits.
 struct Recover {
     std::int64_t failures_max;
+    std::int64_t epoch;
     Result<std::int64_t> operator()(Transaction& transaction) const;
 };
 
@@ -47,8 +50,11 @@ struct Finish {
     std::optional<std::string> last_error;
 };
 
-/// Notes outcomes.
-Result<void> finish(Transaction& transaction, const std::vector<Finish>& outcomes);
+/// Notes outcomes of jobs that were taken in that epoch, once: one that has its outcome keeps it.
+Result<void> finish(Transaction& transaction, const std::vector<Finish>& outcomes, std::int64_t epoch);
+
+/// Notes that a job that was taken in that epoch is done. False when it has its outcome already, or is another's now.
+Result<bool> finish_done(Transaction& transaction, std::string_view id, std::int64_t epoch);
 
 /// Forgets finished jobs, the oldest first, at most `count`. Returns how many.
 struct Forget {

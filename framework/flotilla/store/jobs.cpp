@@ -35,19 +35,17 @@ struct Round {
 
 struct JobRunner::Impl {
     World& world;
+    Tenure& tenure;
     Database& database;
     Logger log;
     Metrics& metrics;
     Options options;
-    std::map<std::string, Handler, std::less<>> handlers;
+    const Handlers handlers;
     Statistics statistics;
     std::string unhandled; ///< kinds of waiting jobs without a handler
-    /// Of the runner that runs: a process has others, which only know the handlers.
-    struct Ages {
-        AgeGauge lag, retried, parked;
-        Ages(World& world, Metrics& metrics);
-    };
-    std::optional<Ages> ages;
+    Gauge& queued_gauge;
+    Gauge& parked_gauge;
+    AgeGauge lag, oldest_retried, oldest_parked;
     std::size_t in_flight = 0;
     std::vector<jobs::Finish> ended; ///< outcomes to be noted
     Instant next_forget{};
@@ -55,9 +53,11 @@ struct JobRunner::Impl {
     Event wake;
     Timer timer{world, [](void* self) { static_cast<Impl*>(self)->wake.notify(); }, this};
 
-    Impl(World& w, Database& d, Logger l, Metrics& m, Options o)
-        : world(w), database(d), log(std::move(l)), metrics(m), options(o) {
-        next_forget = next_count = world.monotonic();
+    Impl(World& world, Tenure& tenure, Handlers handlers, Telemetry& telemetry, Options options);
+    /// What waits is the next holder's to tell.
+    ~Impl() {
+        queued_gauge.set(0);
+        parked_gauge.set(0);
     }
 
     std::vector<std::string> kinds() const;
@@ -78,20 +78,22 @@ struct JobRunner::Impl {
     task<Result<void>> attempt(Context& parent, const jobs::TakenJob& job);
 };
 
-JobRunner::Impl::Ages::Ages(World& world, Metrics& metrics)
-    : lag(world, metrics, "flotilla_jobs_lag_seconds", "How long the job that is due first has waited for its try"),
-      retried(world, metrics, "flotilla_jobs_oldest_retried_seconds",
-              "Age of the oldest job that has failed and waits for another try"),
-      parked(world, metrics, "flotilla_jobs_oldest_parked_seconds",
-             "How long the job that was parked first is parked") {}
+JobRunner::Impl::Impl(World& w, Tenure& t, Handlers h, Telemetry& telemetry, Options o)
+    : world(w), tenure(t), database(t.database()), log(telemetry.log), metrics(telemetry.metrics), options(o),
+      handlers(std::move(h)), queued_gauge(metrics.gauge("flotilla_jobs_queued", "Durable jobs waiting for a try")),
+      parked_gauge(metrics.gauge("flotilla_jobs_parked", "Durable jobs given up, waiting for a person")),
+      lag(world, metrics, "flotilla_jobs_lag_seconds", "How long the job that is due first has waited for its try"),
+      oldest_retried(world, metrics, "flotilla_jobs_oldest_retried_seconds",
+                     "Age of the oldest job that has failed and waits for another try"),
+      oldest_parked(world, metrics, "flotilla_jobs_oldest_parked_seconds",
+                    "How long the job that was parked first is parked") {
+    next_forget = next_count = world.monotonic();
+}
 
-JobRunner::JobRunner(World& world, Database& database, Logger log, Metrics& metrics, Options options)
-    : impl_(std::make_unique<Impl>(world, database, std::move(log), metrics, options)) {}
+JobRunner::JobRunner(World& world, Tenure& tenure, Handlers handlers, Telemetry& telemetry, Options options)
+    : impl_(std::make_unique<Impl>(world, tenure, std::move(handlers), telemetry, options)) {}
 JobRunner::~JobRunner() = default;
 
-void JobRunner::handle(std::string kind, Handler handler) {
-    impl_->handlers.insert_or_assign(std::move(kind), std::move(handler));
-}
 const JobRunner::Statistics& JobRunner::statistics() const { return impl_->statistics; }
 
 Result<void> JobRunner::health() const {
@@ -100,7 +102,7 @@ Result<void> JobRunner::health() const {
     if (!impl_->unhandled.empty())
         return Error(Kind::unavailable, "jobs wait for which there is no handler: " + impl_->unhandled);
     const auto& now = impl_->statistics;
-    const auto age = impl_->ages ? impl_->ages->lag.age() : Duration::zero();
+    const auto age = impl_->lag.age();
     const bool late = age > impl_->options.lag_max;
     if (now.last_error.empty() && now.parked == 0 && !late) return {};
     auto what = std::to_string(now.queued) + " jobs wait";
@@ -113,10 +115,9 @@ Result<void> JobRunner::health() const {
 task<void> JobRunner::run(Context& context) { return impl_->run(context); }
 
 task<void> JobRunner::Impl::run(Context& context) {
-    ages.emplace(world, metrics);
     co_await scoped(context, [this](Scope& scope) { return look_for_work(scope); });
     if (ended.empty()) co_return;
-    // Not under the context, which has ended: what has been done must be noted. Left as running, the next start takes
+    // Not under the context, which has ended: what has been done must be noted. Left as running, the next holder takes
     // it up.
     Context root(world);
     Context bounded(root, kRecordTimeout);
@@ -144,10 +145,11 @@ task<void> JobRunner::Impl::look_for_work(Scope& scope) {
 
 task<void> JobRunner::Impl::recover(Context& context) {
     while (!context.cancelled()) {
-        const auto recovered = co_await database.transact(context, jobs::Recover{options.attempts_max});
+        const auto recovered = co_await tenure.transact(context, jobs::Recover{options.attempts_max, tenure.epoch()});
         if (recovered) {
             statistics.database_error.clear();
-            if (*recovered > 0) log.info(context, "jobs were in flight when the process ended", {{"jobs", *recovered}});
+            if (*recovered > 0)
+                log.info(context, "jobs were in flight when their runner ended", {{"jobs", *recovered}});
             co_return;
         }
         statistics.database_error = recovered.error().message();
@@ -188,20 +190,22 @@ task<Duration> JobRunner::Impl::next_round(Scope& scope) {
 task<Result<Round>> JobRunner::Impl::commit_round(Context& context, std::int64_t room, bool forget) {
     const auto noting = std::make_shared<const std::vector<jobs::Finish>>(ended);
     const jobs::Forget forgetting{world.now() - kKeepFinished, forget ? kForgottenAtOnce : 0};
-    auto round = co_await database.transact(
-        context, [noting, forgetting, take = jobs::TakeDue{kinds(), room}](Transaction& transaction) -> Result<Round> {
-            if (auto noted = jobs::finish(transaction, *noting); !noted) return std::move(noted.error());
-            Round done;
-            if (forgetting.count > 0) {
-                auto forgotten = forgetting(transaction);
-                if (!forgotten) return std::move(forgotten.error());
-                done.forgotten = *forgotten;
-            }
-            auto taken = take(transaction);
-            if (!taken) return std::move(taken.error());
-            done.taken = std::move(*taken);
-            return done;
-        });
+    auto round = co_await tenure.transact(context,
+                                          [noting, forgetting, take = jobs::TakeDue{kinds(), room, tenure.epoch()}](
+                                              Transaction& transaction) -> Result<Round> {
+                                              if (auto noted = jobs::finish(transaction, *noting, take.epoch); !noted)
+                                                  return std::move(noted.error());
+                                              Round done;
+                                              if (forgetting.count > 0) {
+                                                  auto forgotten = forgetting(transaction);
+                                                  if (!forgotten) return std::move(forgotten.error());
+                                                  done.forgotten = *forgotten;
+                                              }
+                                              auto taken = take(transaction);
+                                              if (!taken) return std::move(taken.error());
+                                              done.taken = std::move(*taken);
+                                              return done;
+                                          });
     if (!round) co_return round;
     statistics.database_error.clear();
     // Others may have ended meanwhile, behind these.
@@ -230,7 +234,7 @@ task<void> JobRunner::Impl::count(Context& context) {
         if (!context.cancelled()) log.warning(context, "cannot count the jobs", {{"error", oldest.error().message()}});
         co_return;
     }
-    ages->retried.set(*oldest);
+    oldest_retried.set(*oldest);
     take_counts(*backlog);
 }
 
@@ -250,10 +254,10 @@ void JobRunner::Impl::take_counts(const std::vector<jobs::Backlog>& backlog) {
         if (kind.queued == 0 || handlers.contains(kind.kind)) continue;
         unhandled += (unhandled.empty() ? "" : ", ") + kind.kind;
     }
-    ages->lag.set(first_due);
-    ages->parked.set(first_parked);
-    metrics.gauge("flotilla_jobs_queued", "Durable jobs waiting for a try").set(statistics.queued);
-    metrics.gauge("flotilla_jobs_parked", "Durable jobs given up, waiting for a person").set(statistics.parked);
+    lag.set(first_due);
+    oldest_parked.set(first_parked);
+    queued_gauge.set(statistics.queued);
+    parked_gauge.set(statistics.parked);
 }
 
 task<void> JobRunner::Impl::work_on(Context& parent, jobs::TakenJob job) {
@@ -269,7 +273,8 @@ task<Result<void>> JobRunner::Impl::attempt(Context& parent, const jobs::TakenJo
     Context context(parent, options.job_timeout);
     if (const auto trace = TraceContext::parse(job.traceparent); trace.valid()) context.trace = trace.child(world);
     try {
-        co_return co_await handlers.find(job.kind)->second(context, job.payload);
+        const JobTry attempted(job.id, tenure.role(), tenure.epoch());
+        co_return co_await handlers.find(job.kind)->second(context, job.payload, attempted);
     } catch (const std::exception& exception) {
         co_return Error(Kind::internal, std::string("the job's handler threw: ") + exception.what());
     }
@@ -332,6 +337,14 @@ void JobRunner::Impl::report(const Context& context, const jobs::TakenJob& job, 
     log.write(level, trace.valid() ? &trace : &context.trace,
               finish.state == "parked" ? "a job is parked" : "a job will be tried again",
               {{"kind", job.kind}, {"job", job.id}, {"attempts", job.attempts}, {"error", outcome.error().message()}});
+}
+
+Result<void> JobTry::done(Transaction& transaction) const {
+    if (auto held = roles::check_epoch(transaction, role_, epoch_); !held) return held;
+    auto noted = jobs::finish_done(transaction, id_, epoch_);
+    if (!noted) return std::move(noted.error());
+    if (!*noted) return Error(Kind::conflict, "job_done", "the job " + id_ + " has its outcome already");
+    return {};
 }
 
 } // namespace flotilla

@@ -1,14 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include <flotilla/contract/topic.hpp>
-#include <flotilla/observe/log.hpp>
-#include <flotilla/observe/metrics.hpp>
-#include <flotilla/store/database.hpp>
+#include <flotilla/observe/telemetry.hpp>
+#include <flotilla/store/role.hpp>
 
 namespace flotilla {
 
@@ -24,13 +24,35 @@ void enqueue(Transaction& transaction, const Job<Payload>& job, const Payload& p
 }
 void enqueue_job(Transaction& transaction, std::string_view kind, std::string payload_json, EnqueueOptions options);
 
+/// One try of a durable job, as its handler gets it. A value: transaction bodies capture it.
+class JobTry {
+public:
+    JobTry(std::string id, std::string role, std::int64_t epoch)
+        : id_(std::move(id)), role_(std::move(role)), epoch_(epoch) {}
+
+    /// The same in each try: what an outside system may know the effect by.
+    const std::string& id() const { return id_; }
+
+    /// Notes in this transaction that the job is done: its effect and its outcome commit together, or neither does. The
+    /// runner then notes nothing more, whatever the handler returns. Not for tries that may still fail afterwards.
+    /// Errors: unavailable `role_lost` when another host runs the job by now, with which the transaction must end;
+    /// conflict `job_done` when it was done before.
+    Result<void> done(Transaction& transaction) const;
+
+private:
+    std::string id_;
+    std::string role_;
+    std::int64_t epoch_;
+};
+
 /// Runs due jobs of one database with bounded concurrency. A job that fails is tried again with doubling delay
 /// (1 s .. 60 s, full jitter). unavailable and deadline_exceeded are retried for ever: the outside world is down;
 /// anything else is parked after `attempts_max` tries, visible with its reason. Finished jobs are kept for a day so
 /// that their keys still deduplicate; parked ones for ever, since somebody has to decide. What a job costs does not
 /// depend on how many are kept: outcomes are noted and due jobs taken together, one commit for what has ended since the
-/// last. One runner per database. Thread-safety: none; lives on one loop.
-class JobRunner {
+/// last. It belongs to the holder of the database's role: what an earlier holder left running goes back to the queue,
+/// and an outcome is noted once, by whoever holds the role then. Thread-safety: none; lives on one loop.
+class JobRunner final : public RoleWork {
 public:
     struct Options {
         std::size_t concurrency = 64;
@@ -38,16 +60,16 @@ public:
         Duration job_timeout = std::chrono::seconds(30);
         Duration lag_max = std::chrono::seconds(60); ///< health() tells of a longer one
     };
-    using Handler = std::function<task<Result<void>>(Context&, std::string_view payload_json)>;
+    using Handler = std::function<task<Result<void>>(Context&, std::string_view payload_json, const JobTry&)>;
+    using Handlers = std::map<std::string, Handler, std::less<>>; ///< by kind of job
 
-    JobRunner(World& world, Database& database, Logger log, Metrics& metrics, Options options);
-    JobRunner(World& world, Database& database, Logger log, Metrics& metrics)
-        : JobRunner(world, database, log, metrics, Options{}) {}
-    ~JobRunner();
-    /// Requires: before run(). A kind without a handler stays queued and is reported by health().
-    void handle(std::string kind, Handler handler);
+    /// A kind without a handler stays queued and is reported by health().
+    JobRunner(World& world, Tenure& tenure, Handlers handlers, Telemetry& telemetry, Options options);
+    JobRunner(World& world, Tenure& tenure, Handlers handlers, Telemetry& telemetry)
+        : JobRunner(world, tenure, std::move(handlers), telemetry, Options{}) {}
+    ~JobRunner() override;
     /// Runs until the context is cancelled; jobs in flight finish or are given back.
-    task<void> run(Context& context);
+    task<void> run(Context& context) override;
 
     struct Statistics {
         std::int64_t queued = 0, parked = 0;
@@ -58,7 +80,7 @@ public:
     const Statistics& statistics() const;
     /// ok, or what is wrong: the database cannot be read, waiting jobs have no handler, the latest try failed, jobs are
     /// parked, or a job has been due for longer than lag_max. One in the delay after a failure is not due. For /readyz.
-    Result<void> health() const;
+    Result<void> health() const override;
 
 private:
     struct Impl;

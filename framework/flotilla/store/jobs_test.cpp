@@ -35,8 +35,9 @@ protected:
 
     /// Runs a runner with this handler until `done` is notified, then stops it.
     void run_until(Event& done, JobRunner::Handler handler, JobRunner::Options options = {}) {
-        runner = std::make_unique<JobRunner>(store.world(), store.database(), log, metrics, options);
-        if (handler) runner->handle("send_mail", std::move(handler));
+        JobRunner::Handlers handlers;
+        if (handler) handlers.emplace("send_mail", std::move(handler));
+        runner = std::make_unique<JobRunner>(store.world(), store.take_role(), std::move(handlers), telemetry, options);
         auto test = [&](Context& context) -> task<void> {
             Scope scope(context);
             scope.spawn(runner->run(scope.context()));
@@ -52,11 +53,11 @@ protected:
     TestDatabase store;
     std::vector<std::string> lines;
     Event logged;
-    Logger log{"test", LogLevel::info, Logger::Format::json, [this](std::string_view line) {
-                   lines.emplace_back(line);
-                   logged.notify();
-               }};
-    Metrics metrics;
+    Telemetry telemetry{Logger("test", LogLevel::info, Logger::Format::json, [this](std::string_view line) {
+        lines.emplace_back(line);
+        logged.notify();
+    })};
+    Metrics& metrics = telemetry.metrics;
     std::unique_ptr<JobRunner> runner;
 };
 
@@ -67,7 +68,7 @@ TEST_F(JobsTest, EnqueueRunsTheJobOnce) {
     std::string trace;
     enqueue("ada@example.com");
     const auto traceparent = value(store.find<std::string>("SELECT traceparent FROM flotilla_jobs"));
-    run_until(done, [&](Context& context, std::string_view payload) -> task<Result<void>> {
+    run_until(done, [&](Context& context, std::string_view payload, const JobTry&) -> task<Result<void>> {
         seen.push_back(value(json::parse<SendMail>(payload)).to);
         trace = context.trace.trace_id_hex();
         done.notify();
@@ -83,15 +84,18 @@ TEST_F(JobsTest, EnqueueRunsTheJobOnce) {
 TEST_F(JobsTest, EnqueueWhileIdleWakesTheRunner) {
     Event done;
     Event idle;
-    JobRunner late(store.world(), store.database(), log, metrics);
-    late.handle("send_mail", [&](Context&, std::string_view) -> task<Result<void>> {
-        done.notify();
-        co_return Result<void>();
-    });
-    late.handle("warm_up", [&](Context&, std::string_view) -> task<Result<void>> {
-        idle.notify();
-        co_return Result<void>();
-    });
+    JobRunner late(store.world(), store.take_role(),
+                   {{"send_mail",
+                     [&](Context&, std::string_view, const JobTry&) -> task<Result<void>> {
+                         done.notify();
+                         co_return Result<void>();
+                     }},
+                    {"warm_up",
+                     [&](Context&, std::string_view, const JobTry&) -> task<Result<void>> {
+                         idle.notify();
+                         co_return Result<void>();
+                     }}},
+                   telemetry);
     auto test = [&](Context& context) -> task<void> {
         Scope scope(context);
         scope.spawn(late.run(scope.context()));
@@ -125,7 +129,7 @@ TEST_F(JobsTest, EnqueueSameKeyAddsOneJob) {
     enqueue("b", {.key = "welcome-1"});
     Event done;
     int runs = 0;
-    run_until(done, [&](Context&, std::string_view) -> task<Result<void>> {
+    run_until(done, [&](Context&, std::string_view, const JobTry&) -> task<Result<void>> {
         ++runs;
         done.notify();
         co_return Result<void>();
@@ -143,7 +147,7 @@ TEST_F(JobsTest, FailOnceIsTriedAgain) {
     enqueue("a");
     Event done;
     int runs = 0;
-    run_until(done, [&](Context&, std::string_view) -> task<Result<void>> {
+    run_until(done, [&](Context&, std::string_view, const JobTry&) -> task<Result<void>> {
         if (++runs == 1) co_return Error(Kind::internal, "mailbox on fire");
         done.notify();
         co_return Result<void>();
@@ -159,8 +163,11 @@ TEST_F(JobsTest, FailOnceIsTriedAgain) {
 TEST_F(JobsTest, DatabaseErrorEndsWithTheNextGoodLook) {
     enqueue("a");
     value(store.execute("CREATE TRIGGER stuck BEFORE UPDATE ON flotilla_jobs BEGIN SELECT raise(ABORT, 'stuck'); END"));
-    JobRunner quiet(store.world(), store.database(), log, metrics);
-    quiet.handle("send_mail", [](Context&, std::string_view) -> task<Result<void>> { co_return Result<void>(); });
+    JobRunner quiet(
+        store.world(), store.take_role(),
+        {{"send_mail",
+          [](Context&, std::string_view, const JobTry&) -> task<Result<void>> { co_return Result<void>(); }}},
+        telemetry);
     auto test = [&](Context& context) -> task<void> {
         Scope scope(context);
         scope.spawn(quiet.run(scope.context()));
@@ -193,7 +200,7 @@ TEST_F(JobsTest, FailTooOftenParksTheJob) {
     Event done;
     int runs = 0;
     run_until(done,
-              [&](Context&, std::string_view) -> task<Result<void>> {
+              [&](Context&, std::string_view, const JobTry&) -> task<Result<void>> {
                   if (++runs == 2) done.notify();
                   throw std::runtime_error("no such template");
                   co_return Result<void>();
@@ -210,7 +217,7 @@ TEST_F(JobsTest, FailAsUnavailableIsNeverParked) {
     Event done;
     int runs = 0;
     run_until(done,
-              [&](Context&, std::string_view) -> task<Result<void>> {
+              [&](Context&, std::string_view, const JobTry&) -> task<Result<void>> {
                   if (++runs == 2) {
                       done.notify();
                       co_return Result<void>();
@@ -225,12 +232,12 @@ TEST_F(JobsTest, FailAsUnavailableIsNeverParked) {
 // Goal: what was in flight when the process ended runs again; that try counts.
 TEST_F(JobsTest, RestartWithJobInFlightRunsItAgain) {
     enqueue("a");
-    const auto taken = value(store.transact(jobs::TakeDue{{"send_mail"}, 8}));
+    const auto taken = value(store.transact(jobs::TakeDue{{"send_mail"}, 8, 0}));
     ASSERT_EQ(taken.jobs.size(), 1U);
     EXPECT_EQ(job().state, "running");
     EXPECT_EQ(job().attempts, 1);
     Event done;
-    run_until(done, [&](Context&, std::string_view) -> task<Result<void>> {
+    run_until(done, [&](Context&, std::string_view, const JobTry&) -> task<Result<void>> {
         done.notify();
         co_return Result<void>();
     });
@@ -242,8 +249,8 @@ TEST_F(JobsTest, RestartWithJobInFlightRunsItAgain) {
 TEST_F(JobsTest, RestartAfterTooManyCrashesParksTheJob) {
     enqueue("a");
     for (int crash = 0; crash < 3; ++crash) {
-        value(store.transact(jobs::TakeDue{{"send_mail"}, 8}));
-        value(store.transact(jobs::Recover{3}));
+        value(store.transact(jobs::TakeDue{{"send_mail"}, 8, crash}));
+        value(store.transact(jobs::Recover{3, crash + 1}));
     }
     EXPECT_EQ(job().state, "parked");
     EXPECT_EQ(job().last_error, "the process ended during each try");
@@ -253,7 +260,7 @@ TEST_F(JobsTest, RestartAfterTooManyCrashesParksTheJob) {
 TEST_F(JobsTest, StopWhileInFlightGivesTheJobBack) {
     enqueue("a");
     Event started;
-    run_until(started, [&](Context& context, std::string_view) -> task<Result<void>> {
+    run_until(started, [&](Context& context, std::string_view, const JobTry&) -> task<Result<void>> {
         started.notify();
         Event never;
         co_return co_await never.wait(context);
@@ -272,7 +279,7 @@ TEST_F(JobsTest, RunManyJobsKeepsConcurrency) {
     int most = 0;
     int finished = 0;
     run_until(done,
-              [&](Context& context, std::string_view) -> task<Result<void>> {
+              [&](Context& context, std::string_view, const JobTry&) -> task<Result<void>> {
                   most = std::max(most, ++running);
                   // A trip through the writer: other jobs get their chance meanwhile.
                   const auto trip =
@@ -292,7 +299,7 @@ TEST_F(JobsTest, EnqueueWithDelayRunsNotBefore) {
     const auto due = *value(store.find<Timestamp>("SELECT due_at FROM flotilla_jobs"));
     Event done;
     Timestamp ran_at;
-    run_until(done, [&](Context& context, std::string_view) -> task<Result<void>> {
+    run_until(done, [&](Context& context, std::string_view, const JobTry&) -> task<Result<void>> {
         ran_at = context.world().now();
         done.notify();
         co_return Result<void>();
@@ -306,7 +313,7 @@ TEST_F(JobsTest, LeaveKindWithoutHandlerIsReported) {
     value(store.transact([](Transaction& tx) { return enqueue_job(tx, "forgotten_kind", "{}", {}); }));
     Event done;
     int looks = 0;
-    run_until(done, [&](Context& context, std::string_view) -> task<Result<void>> {
+    run_until(done, [&](Context& context, std::string_view, const JobTry&) -> task<Result<void>> {
         if (++looks == 1) {
             // The next look counts, since nothing is left to do.
             const auto more = co_await store.database().transact(context, [](Transaction& tx) {
@@ -365,7 +372,7 @@ TEST_F(JobsTest, CountsFollowTheJobs) {
         return Error(Kind::conflict, "no");
     }));
     EXPECT_EQ(counts_of(store, "send_mail"), "3/0");
-    const auto taken = value(store.transact(jobs::TakeDue{{"send_mail"}, 3})).jobs;
+    const auto taken = value(store.transact(jobs::TakeDue{{"send_mail"}, 3, 7})).jobs;
     ASSERT_EQ(taken.size(), 3U);
     EXPECT_EQ(counts_of(store, "send_mail"), "0/0");
     std::vector<jobs::Finish> outcomes;
@@ -375,10 +382,10 @@ TEST_F(JobsTest, CountsFollowTheJobs) {
             {.id = job.id, .kind = job.kind, .state = state, .due_at = job.due_at, .attempts = 1, .failures = 1});
         if (outcomes.back().state != "queued") outcomes.back().finished_at = Timestamp(1);
     }
-    value(store.transact([outcomes](Transaction& tx) { return jobs::finish(tx, outcomes); }));
+    value(store.transact([outcomes](Transaction& tx) { return jobs::finish(tx, outcomes, 7); }));
     EXPECT_EQ(counts_of(store, "send_mail"), "1/1");
     value(store.execute("DELETE FROM flotilla_jobs WHERE state = 'parked'"));
-    value(store.transact(jobs::Recover{3}));
+    value(store.transact(jobs::Recover{3, 8}));
     EXPECT_EQ(counts_of(store, "send_mail"), "1/0");
 }
 
@@ -396,10 +403,10 @@ TEST_F(JobsTest, TakeDueGoesByTimeAcrossKinds) {
             found.push_back(job.id);
         return found;
     };
-    const auto first = value(store.transact(jobs::TakeDue{{"x", "y"}, 2}));
+    const auto first = value(store.transact(jobs::TakeDue{{"x", "y"}, 2, 1}));
     EXPECT_EQ(ids(first), (std::vector<std::string>{"y1", "x2"}));
     EXPECT_EQ(first.next_due, Timestamp(30));
-    const auto second = value(store.transact(jobs::TakeDue{{"x", "y"}, 2}));
+    const auto second = value(store.transact(jobs::TakeDue{{"x", "y"}, 2, 1}));
     EXPECT_EQ(ids(second), (std::vector<std::string>{"x3"}));
     EXPECT_EQ(second.next_due, Timestamp(9000000000000000));
 }
@@ -420,8 +427,7 @@ TEST_F(JobsTest, LagIsOfDueJobsOnly) {
                         "('parked', 'send_mail', '3', '', '', 'parked', 3, 3, 0, 0, 3000000)"));
     enqueue("a");
     Event done;
-    run_until(done, [&](Context& context, std::string_view) -> task<Result<void>> {
-        const JobRunner of_another_loop(store.world(), store.database(), log, metrics);
+    run_until(done, [&](Context& context, std::string_view, const JobTry&) -> task<Result<void>> {
         // Until it was counted.
         while (shown(metrics, "flotilla_jobs_lag_seconds") <= 0)
             if (const auto slept = co_await sleep_for(context, std::chrono::milliseconds(1)); !slept) co_return slept;
@@ -442,7 +448,7 @@ TEST_F(JobsTest, HealthTellsOfJobsThatAreDueForLong) {
     enqueue("second");
     bool told = false;
     run_until(stop,
-              [&](Context& context, std::string_view) -> task<Result<void>> {
+              [&](Context& context, std::string_view, const JobTry&) -> task<Result<void>> {
                   while (!told && co_await sleep_for(context, std::chrono::milliseconds(5)))
                       told = !runner->health();
                   if (told)
@@ -465,7 +471,7 @@ TEST_F(JobsTest, OutcomesShareACommit) {
     int ended = 0;
     std::uint64_t bodies_before = 0;
     run_until(done,
-              [&](Context& context, std::string_view) -> task<Result<void>> {
+              [&](Context& context, std::string_view, const JobTry&) -> task<Result<void>> {
                   if (++started == kJobs) bodies_before = store.statistics().bodies;
                   while (started < kJobs)
                       if (const auto slept = co_await sleep_for(context, std::chrono::milliseconds(1)); !slept)
@@ -476,6 +482,84 @@ TEST_F(JobsTest, OutcomesShareACommit) {
               {.concurrency = kJobs});
     EXPECT_EQ(value(store.find<std::int64_t>("SELECT count(*) FROM flotilla_jobs WHERE state = 'done'")), kJobs);
     EXPECT_LT(store.statistics().bodies - bodies_before, kJobs / 2);
+}
+
+// Goal: only what an earlier epoch left running is taken up again; what this one runs stays.
+TEST_F(JobsTest, RecoverLeavesWhatItsOwnEpochRuns) {
+    enqueue("old");
+    value(store.transact(jobs::TakeDue{{"send_mail"}, 8, 3}));
+    EXPECT_EQ(value(store.transact(jobs::Recover{10, 3})), 0);
+    EXPECT_EQ(job().state, "running");
+    EXPECT_EQ(value(store.transact(jobs::Recover{10, 4})), 1);
+    EXPECT_EQ(job().state, "queued");
+}
+
+// Goal: an outcome is noted once, by whoever took the job: a late one of an earlier holder changes nothing.
+TEST_F(JobsTest, LateOutcomeOfAnEarlierEpochIsNotNoted) {
+    enqueue("a");
+    const auto late = value(store.transact(jobs::TakeDue{{"send_mail"}, 8, 3})).jobs.at(0);
+    value(store.transact(jobs::Recover{10, 4}));
+    const auto again = value(store.transact(jobs::TakeDue{{"send_mail"}, 8, 4})).jobs.at(0);
+    const auto note = [&](const jobs::TakenJob& job, std::int64_t epoch, std::string state) {
+        const std::vector<jobs::Finish> outcomes{
+            {.id = job.id, .kind = job.kind, .state = state, .due_at = job.due_at, .attempts = 1, .failures = 1}};
+        value(store.transact([=](Transaction& tx) { return jobs::finish(tx, outcomes, epoch); }));
+    };
+    note(late, 3, "parked");
+    EXPECT_EQ(job().state, "running");
+    note(again, 4, "done");
+    note(again, 4, "queued");
+    EXPECT_EQ(job().state, "done");
+    EXPECT_EQ(counts_of(store, "send_mail"), "0/0");
+}
+
+/// Commits an effect, and with it that the job is done.
+task<Result<void>> commit_effect(Context& context, Database& database, JobTry attempted, Result<void> outcome) {
+    co_return co_await database.transact(context, [=](Transaction& tx) -> Result<void> {
+        if (auto written = tx.execute("INSERT INTO effects (job) VALUES ($1)", attempted.id()); !written)
+            return std::move(written.error());
+        if (auto noted = attempted.done(tx); !noted) return noted;
+        return outcome;
+    });
+}
+
+// Goal: a job that notes its outcome with its effect has both or neither, and is not tried again whatever it answers.
+TEST_F(JobsTest, DoneInItsOwnTransactionCommitsWithTheEffect) {
+    value(store.execute("CREATE TABLE effects (job TEXT NOT NULL)"));
+    enqueue("a");
+    Event done;
+    int runs = 0;
+    run_until(done, [&](Context& context, std::string_view, const JobTry& attempted) -> task<Result<void>> {
+        if (++runs == 1) // rolled back: neither
+            co_return co_await commit_effect(context, store.database(), attempted, Error(Kind::internal, "not yet"));
+        co_await must(commit_effect(context, store.database(), attempted, {}));
+        // A second effect is refused with its transaction.
+        const auto twice = co_await commit_effect(context, store.database(), attempted, {});
+        EXPECT_EQ(twice ? "" : twice.error().code(), "job_done");
+        done.notify();
+        co_return Error(Kind::internal, "said too late");
+    });
+    EXPECT_EQ(runs, 2);
+    EXPECT_EQ(value(store.find<std::int64_t>("SELECT count(*) FROM effects")), 1);
+    EXPECT_EQ(job().state, "done");
+    EXPECT_EQ(job().last_error, std::nullopt);
+}
+
+// Goal: the effect of a try that another host has followed is refused in its own transaction.
+TEST_F(JobsTest, DoneAfterTheRoleWasLostTakesTheEffectBack) {
+    value(store.execute("CREATE TABLE effects (job TEXT NOT NULL)"));
+    enqueue("a");
+    Event done;
+    run_until(done, [&](Context& context, std::string_view, const JobTry& attempted) -> task<Result<void>> {
+        const auto row = co_await must(roles::load(context, store.database(), "database"));
+        co_await must(store.database().transact(context, roles::Take{"database", "another", "", row}));
+        const auto late = co_await commit_effect(context, store.database(), attempted, {});
+        EXPECT_EQ(late ? "" : late.error().code(), "role_lost");
+        done.notify();
+        co_return late;
+    });
+    EXPECT_EQ(value(store.find<std::int64_t>("SELECT count(*) FROM effects")), 0);
+    EXPECT_EQ(job().state, "running"); // the next holder's to take up
 }
 
 } // namespace

@@ -17,6 +17,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/store/database.hpp>
 #include <flotilla/store/framework_tables.hpp>
+#include <flotilla/store/role.hpp>
 #include <flotilla/store/sqlite/sqlite_database.hpp>
 
 namespace flotilla::test {
@@ -86,6 +87,13 @@ public:
         return loop_.run_until_done(database_->migrate(context, component, migrations));
     }
     void create_framework_tables() { value(migrate("flotilla", framework_migrations())); }
+    /// A new tenure of the database's role, taken from whoever has it. Lives as long as this.
+    Tenure& take_role() {
+        Context context(world());
+        const auto row = value(loop_.run_until_done(roles::load(context, *database_, "database")));
+        const auto epoch = value(transact(roles::Take{"database", "test", "", row})).value();
+        return *tenures_.emplace_back(std::make_unique<Tenure>(*database_, "database", epoch, refused_));
+    }
 
     /// Runs `test(context)`, a coroutine, to its end.
     template <class Test>
@@ -97,6 +105,8 @@ public:
 private:
     Loop loop_;
     std::unique_ptr<Database> database_;
+    Counter refused_;
+    std::vector<std::unique_ptr<Tenure>> tenures_;
 };
 
 /// Holds the writer inside a body until it is opened, so that what is sent meanwhile waits in the queue.

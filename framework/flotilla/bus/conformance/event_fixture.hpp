@@ -45,6 +45,8 @@ public:
         want(co_await publisher->migrate(context_, "flotilla", framework_migrations()));
         want(co_await consumer->migrate(context_, "flotilla", framework_migrations()));
         want(co_await consumer->migrate(context_, "service", kEffectMigrations));
+        publishing_ = co_await hold(*publisher);
+        consuming_ = co_await hold(*consumer);
         handled_signal_ = consumer->on_signal("effects", [this] { handled.notify(); });
     }
     void wipe_bus() { wipe_memory_bus(bus_name_); }
@@ -60,21 +62,21 @@ public:
     std::unique_ptr<OutboxRelay> make_relay(OutboxRelay::Options options = {
                                                 .retry_min = std::chrono::milliseconds(1),
                                                 .retry_max = std::chrono::milliseconds(20)}) {
-        return std::make_unique<OutboxRelay>(world_, *publisher, *bus, "shop", log, metrics, options);
+        return std::make_unique<OutboxRelay>(world_, *publishing_, *bus, "shop", telemetry, options);
     }
     /// The handler writes an Effect, unless `refuse` has an error for the message.
     std::unique_ptr<Consumer> make_consumer(std::function<Result<void>(const Message&)> refuse = {},
                                             Consumer::Options options = fast()) {
-        return std::make_unique<Consumer>(world_, *consumer, *bus, "order.created", 0, "mail", "mail-1",
-                                          handler(std::move(refuse)), log, metrics, options);
+        return std::make_unique<Consumer>(world_, *consuming_, *bus, mail(), handler(std::move(refuse)), telemetry,
+                                          options);
     }
     std::unique_ptr<ChannelConsumer> make_channel_consumer(std::function<Result<void>(const Message&)> refuse = {},
                                                            ChannelConsumer::Options options = {}) {
         options.attempts_max = 3;
         options.retry_min = std::chrono::milliseconds(1);
         options.retry_max = std::chrono::milliseconds(4);
-        return std::make_unique<ChannelConsumer>(world_, *consumer, *bus, "order.created", "mail", "mail-1",
-                                                 handler(std::move(refuse)), log, metrics, options);
+        return std::make_unique<ChannelConsumer>(world_, *consuming_, *bus, mail(), handler(std::move(refuse)),
+                                                 telemetry, options);
     }
     /// As a program that knows no streams would; waits until somebody listens.
     task<void> publish_on_channel(std::string payload) {
@@ -122,13 +124,19 @@ public:
     std::unique_ptr<Database> publisher;
     std::unique_ptr<Database> consumer;
     Event handled;
-    Metrics metrics;
-    Logger log{"test", LogLevel::info, Logger::Format::json, [this](std::string_view line) {
-                   const std::lock_guard lock(log_mutex_);
-                   logged_.append(line);
-               }};
+    Telemetry telemetry{Logger("test", LogLevel::info, Logger::Format::json, [this](std::string_view line) {
+        const std::lock_guard lock(log_mutex_);
+        logged_.append(line);
+    })};
+    Metrics& metrics = telemetry.metrics;
 
 private:
+    static Consumer::Source mail() { return {.topic = "order.created", .consumer = "mail", .instance = "mail-1"}; }
+    /// The database's role, for all relays and consumers of this test.
+    task<std::unique_ptr<Tenure>> hold(Database& database) {
+        const auto epoch = want(co_await database.transact(context_, roles::Take{"database", "test", "", {}}));
+        co_return std::make_unique<Tenure>(database, "database", epoch.value(), refused_);
+    }
     static EventHandler handler(std::function<Result<void>(const Message&)> refuse) {
         return [refuse](Transaction& transaction, const Message& message) -> Result<void> {
             auto written = write_effect(transaction, message);
@@ -153,6 +161,8 @@ private:
     std::mutex log_mutex_;
     std::string logged_;
     std::unique_ptr<SignalSubscription> handled_signal_;
+    Counter refused_;
+    std::unique_ptr<Tenure> publishing_, consuming_;
 };
 
 /// Something with run(context) that runs while this lives; stop() before it goes.

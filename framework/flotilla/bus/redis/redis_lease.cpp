@@ -5,8 +5,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kLease = 6s;
-constexpr Duration kRenewAfter = 2s;
+// One that hangs is followed within 5 s, as the holder of its database's role is.
+constexpr Duration kLease = 4s;
+constexpr Duration kRenewAfter = 1300ms;
 constexpr Duration kAskAgain = 500ms; // while another consumer is active, half to once as long
 
 } // namespace

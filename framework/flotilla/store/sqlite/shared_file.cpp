@@ -126,7 +126,8 @@ Result<std::unique_ptr<SharedFile>> SharedFile::create(World& world, const Locat
     }
     auto lock = FileLock::acquire(file, owner);
     if (!lock) return std::move(lock.error());
-    std::unique_ptr<SharedFile> shared(new SharedFile(std::move(key), file, std::string(owner), std::move(*lock)));
+    std::unique_ptr<SharedFile> shared(
+        new SharedFile(std::move(key), file, std::string(owner), std::string(new_id(world).view()), std::move(*lock)));
     shared->temporary_ = location.in_memory;
     // Only the writer: readers write nothing.
     const std::string vfs = location.vfs.empty() ? gathering_vfs(Gather::log) : location.vfs;

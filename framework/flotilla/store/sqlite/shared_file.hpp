@@ -42,17 +42,21 @@ public:
     Writer& writer() { return *writer_; }
     /// Whether all of the file was looked through when it was opened; see check_file().
     bool fully_checked() const { return fully_checked_; }
+    /// A name made anew each time a process opens the file, which it alone may.
+    const std::string& session() const { return session_; }
     const std::shared_ptr<ReaderPool>& readers() const { return readers_; }
 
 private:
-    SharedFile(std::string key, std::string file, std::string owner, FileLock lock)
-        : key_(std::move(key)), file_(std::move(file)), owner_(std::move(owner)), lock_(std::move(lock)) {}
+    SharedFile(std::string key, std::string file, std::string owner, std::string session, FileLock lock)
+        : key_(std::move(key)), file_(std::move(file)), owner_(std::move(owner)), session_(std::move(session)),
+          lock_(std::move(lock)) {}
     static Result<std::unique_ptr<SharedFile>> create(World& world, const Location& location, std::string key,
                                                       std::string_view owner);
 
     const std::string key_; ///< in the registry
     const std::string file_;
     const std::string owner_;
+    const std::string session_;
     FileLock lock_;
     bool temporary_ = false;
     bool fully_checked_ = true;

@@ -1,4 +1,4 @@
-#include <flotilla/service/text_file.hpp>
+#include <flotilla/node/text_file.hpp>
 
 #include <array>
 #include <cerrno>

@@ -1,0 +1,162 @@
+#include <flotilla/service/database_work.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <flotilla/aio/scope.hpp>
+#include <flotilla/bus/channel_consumer.hpp>
+#include <flotilla/bus/outbox.hpp>
+#include <flotilla/node/health.hpp>
+#include <flotilla/store/idempotency.hpp>
+
+namespace flotilla {
+namespace {
+
+constexpr std::string_view kRole = "database";
+constexpr Duration kPruneEvery = std::chrono::minutes(10);
+constexpr Duration kKeepResponses = std::chrono::hours(24);
+
+/// Removes recorded responses that no repeated request is answered with any more.
+class ResponsePruning final : public RoleWork {
+public:
+    ResponsePruning(Tenure& tenure, Logger log) : tenure_(tenure), log_(std::move(log)) {}
+
+    task<void> run(Context& context) override {
+        do {
+            auto forgotten = co_await forget_recorded_responses(context, tenure_, kKeepResponses);
+            if (!forgotten && !context.cancelled()) {
+                log_.warning(context, "could not prune idempotency records", {{"error", forgotten.error().message()}});
+            }
+        } while (co_await sleep_for(context, kPruneEvery));
+    }
+
+private:
+    Tenure& tenure_;
+    Logger log_;
+};
+
+} // namespace
+
+void DatabaseDuties::subscribe(std::string_view service, TopicUse topic, EventHandler handler, std::string_view name) {
+    std::string consumer(service);
+    if (!name.empty()) consumer.append(".").append(name);
+    const bool taken = std::ranges::any_of(subscriptions, [&](const Subscription& each) {
+        return each.topic.topic == topic.topic && each.consumer == consumer;
+    });
+    if (taken) {
+        throw std::logic_error("two handlers of " + std::string(topic.topic) + " are both the consumer " + consumer +
+                               ": give each further handler of a topic a name of its own, which stays for ever");
+    }
+    subscriptions.push_back({topic, std::move(handler), std::move(consumer)});
+}
+
+DatabaseWork::DatabaseWork(World& world, Database& database, Bus& bus, Telemetry& telemetry, Options options,
+                           DatabaseDuties duties)
+    : world_(world), bus_(bus), telemetry_(telemetry), options_(std::move(options)),
+      role_(world, database, std::string(kRole), options_.instance, telemetry, options_.role) {
+    add_relay();
+    add_pruning();
+    if (!duties.jobs.empty()) add_jobs(std::move(duties.jobs));
+    for (auto& subscription : duties.subscriptions)
+        add_consumers(std::move(subscription));
+}
+
+DatabaseWork::~DatabaseWork() = default;
+
+void DatabaseWork::add_relay() {
+    parts_.push_back({"the outbox relay", "outbox", [this](Tenure& tenure) {
+                          return std::make_unique<OutboxRelay>(world_, tenure, bus_, options_.service, telemetry_,
+                                                               OutboxRelay::Options{.lag_max = options_.lag_max});
+                      }});
+}
+
+void DatabaseWork::add_pruning() {
+    parts_.push_back({"the pruning of idempotency records", "",
+                      [this](Tenure& tenure) { return std::make_unique<ResponsePruning>(tenure, telemetry_.log); }});
+}
+
+void DatabaseWork::add_jobs(JobRunner::Handlers handlers) {
+    parts_.push_back({"the job runner", "jobs", [this, handlers = std::move(handlers)](Tenure& tenure) {
+                          return std::make_unique<JobRunner>(world_, tenure, handlers, telemetry_,
+                                                             JobRunner::Options{.lag_max = options_.lag_max});
+                      }});
+}
+
+void DatabaseWork::add_consumers(DatabaseDuties::Subscription subscription) {
+    const Consumer::Source source{.topic = std::string(subscription.topic.topic),
+                                  .consumer = std::move(subscription.consumer),
+                                  .instance = options_.instance};
+    for (std::uint32_t partition = 0; partition < subscription.topic.partitions; ++partition) {
+        auto begin = [this, source, partition, handler = subscription.handler](Tenure& tenure) {
+            auto own = source;
+            own.partition = partition;
+            return std::make_unique<Consumer>(world_, tenure, bus_, std::move(own), handler, telemetry_,
+                                              Consumer::Options{.lag_max = options_.lag_max});
+        };
+        parts_.push_back({"the consumer " + source.consumer + " of " + source.topic, "inbox", std::move(begin)});
+    }
+    if (!subscription.topic.pubsub) return;
+    auto begin = [this, source, handler = std::move(subscription.handler)](Tenure& tenure) {
+        return std::make_unique<ChannelConsumer>(world_, tenure, bus_, source, handler, telemetry_,
+                                                 ChannelConsumer::Options{});
+    };
+    parts_.push_back({"the consumer " + source.consumer + " of the channel " + source.topic, "", std::move(begin)});
+}
+
+task<void> DatabaseWork::run(Context& context) {
+    return role_.run(context, [this](Context& held, Tenure& tenure) { return work(held, tenure); });
+}
+
+task<void> DatabaseWork::work(Context& context, Tenure& tenure) {
+    Scope scope(context);
+    for (auto& part : parts_) {
+        part.running = part.begin(tenure);
+        scope.spawn(run_part(scope, part));
+    }
+    std::exception_ptr bug;
+    try {
+        co_await scope.join();
+    } catch (...) {
+        bug = std::current_exception();
+    }
+    for (auto& part : parts_)
+        part.running.reset();
+    if (bug) std::rethrow_exception(bug);
+}
+
+/// Without one of its parts the work would look done and not be: a bug in one ends all of it.
+task<void> DatabaseWork::run_part(Scope& scope, Part& part) {
+    std::string why = "no std::exception";
+    try {
+        co_return co_await part.running->run(scope.context());
+    } catch (const std::exception& exception) {
+        why = exception.what();
+    } catch (...) { // told below
+    }
+    scope.cancel(Error(Kind::internal, part.name + " ended with a bug"));
+    throw std::runtime_error(part.name + ": " + why);
+}
+
+void DatabaseWork::add_checks(HealthChecks& checks) {
+    checks.show("role", [this] { return role_.state(); });
+    checks.add("bus", [this] { return bus_.health(); }, false);
+    std::vector<std::string> added;
+    for (const auto& part : parts_) {
+        if (part.check.empty() || std::ranges::find(added, part.check) != added.end()) continue;
+        added.push_back(part.check);
+        checks.add(part.check, [this, check = part.check] { return health(check); }, false);
+    }
+}
+
+Result<void> DatabaseWork::health(std::string_view check) const {
+    std::string what;
+    for (const auto& part : parts_) {
+        if (part.check != check || !part.running) continue;
+        const auto fine = part.running->health();
+        if (!fine) what += (what.empty() ? "" : "; ") + fine.error().message();
+    }
+    if (what.empty()) return {};
+    return Error(Kind::unavailable, std::move(what));
+}
+
+} // namespace flotilla
