@@ -34,18 +34,16 @@ public:
 
     // Listening: note what is to be sent, in the commit that takes the event.
 
-    Result<void> welcome(Transaction& tx, const Received<user::UserCreated>& event) {
+    void welcome(Transaction& tx, const Received<user::UserCreated>& event) {
         const std::string id(event.id);
         if (note(tx, id, event->user_id, Template::welcome))
             enqueue(tx, send_welcome, {id, event->email, event->name}, {.key = id});
-        return {};
     }
 
-    Result<void> order_confirmed(Transaction& tx, const Received<order::OrderConfirmed>& event) {
+    void order_confirmed(Transaction& tx, const Received<order::OrderConfirmed>& event) {
         const std::string id(event.id);
         if (note(tx, id, event->user_id, Template::order_confirmed))
             enqueue(tx, send_order_confirmed, {id, event->user_id, event->order_id}, {.key = id});
-        return {};
     }
 
     // Sending: afterwards, at least once. A crash between the server's 250 and our commit repeats the same Message-ID.

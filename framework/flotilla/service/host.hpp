@@ -125,24 +125,31 @@ public:
     void serve_files(std::string_view prefix, const std::string& folder, http::StaticOptions options = {});
 
     /// Handles each event of a topic once (of one with `pubsub` also what comes on its channel, at most once): a plain
-    /// function `Result<void> T::method(Transaction&, const Received<Event>&)` in the transaction that also moves the
-    /// consumer's mark. It runs on the database's writer thread.
-    /// A topic may have several handlers: each further one is a consumer of its own, which handles, fails and is parked
-    /// without the others, by a name that stays the same in every version of the service.
-    template <class Event, class T>
-    void on(const Topic<Event>& topic, Result<void> (T::*method)(Transaction&, const Received<Event>&), T& object,
+    /// function `Result<void> T::method(Transaction&, const Received<Event>&)`, or void where it refuses nothing, in
+    /// the transaction that also moves the consumer's mark. It runs on the database's writer thread. A topic may have
+    /// several handlers: each further one is a consumer of its own, which handles, fails and is parked without the
+    /// others, by a name that stays the same in every version of the service.
+    template <class Event, class Outcome, class T>
+        requires std::same_as<Outcome, Result<void>> || std::is_void_v<Outcome>
+    void on(const Topic<Event>& topic, Outcome (T::*method)(Transaction&, const Received<Event>&), T& object,
             std::string_view consumer = {}) {
         subscribe(
             topic_use(TopicUse::Action::receive, topic),
             [method, &object](Transaction& transaction, const Message& message) -> Result<void> {
                 auto event = json::parse<Event>(message.payload);
                 if (!event) return std::move(event.error());
-                return (object.*method)(transaction, {.event = std::move(*event),
-                                                      .id = message.id,
-                                                      .topic = message.topic,
-                                                      .producer = message.producer,
-                                                      .time = message.time,
-                                                      .trace = transaction.trace()});
+                const Received<Event> received{.event = std::move(*event),
+                                               .id = message.id,
+                                               .topic = message.topic,
+                                               .producer = message.producer,
+                                               .time = message.time,
+                                               .trace = transaction.trace()};
+                if constexpr (std::is_void_v<Outcome>) {
+                    (object.*method)(transaction, received);
+                    return {};
+                } else {
+                    return (object.*method)(transaction, received);
+                }
             },
             consumer);
     }
