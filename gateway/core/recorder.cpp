@@ -7,7 +7,7 @@ namespace flotilla::gateway {
 Recorder::Recorder(World& world, const RouteTable& routes, Telemetry& telemetry, std::uint32_t sample, Duration slow)
     : log_(telemetry.log), sample_(sample),
       active_(telemetry.metrics.gauge("http_server_active_requests", "Requests being handled right now.")),
-      slow_(world, telemetry.metrics, telemetry.log, slow) {
+      slow_(world, telemetry, slow) {
     for (const auto& target : routes.targets())
         durations_.emplace_back(telemetry.metrics, target.pattern);
     durations_.emplace_back(telemetry.metrics, "");

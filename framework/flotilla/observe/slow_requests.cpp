@@ -50,9 +50,10 @@ double log_ms(Duration duration) {
     return std::round(std::chrono::duration<double, std::micro>(duration).count()) / 1000;
 }
 
-SlowRequests::SlowRequests(World& world, Metrics& metrics, Logger log, Duration threshold)
-    : world_(world), log_(std::move(log)), threshold_(threshold),
-      total_(metrics.counter("flotilla_slow_requests_total", "Requests that took longer than is tolerated.")) {}
+SlowRequests::SlowRequests(World& world, Telemetry& telemetry, Duration threshold)
+    : world_(world), log_(telemetry.log), threshold_(threshold),
+      total_(
+          telemetry.metrics.counter("flotilla_slow_requests_total", "Requests that took longer than is tolerated.")) {}
 
 bool SlowRequests::may_write() {
     const Instant now = world_.monotonic();

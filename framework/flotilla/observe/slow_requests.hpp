@@ -5,8 +5,7 @@
 #include <string_view>
 
 #include <flotilla/aio/time_spent.hpp>
-#include <flotilla/observe/log.hpp>
-#include <flotilla/observe/metrics.hpp>
+#include <flotilla/observe/telemetry.hpp>
 
 namespace flotilla {
 
@@ -19,7 +18,7 @@ public:
     static constexpr int kLinesPerSecond = 10;
 
     /// threshold: from which duration on a request is slow; zero: none is.
-    SlowRequests(World& world, Metrics& metrics, Logger log, Duration threshold);
+    SlowRequests(World& world, Telemetry& telemetry, Duration threshold);
 
     bool enabled() const { return threshold_ > Duration::zero(); }
     bool is_slow(Duration taken) const { return enabled() && taken >= threshold_; }

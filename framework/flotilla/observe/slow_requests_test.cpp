@@ -37,11 +37,11 @@ protected:
 
     ManualWorld world;
     Context context{world, TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")};
-    Metrics metrics;
     std::vector<std::string> lines;
-    Logger log{"order-service", LogLevel::info, Logger::Format::json,
-               [this](std::string_view line) { lines.emplace_back(line); }, [this] { return world.now(); }};
-    SlowRequests slow{world, metrics, log, 500ms};
+    Telemetry telemetry{Logger(
+        "order-service", LogLevel::info, Logger::Format::json,
+        [this](std::string_view line) { lines.emplace_back(line); }, [this] { return world.now(); })};
+    SlowRequests slow{world, telemetry, 500ms};
 };
 
 // Goal: one line tells where the time went, and its times add up to the duration.
@@ -55,7 +55,7 @@ TEST_F(SlowRequestsTest, LineSaysWhereTheTimeWent) {
                         R"("database_queue_ms":3,"database_body_ms":4,"database_commit_ms":12.345,"loop_ms":0.655,)"
                         R"("calls":1,"slowest_call":"GET user-service/users/{id}","slowest_call_ms":600})"
                         "\n");
-    EXPECT_TRUE(metrics.prometheus_text().contains("flotilla_slow_requests_total 1\n"));
+    EXPECT_TRUE(telemetry.metrics.prometheus_text().contains("flotilla_slow_requests_total 1\n"));
 }
 
 // Goal: an overloaded service does not drown in its own log; what is left out is counted and told.
@@ -71,12 +71,12 @@ TEST_F(SlowRequestsTest, ManyInASecondAreCountedInstead) {
     ASSERT_EQ(lines.size(), 12u);
     EXPECT_TRUE(lines[10].contains(R"("suppressed":15)")) << lines[10];
     EXPECT_FALSE(lines[11].contains("suppressed")) << lines[11];
-    EXPECT_TRUE(metrics.prometheus_text().contains("flotilla_slow_requests_total 27\n"));
+    EXPECT_TRUE(telemetry.metrics.prometheus_text().contains("flotilla_slow_requests_total 27\n"));
 }
 
 // Goal: a threshold of zero turns it off.
 TEST_F(SlowRequestsTest, ZeroThresholdTurnsItOff) {
-    const SlowRequests off(world, metrics, log, Duration::zero());
+    const SlowRequests off(world, telemetry, Duration::zero());
     EXPECT_FALSE(off.enabled());
     EXPECT_FALSE(off.is_slow(1h));
 }

@@ -8,7 +8,7 @@ namespace flotilla {
 RequestRecorder::RequestRecorder(World& world, Telemetry& telemetry, const HostOptions& options)
     : world_(world), log_(telemetry.log), sample_(static_cast<std::uint64_t>(std::max(options.access_log_sample, 1))),
       active_(telemetry.metrics.gauge("http_server_active_requests", "Requests being handled right now.")),
-      slow_(world, telemetry.metrics, telemetry.log, options.slow_request) {}
+      slow_(world, telemetry, options.slow_request) {}
 
 void RequestRecorder::record(const Context& context, const http::Exchange& exchange, const MatchedRoute& matched,
                              int status, Duration taken, const TimeSpent& spent, const std::optional<Error>& failure) {
