@@ -137,7 +137,7 @@ public:
 
     explicit Archive(Database& database) : database_(database) {}
 
-    Result<void> hear(Transaction& tx, const Received<Note>& note) { return enqueue(tx, kFile, note.event); }
+    void hear(Transaction& tx, const Received<Note>& note) { enqueue(tx, kFile, note.event); }
     task<Result<void>> file(Context& context, Note note, JobTry attempt) {
         co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<void> {
             if (auto filed = tx.execute("INSERT INTO notes (text) VALUES ($1)", note.text); !filed)
@@ -165,8 +165,8 @@ TEST(HostTopics, HandlersOfOneTopicAllHear) {
         made.on(added, &Archive::hear, archive, "archive");
         made.perform(Archive::kFile, &Archive::file, archive);
     });
-    value(bench.wait(database->transact(
-        bench.root(), [&](Transaction& tx) -> Result<void> { return published->publish(tx, {.text = "both"}); })));
+    value(bench.wait(
+        database->transact(bench.root(), [&](Transaction& tx) { published->publish(tx, {.text = "both"}); })));
     const auto states = [&] {
         return value(bench.wait(database->select<std::string>(
             bench.root(), "SELECT state FROM flotilla_jobs WHERE payload IN (SELECT '{\"text\":\"' || text || '\"}' "
