@@ -47,22 +47,17 @@ struct ChannelConsumer::Impl {
 
 namespace {
 
-using inbox::Outcome;
 using inbox::Work;
 
 /// Whether the message was handled or set aside; false when too many are set aside already.
 Result<bool> settle_in(Transaction& transaction, const Work& work, const EventHandler& handler,
                        const std::string& reason, int attempts, std::int64_t parked_max) {
-    Result<Outcome> outcome;
     if (reason.empty()) {
-        outcome = inbox::handle(transaction, work, handler);
-    } else {
-        const auto parked = inbox::count_parked(transaction, work, parked_max);
-        if (!parked) return parked.error();
-        if (*parked >= parked_max) return false;
-        outcome = inbox::park(transaction, work, reason, attempts);
+        if (auto handled = inbox::handle(transaction, work, handler); !handled) return std::move(handled.error());
+        return true;
     }
-    if (!outcome) return std::move(outcome.error());
+    if (inbox::count_parked(transaction, work, parked_max) >= parked_max) return false;
+    inbox::park(transaction, work, reason, attempts);
     return true;
 }
 

@@ -211,10 +211,9 @@ task<Result<Outcome>> Consumer::Impl::try_once(Context& context, Work work) {
     Context handling(context);
     if (auto trace = TraceContext::parse(work.message->traceparent); trace.valid())
         handling.trace = trace.child(world_);
-    co_return co_await tenure_.transact(handling,
-                                        [work, handler = handler_](Transaction& transaction) -> Result<Outcome> {
-                                            return inbox::handle(transaction, work, *handler);
-                                        });
+    co_return co_await tenure_.transact(handling, [work, handler = handler_](Transaction& transaction) {
+        return inbox::handle(transaction, work, *handler);
+    });
 }
 
 task<Result<void>> Consumer::Impl::take(Context& context, std::shared_ptr<const Message> message, std::string token) {
@@ -308,10 +307,9 @@ task<Result<Outcome>> Consumer::Impl::settle(Context& context, std::shared_ptr<c
 task<Result<Outcome>> Consumer::Impl::park(Context& context, Work work, std::string reason, int attempts) {
     Backoff backoff(world_, options_.retry_min, options_.retry_max);
     for (;;) {
-        auto outcome =
-            co_await tenure_.transact(context, [work, reason, attempts](Transaction& transaction) -> Result<Outcome> {
-                return inbox::park(transaction, work, reason, attempts);
-            });
+        auto outcome = co_await tenure_.transact(context, [work, reason, attempts](Transaction& transaction) {
+            return inbox::park(transaction, work, reason, attempts);
+        });
         if (outcome) {
             log_.error(
                 context, "an event was set aside: its handler keeps failing",

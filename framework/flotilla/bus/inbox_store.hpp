@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <flotilla/bus/bus.hpp>
 #include <flotilla/bus/inbox.hpp>
@@ -37,15 +38,15 @@ struct Work {
     bool may_start = true; ///< when nothing of the producer was handled yet, this message may be the start
 };
 
-/// One message in one transaction: compares with the mark, calls the handler, moves the mark. An exception of the
-/// handler is an internal error. A message without a sequence is handled each time it comes.
+/// One message in one transaction: compares with the mark, calls the handler, moves the mark. Errors: the handler's; an
+/// exception of it is an internal one. A message without a sequence is handled each time it comes.
 Result<Outcome> handle(Transaction& transaction, const Work& work, const EventHandler& handler);
 
 /// Sets the message aside and moves the mark.
-Result<Outcome> park(Transaction& transaction, const Work& work, const std::string& reason, int attempts);
+Outcome park(Transaction& transaction, const Work& work, std::string_view reason, int attempts);
 
 /// How many messages of the message's producer are set aside; counts no further than `most`.
-Result<std::int64_t> count_parked(Transaction& transaction, const Work& work, std::int64_t most);
+std::int64_t count_parked(Transaction& transaction, const Work& work, std::int64_t most);
 
 /// A message that was set aside.
 struct Parked {
@@ -61,8 +62,7 @@ task<Result<std::optional<Timestamp>>> parked_since(Context& context, Database& 
                                                     std::string topic, std::uint32_t partition);
 
 /// Calls the handler with what was set aside and, when it succeeds, takes it out, in one transaction.
-Result<void> replay(Transaction& transaction, const std::string& id, const Message& message,
-                    const EventHandler& handler);
+Result<void> replay(Transaction& transaction, std::string_view id, const Message& message, const EventHandler& handler);
 
 /// A producer's first message that is numbered up to this is taken for one that came too early, not for the start.
 inline constexpr std::uint64_t kReorderWindow = 64;

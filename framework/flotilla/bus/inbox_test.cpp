@@ -2,6 +2,7 @@
 
 #include <flotilla/bus/conformance/event_fixture.hpp>
 #include <flotilla/bus/inbox_gaps.hpp>
+#include <flotilla/bus/inbox_store.hpp>
 
 #include <gtest/gtest.h>
 
@@ -243,6 +244,64 @@ task<void> throwing(Context& context) {
 }
 // Goal: an exception of a handler is a failure like any other and leaves nothing half done.
 TEST(Consumer, HandlerThrowsIsParkedAndRolledBack) { run_bounded(throwing); }
+
+task<void> failed_statement(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    const auto read = [](Transaction& transaction) -> std::optional<std::string> {
+        transaction.fail(Error(Kind::unavailable, "the disk is full")); // as a statement would
+        return {};
+    };
+    const EventHandler handlers[] = {
+        [read](Transaction& transaction, const Message&) -> Result<void> {
+            (void)read(transaction).value(); // throws
+            return {};
+        },
+        [read](Transaction& transaction, const Message&) -> Result<void> {
+            if (!read(transaction)) return Error(Kind::not_found, "no such row");
+            return {};
+        },
+        [read](Transaction& transaction, const Message&) -> Result<void> {
+            (void)read(transaction);
+            return {};
+        },
+    };
+    const auto message =
+        std::make_shared<const Message>(Message{.topic = "order.created", .sequence = 1, .producer = "shop"});
+    for (const auto& handler : handlers) {
+        const auto outcome = co_await shop.consumer->transact(context, [=](Transaction& transaction) {
+            return inbox::handle(transaction, {.consumer = "mail", .message = message}, handler);
+        });
+        EXPECT_EQ(outcome ? "" : outcome.error().message(), "the disk is full");
+        EXPECT_TRUE(!outcome && inbox::is_outage(outcome.error()));
+    }
+    EXPECT_EQ(want(co_await shop.consumer->select<std::uint64_t>(context, "SELECT sequence FROM flotilla_inbox")),
+              std::vector<std::uint64_t>());
+}
+// Goal: what a handler makes of a statement that failed does not hide the statement's error: it is what decides between
+// waiting and parking, and the mark stays.
+TEST(Inbox, StatementThatFailsInAHandlerIsItsError) { run_bounded(failed_statement); }
+
+task<void> read_failed(Context& context) {
+    EventFixture shop(context);
+    co_await shop.open();
+    want(co_await shop.consumer->transact(
+        context, [](Transaction& transaction) { return transaction.execute("DROP TABLE flotilla_inbox"); }));
+    const auto message =
+        std::make_shared<const Message>(Message{.topic = "order.created", .sequence = 1, .producer = "shop"});
+    const auto calls = std::make_shared<std::atomic<int>>(0);
+    const EventHandler handler = [calls](Transaction&, const Message&) -> Result<void> {
+        ++*calls;
+        return {};
+    };
+    const auto outcome = co_await shop.consumer->transact(context, [=](Transaction& transaction) {
+        return inbox::handle(transaction, {.consumer = "mail", .message = message}, handler);
+    });
+    EXPECT_FALSE(outcome.has_value());
+    EXPECT_EQ(*calls, 0);
+}
+// Goal: nothing is handled when it is not known whether it was.
+TEST(Inbox, MarkThatCannotBeReadCallsNoHandler) { run_bounded(read_failed); }
 
 task<void> outage(Context& context) {
     EventFixture shop(context);

@@ -254,11 +254,10 @@ task<Result<void>> OutboxRelay::Impl::drive_range(Context& context, PartitionKey
 }
 
 task<Result<void>> OutboxRelay::Impl::number_next(Context& context) {
-    auto round = co_await must(tenure_.transact(context,
-                                                [accepted = accepted_, known = known_, limit = options_.batch](
-                                                    Transaction& transaction) -> Result<outbox::Round> {
-                                                    return outbox::next_round(transaction, accepted, *known, limit);
-                                                }));
+    auto round = co_await must(tenure_.transact(
+        context, [accepted = accepted_, known = known_, limit = options_.batch](Transaction& transaction) {
+            return outbox::next_round(transaction, accepted, *known, limit);
+        }));
     accepted_.clear();
     backlog_.numbered(round);
     for (auto& row : round.rows) {
@@ -301,10 +300,8 @@ void OutboxRelay::Impl::accepted(const PartitionKey& key, std::uint64_t first, s
 
 task<Result<void>> OutboxRelay::Impl::prune(Context& context) {
     const auto before = world_.now() - options_.keep;
-    const auto removed =
-        co_await must(tenure_.transact(context, [before](Transaction& transaction) -> Result<std::int64_t> {
-            return outbox::prune(transaction, before);
-        }));
+    const auto removed = co_await must(
+        tenure_.transact(context, [before](Transaction& transaction) { return outbox::prune(transaction, before); }));
     // A bounded number leaves at a time, and the next with the next round: more than can come.
     prune_at_ = world_.monotonic() + (removed == outbox::kPruneRows ? Duration::zero() : Duration(kPruneEvery));
     co_return Result<void>();

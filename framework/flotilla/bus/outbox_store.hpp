@@ -79,8 +79,8 @@ private:
 };
 
 /// Marks what was accepted as published, then numbers the next rows of known partitions, at most `limit`.
-Result<Round> next_round(Transaction& transaction, const std::vector<Accepted>& accepted, const KnownPartitions& known,
-                         std::size_t limit);
+Round next_round(Transaction& transaction, const std::vector<Accepted>& accepted, const KnownPartitions& known,
+                 std::size_t limit);
 
 task<Result<std::vector<Partition>>> load_partitions(Context& context, Database& database);
 
@@ -93,7 +93,7 @@ task<Result<Waiting>> count_waiting(Context& context, Database& database, std::i
 
 /// Removes published rows that happened before `before`, the oldest first, at most kPruneRows. Returns how many.
 inline constexpr std::int64_t kPruneRows = 1000;
-Result<std::int64_t> prune(Transaction& transaction, Timestamp before);
+std::int64_t prune(Transaction& transaction, Timestamp before);
 
 Message to_message(Row row, const std::string& producer);
 

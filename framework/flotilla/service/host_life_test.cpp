@@ -139,10 +139,9 @@ public:
 
     void hear(Transaction& tx, const Received<Note>& note) { enqueue(tx, kFile, note.event); }
     task<Result<void>> file(Context& context, Note note, JobTry attempt) {
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<void> {
-            if (auto filed = tx.execute("INSERT INTO notes (text) VALUES ($1)", note.text); !filed)
-                return std::move(filed.error());
-            return attempt.done(tx);
+        co_return co_await database_.transact(context, [=](Transaction& tx) {
+            tx.insert(notes, note);
+            attempt.done(tx);
         });
     }
 

@@ -38,6 +38,9 @@ inline constexpr std::string_view kOutcomes =
     "CREATE TRIGGER IF NOT EXISTS outcome AFTER UPDATE OF state ON flotilla_jobs WHEN new.state IN ('done', 'parked') "
     "BEGIN INSERT INTO outcomes (job) VALUES (new.key); END";
 inline constexpr std::array kMigrations{Migration{1, "0001_tables", kTables}};
+inline constexpr Statement<std::string, std::string> kEffect{
+    "INSERT INTO effects (consumer, event_id) VALUES ($1, $2)"};
+inline constexpr Statement<std::string> kPay{"INSERT INTO paid (job) VALUES ($1)"};
 
 inline constexpr std::uint32_t kPartitions = 2;
 inline const TopicUse kHeard{TopicUse::Action::receive, "order.created", kPartitions, nullptr, false};
@@ -132,9 +135,7 @@ private:
             duties.subscribe(
                 "shop", kHeard,
                 [consumer](Transaction& tx, const Message& message) -> Result<void> {
-                    auto written =
-                        tx.execute("INSERT INTO effects (consumer, event_id) VALUES ($1, $2)", consumer, message.id);
-                    if (!written) return std::move(written.error());
+                    tx.execute(kEffect, consumer, message.id);
                     return {};
                 },
                 consumer);
@@ -156,10 +157,9 @@ private:
     }
     task<Result<void>> pay(Context& context, std::string job, JobTry attempted) {
         co_await must(sleep_for(context, seed_.simulation.up_to(200ms)));
-        co_await must(database_->transact(context, [job, attempted](Transaction& tx) -> Result<void> {
-            if (auto paid = tx.execute("INSERT INTO paid (job) VALUES ($1)", job); !paid)
-                return std::move(paid.error());
-            return attempted.done(tx);
+        co_await must(database_->transact(context, [job, attempted](Transaction& tx) {
+            tx.execute(kPay, job);
+            attempted.done(tx);
         }));
         co_return co_await sleep_for(context, seed_.simulation.up_to(200ms));
     }

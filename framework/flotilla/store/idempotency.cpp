@@ -52,10 +52,8 @@ task<Result<std::int64_t>> forget_recorded_responses(Context& context, Tenure& t
     const Timestamp before = context.world().now() - age;
     std::int64_t total = 0;
     while (true) {
-        const auto removed =
-            co_await must(tenure.transact(context, [before](Transaction& transaction) -> Result<std::int64_t> {
-                return transaction.execute(kForget, before);
-            }));
+        const auto removed = co_await must(tenure.transact(
+            context, [before](Transaction& transaction) { return transaction.execute(kForget, before); }));
         if (removed == 0) co_return total;
         total += removed;
     }

@@ -28,7 +28,7 @@ struct TakeDue {
     std::vector<std::string> kinds;
     std::int64_t count;
     std::int64_t epoch;
-    Result<Taken> operator()(Transaction& transaction) const;
+    Taken operator()(Transaction& transaction) const;
 };
 
 /// What was taken in an epoch before this one and has no outcome: its holder has gone, and it goes back to the queue,
@@ -37,7 +37,7 @@ struct TakeDue {
 struct Recover {
     std::int64_t failures_max;
     std::int64_t epoch;
-    Result<std::int64_t> operator()(Transaction& transaction) const;
+    std::int64_t operator()(Transaction& transaction) const;
 };
 
 /// The outcome of a try.
@@ -51,16 +51,16 @@ struct Finish {
 };
 
 /// Notes outcomes of jobs that were taken in that epoch, once: one that has its outcome keeps it.
-Result<void> finish(Transaction& transaction, const std::vector<Finish>& outcomes, std::int64_t epoch);
+void finish(Transaction& transaction, const std::vector<Finish>& outcomes, std::int64_t epoch);
 
 /// Notes that a job that was taken in that epoch is done. False when it has its outcome already, or is another's now.
-Result<bool> finish_done(Transaction& transaction, std::string_view id, std::int64_t epoch);
+bool finish_done(Transaction& transaction, std::string_view id, std::int64_t epoch);
 
 /// Forgets finished jobs, the oldest first, at most `count`. Returns how many.
 struct Forget {
     Timestamp finished_before;
     std::int64_t count;
-    Result<std::int64_t> operator()(Transaction& transaction) const;
+    std::int64_t operator()(Transaction& transaction) const;
 };
 
 /// The jobs of one kind that are not done.

@@ -190,22 +190,13 @@ task<Duration> JobRunner::Impl::next_round(Scope& scope) {
 task<Result<Round>> JobRunner::Impl::commit_round(Context& context, std::int64_t room, bool forget) {
     const auto noting = std::make_shared<const std::vector<jobs::Finish>>(ended);
     const jobs::Forget forgetting{world.now() - kKeepFinished, forget ? kForgottenAtOnce : 0};
-    auto round = co_await tenure.transact(context,
-                                          [noting, forgetting, take = jobs::TakeDue{kinds(), room, tenure.epoch()}](
-                                              Transaction& transaction) -> Result<Round> {
-                                              if (auto noted = jobs::finish(transaction, *noting, take.epoch); !noted)
-                                                  return std::move(noted.error());
-                                              Round done;
-                                              if (forgetting.count > 0) {
-                                                  auto forgotten = forgetting(transaction);
-                                                  if (!forgotten) return std::move(forgotten.error());
-                                                  done.forgotten = *forgotten;
-                                              }
-                                              auto taken = take(transaction);
-                                              if (!taken) return std::move(taken.error());
-                                              done.taken = std::move(*taken);
-                                              return done;
-                                          });
+    auto round = co_await tenure.transact(
+        context,
+        [noting, forgetting, take = jobs::TakeDue{kinds(), room, tenure.epoch()}](Transaction& transaction) -> Round {
+            jobs::finish(transaction, *noting, take.epoch);
+            const auto forgotten = forgetting.count > 0 ? forgetting(transaction) : 0;
+            return {.taken = take(transaction), .forgotten = forgotten};
+        });
     if (!round) co_return round;
     statistics.database_error.clear();
     // Others may have ended meanwhile, behind these.
@@ -339,12 +330,10 @@ void JobRunner::Impl::report(const Context& context, const jobs::TakenJob& job, 
               {{"kind", job.kind}, {"job", job.id}, {"attempts", job.attempts}, {"error", outcome.error().message()}});
 }
 
-Result<void> JobTry::done(Transaction& transaction) const {
-    if (auto held = roles::check_epoch(transaction, role_, epoch_); !held) return held;
-    auto noted = jobs::finish_done(transaction, id_, epoch_);
-    if (!noted) return std::move(noted.error());
-    if (!*noted) return Error(Kind::conflict, "job_done", "the job " + id_ + " has its outcome already");
-    return {};
+void JobTry::done(Transaction& transaction) const {
+    roles::check_epoch(transaction, role_, epoch_);
+    if (!jobs::finish_done(transaction, id_, epoch_))
+        transaction.fail(Error(Kind::conflict, "job_done", "the job " + id_ + " has its outcome already"));
 }
 
 } // namespace flotilla

@@ -35,9 +35,9 @@ public:
 
     /// Notes in this transaction that the job is done: its effect and its outcome commit together, or neither does. The
     /// runner then notes nothing more, whatever the handler returns. Not for tries that may still fail afterwards.
-    /// Errors: unavailable `role_lost` when another host runs the job by now, with which the transaction must end;
-    /// conflict `job_done` when it was done before.
-    Result<void> done(Transaction& transaction) const;
+    /// Errors, which end the transaction: unavailable `role_lost` when another host runs the job by now; conflict
+    /// `job_done` when it was done before.
+    void done(Transaction& transaction) const;
 
 private:
     std::string id_;

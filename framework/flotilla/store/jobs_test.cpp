@@ -513,12 +513,13 @@ TEST_F(JobsTest, LateOutcomeOfAnEarlierEpochIsNotNoted) {
     EXPECT_EQ(counts_of(store, "send_mail"), "0/0");
 }
 
+constexpr Statement<std::string> kEffect{"INSERT INTO effects (job) VALUES ($1)"};
+
 /// Commits an effect, and with it that the job is done.
 task<Result<void>> commit_effect(Context& context, Database& database, JobTry attempted, Result<void> outcome) {
     co_return co_await database.transact(context, [=](Transaction& tx) -> Result<void> {
-        if (auto written = tx.execute("INSERT INTO effects (job) VALUES ($1)", attempted.id()); !written)
-            return std::move(written.error());
-        if (auto noted = attempted.done(tx); !noted) return noted;
+        tx.execute(kEffect, attempted.id());
+        attempted.done(tx);
         return outcome;
     });
 }

@@ -32,13 +32,13 @@ public:
     /// Database::transact, with the epoch checked first in the same transaction: correct whatever the clocks say and
     /// however long this host was paused. Errors: those of Database::transact; unavailable `role_lost`, after which the
     /// tenure is over.
-    template <class Body, class R = std::invoke_result_t<const Body&, Transaction&>>
-        requires is_result<R>
+    template <class Body, class R = detail::BodyOutcome<std::invoke_result_t<const Body&, Transaction&>>::type>
     task<R> transact(Context& context, Body body) {
         auto outcome = co_await database_.transact(
             context, [role = role_, epoch = epoch_, body = std::move(body)](Transaction& transaction) -> R {
-                if (auto held = roles::check_epoch(transaction, role, epoch); !held) return std::move(held.error());
-                return body(transaction);
+                roles::check_epoch(transaction, role, epoch);
+                if (transaction.failed()) return *transaction.failure();
+                return detail::outcome_of<R>(body, transaction);
             });
         if (!outcome && outcome.error().code() == kLost) note_refused();
         co_return outcome;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <flotilla/store/database.hpp>
 
@@ -25,33 +26,33 @@ task<Result<RoleRow>> load(Context& context, Database& database, std::string rol
 struct Take {
     std::string role, holder, session;
     RoleRow seen;
-    Result<std::optional<std::int64_t>> operator()(Transaction& transaction) const;
+    std::optional<std::int64_t> operator()(Transaction& transaction) const;
 };
 
 /// Asks whether the holder of this epoch lives. Once is enough, whoever did.
 struct Ask {
     std::string role;
     std::int64_t epoch = 0;
-    Result<void> operator()(Transaction& transaction) const;
+    void operator()(Transaction& transaction) const;
 };
 
 /// The holder's answer.
 struct Answer {
     std::string role;
     std::int64_t epoch = 0;
-    Result<void> operator()(Transaction& transaction) const;
+    void operator()(Transaction& transaction) const;
 };
 
 /// Gives a role up: the epoch has passed, and the next one to look takes it.
 struct Release {
     std::string role;
     std::int64_t epoch = 0;
-    Result<void> operator()(Transaction& transaction) const;
+    void operator()(Transaction& transaction) const;
 };
 
-/// ok while the role's epoch is that one, read in the same transaction: it commits before another takes the role over,
-/// or not at all. Errors: unavailable `role_lost`.
-Result<void> check_epoch(Transaction& transaction, const std::string& role, std::int64_t epoch);
+/// Ends the transaction unless the role's epoch is that one, read in the same transaction: it commits before another
+/// takes the role over, or not at all. Errors: unavailable `role_lost`.
+void check_epoch(Transaction& transaction, std::string_view role, std::int64_t epoch);
 
 /// Wakes those who wait for a role or hold it, after the commit.
 inline constexpr std::string_view kSignal = "roles";

@@ -9,6 +9,8 @@ using roles::RoleRow;
 using test::TestDatabase;
 using test::value;
 
+constexpr Statement<> kWrite{"INSERT INTO written VALUES (1)"};
+
 class RoleTest : public testing::Test {
 protected:
     void SetUp() override {
@@ -24,8 +26,8 @@ protected:
     }
     Result<int> write(Tenure& tenure) {
         Context context(store.world());
-        return store.loop().run_until_done(tenure.transact(context, [](Transaction& tx) -> Result<int> {
-            if (auto done = tx.execute("INSERT INTO written VALUES (1)"); !done) return std::move(done.error());
+        return store.loop().run_until_done(tenure.transact(context, [](Transaction& tx) {
+            tx.execute(kWrite);
             return 1;
         }));
     }

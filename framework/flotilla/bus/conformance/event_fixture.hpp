@@ -21,6 +21,10 @@ inline constexpr std::string_view kEffects =
     " key TEXT NOT NULL, sequence BIGINT NOT NULL, traceparent TEXT NOT NULL);";
 inline constexpr std::array kEffectMigrations{Migration{1, "0001_effects", kEffects}};
 
+inline constexpr Statement<std::string, std::string, std::uint64_t, std::string_view> kWriteEffect{
+    "INSERT INTO effects (position, event_id, key, sequence, traceparent)"
+    " VALUES ((SELECT coalesce(max(position), 0) + 1 FROM effects), $1, $2, $3, $4)"};
+
 /// What a test handler leaves behind, in the order of handling.
 struct Effect {
     std::string event_id;
@@ -139,19 +143,14 @@ private:
     }
     static EventHandler handler(std::function<Result<void>(const Message&)> refuse) {
         return [refuse](Transaction& transaction, const Message& message) -> Result<void> {
-            auto written = write_effect(transaction, message);
-            if (!written) return written;
+            write_effect(transaction, message);
             return refuse ? refuse(message) : Result<void>();
         };
     }
-    static Result<void> write_effect(Transaction& transaction, const Message& message) {
-        auto written =
-            transaction.execute("INSERT INTO effects (position, event_id, key, sequence, traceparent)"
-                                " VALUES ((SELECT coalesce(max(position), 0) + 1 FROM effects), $1, $2, $3, $4)",
-                                message.id, message.key, message.sequence, transaction.trace().traceparent().view());
-        if (!written) return std::move(written.error());
+    static void write_effect(Transaction& transaction, const Message& message) {
+        transaction.execute(kWriteEffect, message.id, message.key, message.sequence,
+                            transaction.trace().traceparent().view());
         transaction.signal("effects");
-        return {};
     }
 
     Context& context_;
