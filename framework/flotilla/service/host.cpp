@@ -148,7 +148,8 @@ TopicUse Host::use_topic(TopicUse use) {
 
 void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
     if (!impl_->database) throw std::logic_error("host.perform() needs host.database() first");
-    impl_->duties.jobs.insert_or_assign(std::string(kind), std::move(handler));
+    if (!impl_->duties.jobs.try_emplace(std::string(kind), std::move(handler)).second)
+        throw std::logic_error("host.perform() was called twice for " + std::string(kind));
 }
 
 void Host::read_settings(const TypeDescriptor& type, void* settings) {

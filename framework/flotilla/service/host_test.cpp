@@ -307,17 +307,19 @@ TEST_F(HostTest, SharedPortIsNotSharedWithStrangers) {
     EXPECT_FALSE(prepare_second({.port = host_->address().port, .loops = 2}));
 }
 
+/// What an impossible wiring is refused with, or "started".
+std::string refused(const std::function<void(Host&)>& install) {
+    Bench bench;
+    try {
+        TestHost host(bench, install);
+    } catch (const std::logic_error& mistake) {
+        return mistake.what();
+    }
+    return "started";
+}
+
 // Goal: mistakes in wiring stop the start instead of waiting for the first request.
 TEST(HostInstall, ImpossibleWiringIsRefused) {
-    Bench bench;
-    const auto refused = [&](const std::function<void(Host&)>& install) {
-        try {
-            TestHost host(bench, install);
-        } catch (const std::logic_error& mistake) {
-            return std::string(mistake.what());
-        }
-        return std::string("started");
-    };
     static constexpr Endpoint<Empty, Empty> page{service, Method::get, "/readyz"};
     EXPECT_EQ(refused([](Host& host) {
                   host.serve(page, [](Context&, Empty) -> task<Result<Empty>> { co_return Empty{}; });
@@ -339,6 +341,17 @@ TEST(HostInstall, ImpossibleWiringIsRefused) {
         }),
         "two handlers of named are both the consumer test-service: give each further handler of a topic a name of "
         "its own, which stays for ever");
+    struct Worker {
+        task<Result<void>> work(Context&, Name) { co_return Result<void>(); }
+    };
+    static constexpr Job<Name> job{"work"};
+    EXPECT_EQ(refused([](Host& host) {
+                  std::ignore = host.database(kMigrations);
+                  auto& worker = host.own<Worker>();
+                  host.perform(job, &Worker::work, worker);
+                  host.perform(job, &Worker::work, worker);
+              }),
+              "host.perform() was called twice for work");
 }
 
 struct Forgetful {
@@ -352,15 +365,6 @@ struct Forgetful {
 
 // Goal: an endpoint that is declared idempotent and does not record, or the other way round, does not start.
 TEST(HostInstall, IdempotentEndpointRecords) {
-    Bench bench;
-    const auto refused = [&](const std::function<void(Host&)>& install) {
-        try {
-            TestHost host(bench, install);
-        } catch (const std::logic_error& mistake) {
-            return std::string(mistake.what());
-        }
-        return std::string("started");
-    };
     EXPECT_EQ(refused([](Host& host) { host.serve(place, &Forgetful::place, host.own<Forgetful>()); }),
               "POST /things is declared idempotent: its method answers with Recorded<Response>, from "
               "Database::answer()");
