@@ -23,6 +23,7 @@ public:
     explicit CommandLine(FleetOptions fleet) : fleet_(std::move(fleet)) {
         app_.name("flotilla");
         app_.allow_extras(); // and answered in our own words
+        app_.require_subcommand(0, 1);
         add_up();
         add("down", "Stop the fleet; its data stays", [this] { return down(fleet_); });
         add("status", "Show every process, its health and restarts", [this] {

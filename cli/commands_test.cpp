@@ -167,6 +167,7 @@ TEST_F(CommandLineTest, UnknownArgumentsAndCommandsNameTheNearest) {
         {{"logs", "--folow=3"}, "logs: unknown argument '--folow'; did you mean '--follow'?"},
         {{"backup", "--dta", "x", "y"}, "backup: unknown argument '--dta'; did you mean '--data'?"},
         {{"down", "now"}, "down: unknown argument 'now'"},
+        {{"down", "up"}, "down: unknown argument 'up'"},
         {{"stauts"}, "unknown command 'stauts'; did you mean 'status'?"},
         {{"biuld"}, "unknown command 'biuld'; did you mean 'build'?"},
         {{"--data", "x", "down"}, "unknown argument '--data'"},

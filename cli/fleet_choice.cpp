@@ -6,7 +6,13 @@ namespace flotilla::cli {
 namespace {
 
 bool same_file(const std::string& a, const std::string& b) {
-    return std::filesystem::weakly_canonical(std::filesystem::absolute(a)) == std::filesystem::weakly_canonical(b);
+    const auto plain = [](const std::string& path) {
+        std::error_code unreadable; // a folder on the way: then its name must do
+        const auto absolute = std::filesystem::absolute(path, unreadable);
+        const auto canonical = std::filesystem::weakly_canonical(absolute, unreadable);
+        return unreadable ? absolute : canonical;
+    };
+    return plain(a) == plain(b);
 }
 
 } // namespace

@@ -205,6 +205,44 @@ TEST(GatewayLimits, InstanceThatIsGoneAddsNoUploads) {
     fleet.run(stall_uploads(fleet, 2 * kUploadsMax, 1, kUploadsMax));
 }
 
+/// Lists what it is told to.
+class ChangingRegistry final : public Registry {
+public:
+    void announce(Instance) override {}
+    task<Result<void>> withdraw(Context&) override { co_return Result<void>(); }
+    Instances instances(std::string_view) override { return now; }
+    task<Result<Instances>> resolve(Context&, std::string) override { co_return now; }
+    task<void> run(Context&) override { co_return; }
+    Result<void> health() const override { return {}; }
+
+    Instances now;
+};
+
+task<void> lose_and_find(TestFleet& at, Instance instance) {
+    Context context(at.root(), TestFleet::kPatience);
+    Telemetry telemetry(Logger("test", LogLevel::error));
+    http::Client client(at.world());
+    ChangingRegistry registry;
+    const auto listed = std::make_shared<std::vector<Instance>>(1, instance);
+    registry.now = listed;
+    Upstreams upstreams(at.world(), client, registry, telemetry, {});
+    auto& upstream = upstreams.of("user-service");
+    Attempts first, second;
+    auto uploading = (co_await upstreams.connect(context, upstream, first, Use::upload)).value();
+    registry.now = std::make_shared<std::vector<Instance>>();
+    EXPECT_FALSE(co_await upstreams.connect(context, upstream, second, Use::upload));
+    registry.now = std::make_shared<std::vector<Instance>>(*listed);
+    const auto again = (co_await upstreams.connect(context, upstream, second, Use::upload)).value();
+    EXPECT_EQ(again.instance, uploading.instance);
+}
+
+// Goal: an instance that is missed for a moment comes back as the one it was, with the uploads that it still has.
+TEST(GatewayLimits, InstanceThatComesBackKeepsItsUploads) {
+    TestFleet fleet;
+    const auto address = fleet.serve("user-service", whole_reader());
+    fleet.run(lose_and_find(fleet, {.id = "one", .service = "user-service", .address = address}));
+}
+
 // Goal: an upload that waits begins when another one of its instance has ended.
 TEST(GatewayLimits, WaitingUploadTakesItsTurn) {
     TestFleet fleet;

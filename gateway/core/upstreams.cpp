@@ -103,22 +103,30 @@ http::Client::Load Upstreams::load(const Upstream& upstream) const {
     return sum;
 }
 
+UpstreamInstancePtr Upstream::known(const std::string& id, const Address& address) const {
+    const auto is_it = [&](const UpstreamInstancePtr& one) { return one && one->id == id && one->address == address; };
+    if (const auto found = std::ranges::find_if(instances_, is_it); found != instances_.end()) return *found;
+    for (const auto& one : departed_)
+        if (auto back = one.lock(); is_it(back)) return back;
+    return nullptr;
+}
+
 void Upstreams::refresh(Upstream& upstream) {
     auto current = registry_.instances(upstream.service_);
     if (current == upstream.seen_) return;
     std::vector<UpstreamInstancePtr> fresh;
     for (const auto& instance : *current) {
         const auto address = instance.best_address(options_.this_host);
-        const auto known = std::ranges::find_if(upstream.instances_, [&](const UpstreamInstancePtr& old) {
-            return old->id == instance.id && old->address == address;
-        });
-        fresh.push_back(known != upstream.instances_.end() ? *known
-                                                           : std::make_shared<UpstreamInstance>(instance.id, address));
+        auto known = upstream.known(instance.id, address);
+        fresh.push_back(known ? std::move(known) : std::make_shared<UpstreamInstance>(instance.id, address));
     }
     for (const auto& old : upstream.instances_) {
-        if (std::ranges::find(fresh, old) == fresh.end()) client_.close_idle(&old->address);
+        if (std::ranges::find(fresh, old) != fresh.end()) continue;
+        client_.close_idle(&old->address);
+        upstream.departed_.emplace_back(old);
     }
     upstream.instances_ = std::move(fresh);
+    std::erase_if(upstream.departed_, [](const auto& one) { return one.expired(); });
     upstream.seen_ = std::move(current);
 }
 

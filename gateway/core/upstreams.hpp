@@ -62,9 +62,12 @@ public:
 
 private:
     friend class Upstreams;
+    /// The instance if it is known, or was and has calls in flight: it keeps its permits and its penalty.
+    UpstreamInstancePtr known(const std::string& id, const Address& address) const;
     std::string service_;
     Instances seen_;
     std::vector<UpstreamInstancePtr> instances_;
+    std::vector<std::weak_ptr<UpstreamInstance>> departed_; ///< with calls in flight: one that comes back is the same
     std::size_t next_ = 0;
     Metrics& metrics_;
     using ByReason = std::vector<std::pair<std::string, Counter*>>; // few: the codes of http::Client

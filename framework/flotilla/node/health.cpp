@@ -2,7 +2,24 @@
 
 namespace flotilla {
 namespace {
+
 constexpr Duration kStaleAfter = std::chrono::seconds(5);
+
+/// A check with a bug says so, as one that fails does: the page is there to tell what is wrong.
+Result<void> outcome_of(const std::function<Result<void>()>& check) {
+    try {
+        return check();
+    } catch (const std::exception& bug) {
+        return Error(Kind::internal, std::string("the check threw: ") + bug.what());
+    }
+}
+
+} // namespace
+
+void HealthReport::add_failures(const HealthReport& other) {
+    for (const auto& [name, check] : other.checks)
+        if (check.status != "ok") checks[name] = check;
+    if (other.status == "unavailable" || status == "ok") status = other.status;
 }
 
 void HealthChecks::add(std::string name, std::function<Result<void>()> check, bool required) {
@@ -16,7 +33,7 @@ void HealthChecks::show(std::string name, std::function<std::string()> detail) {
 HealthReport HealthChecks::report(bool draining) const {
     HealthReport report{.status = "ok"};
     for (const auto& check : checks_) {
-        auto outcome = check.run();
+        auto outcome = outcome_of(check.run);
         if (outcome) {
             report.checks[check.name] = {"ok", std::nullopt};
             continue;

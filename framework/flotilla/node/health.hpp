@@ -25,6 +25,9 @@ struct HealthReport {
     std::string instance;
     std::string version;
     std::map<std::string, CheckReport> checks;
+
+    /// What failed elsewhere in the program, too: its checks that failed, and the worse of both states.
+    void add_failures(const HealthReport& other);
 };
 
 /// The dependencies of an instance. A failed required one makes it unavailable, any other degraded: it keeps serving

@@ -23,6 +23,31 @@ TEST(HealthChecks, WorstCheckDecides) {
     EXPECT_EQ(checks.report(false).checks.size(), 2U);
 }
 
+// Goal: a check with a bug says so on the page instead of taking it away.
+TEST(HealthChecks, CheckThatThrowsHasFailed) {
+    HealthChecks checks;
+    checks.add("extra", []() -> Result<void> { throw std::runtime_error("off by one"); }, false);
+    EXPECT_EQ(checks.report(false).status, "degraded");
+    EXPECT_EQ(checks.report(false).checks.at("extra").detail, "the check threw: off by one");
+}
+
+// Goal: what fails on one loop is told beside what another one found.
+TEST(HealthReport, FailuresOfAnotherLoopAreAdded) {
+    HealthReport primary{.status = "ok"};
+    primary.checks["registry"] = {"ok", std::nullopt};
+    HealthReport other{.status = "degraded"};
+    other.checks["registry"] = {"failed", "no answer"};
+    other.checks["user-service"] = {"ok", std::nullopt};
+    primary.add_failures(other);
+    EXPECT_EQ(primary.status, "degraded");
+    EXPECT_EQ(primary.checks.at("registry").detail, "no answer");
+    EXPECT_EQ(primary.checks.size(), 1U);
+    primary.add_failures({.status = "ok"});
+    EXPECT_EQ(primary.status, "degraded");
+    primary.add_failures({.status = "unavailable"});
+    EXPECT_EQ(primary.status, "unavailable");
+}
+
 // Goal: health of a loop that cannot know is what the primary said last, and not for ever.
 TEST(HealthBoard, OldReportIsUnavailable) {
     HealthBoard board;

@@ -34,7 +34,11 @@ public:
         return {};
     }
     const Address& address() const { return runs_->address(); }
-    Loop& loop() { return loop_; }
+    /// From now on: starting may take long, too.
+    void stop_on_signals() {
+        loop_.on_signals({SIGTERM, SIGINT}, [this](int) { request_stop(); });
+    }
+    bool stopping() const { return stop_.cancelled(); }
 
     /// Runs on this thread to the end.
     void serve(const Logger& log, std::function<void()> withdrawn) {
@@ -87,6 +91,7 @@ Result<void> prepare_all(LaneThreads& lanes, NodeOptions options, const Prepare&
     while (lanes.size() < options.loops) {
         const Lane lane{.number = lanes.size(), .health = options.loops > 1 ? &health : nullptr};
         lanes.push_back(std::make_unique<LaneThread>());
+        if (lanes.size() == 1) lanes.front()->stop_on_signals();
         if (auto prepared = lanes.back()->prepare(prepare, options, lane); !prepared) return prepared;
         options.port = lanes.front()->address().port; // 0 was the first loop's to choose
     }
@@ -95,7 +100,6 @@ Result<void> prepare_all(LaneThreads& lanes, NodeOptions options, const Prepare&
 
 int serve_all(LaneThreads& lanes, const Logger& log) {
     LaneThread& primary = *lanes.front();
-    primary.loop().on_signals({SIGTERM, SIGINT}, [&primary](int) { primary.request_stop(); });
     // One loop less than asked for would go unnoticed: any end is everybody's.
     for (std::size_t i = 1; i < lanes.size(); ++i)
         lanes[i]->start(log, [&primary] { primary.request_stop(); });
@@ -119,6 +123,10 @@ int run_lanes(Telemetry& telemetry, NodeOptions options, const Prepare& prepare)
     LaneThreads lanes;
     try {
         if (auto prepared = prepare_all(lanes, std::move(options), prepare, health); !prepared) {
+            if (lanes.front()->stopping()) {
+                telemetry.log.info("stopped while starting");
+                return 0;
+            }
             telemetry.log.error("cannot start", {{"error", prepared.error().message()}});
             return kCouldNotServe;
         }

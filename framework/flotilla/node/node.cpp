@@ -76,7 +76,7 @@ void Node::announce_in(Registry& registry) {
 HealthReport Node::health() const {
     if (primary() || !lane_.health) return checks_.report(draining_);
     auto report = lane_.health->last(world_.monotonic());
-    if (draining_) report.status = "unavailable";
+    report.add_failures(checks_.report(draining_));
     return report;
 }
 
@@ -174,7 +174,7 @@ task<void> Node::drain(Running& running, const NodeEvents& events) {
 }
 
 task<void> Node::withdraw(Context& root) {
-    Context withdrawing(root, kWithdrawTime);
+    Context withdrawing(root, std::min<Duration>(kWithdrawTime, options_.drain / 2));
     auto done = co_await registry_->withdraw(withdrawing);
     if (!done) telemetry_.log.warning("could not withdraw from the registry", {{"error", done.error().message()}});
 }

@@ -133,7 +133,8 @@ task<void> DatabaseWork::run_part(Scope& scope, Part& part) {
         why = exception.what();
     } catch (...) { // told below
     }
-    scope.cancel(Error(Kind::internal, part.name + " ended with a bug"));
+    // As at any end of the host: what runs beside it did nothing wrong.
+    scope.cancel(Error(Kind::unavailable, part.name + " ended with a bug"));
     throw std::runtime_error(part.name + ": " + why);
 }
 
@@ -149,6 +150,7 @@ void DatabaseWork::add_checks(HealthChecks& checks) {
 }
 
 Result<void> DatabaseWork::health(std::string_view check) const {
+    if (auto looked_after = role_.health(); !looked_after) return looked_after;
     std::string what;
     for (const auto& part : parts_) {
         if (part.check != check || !part.running) continue;

@@ -249,13 +249,10 @@ void Host::Impl::add_database_work() {
 /// What belongs to this loop and a scrape on another one could not read.
 void Host::Impl::publish_figures() {
     if (!calls) return;
-    std::map<std::string, http::ClientLoadGauges, std::less<>> gauges;
-    calls->for_each_load([&](const std::string& service, http::Client::Load) {
-        gauges.try_emplace(service, process.metrics, node->loop_label(), service);
-    });
-    node->publish([this, gauges = std::move(gauges)]() mutable {
-        calls->for_each_load(
-            [&](const std::string& service, http::Client::Load load) { gauges.at(service).set(load); });
+    node->publish([this, gauges = std::map<std::string, http::ClientLoadGauges>()]() mutable {
+        calls->for_each_load([&](const std::string& service, http::Client::Load load) {
+            gauges.try_emplace(service, process.metrics, node->loop_label(), service).first->second.set(load);
+        });
     });
 }
 

@@ -22,7 +22,8 @@ std::string_view below(std::string_view pattern, std::string_view path) {
 RequestSteps::RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight& in_flight, const HostOptions& options,
                            OwnPages& own_pages)
     : log_(telemetry.log), body_bytes_max_(options.body_bytes_max), own_pages_(own_pages),
-      routes_(telemetry.metrics, own_pages.paths()), recorder_(world, telemetry, options), keys_(in_flight) {}
+      routes_(telemetry.metrics, own_pages.paths()), recorder_(world, telemetry, options),
+      keys_(in_flight, telemetry.log) {}
 
 // The order in which a request passes:
 //  1. server       (http/server_connection.cpp) limits, deadline and trace context: nothing below runs without them

@@ -65,6 +65,7 @@ int run(const Service& service, Install install, int argc, char** argv) {
                                           std::string(kSettingPrefix) + "<NAME>.");
     add_flags(flags, options, settings);
     options.flag_variables = flags.variables();
+    options.flag_variables.insert("FLOTILLA_HOME"); // the script's, which every child inherits
     if (const auto ended = flags.parse(argc, argv)) return *ended;
     if (auto taken = take_settings(settings, options); !taken) {
         std::fprintf(stderr, "%s\n", taken.error().message().c_str());

@@ -188,7 +188,8 @@ task<Result<Recorded<T>>> Database::answer(Context& context, Body body) {
     // Only the first transaction of a request records: what a later one does must be done, not be answered with the
     // first's.
     auto* request = context.carried<IdempotentRequest>();
-    if (request && !request->recorded) return answer_once<Body, R, T>(context, *request, std::move(body));
+    if (request && !std::exchange(request->claimed, true))
+        return answer_once<Body, R, T>(context, *request, std::move(body));
     return transact(context, [body = std::move(body)](Transaction& transaction) -> Result<Recorded<T>> {
         auto response = detail::outcome_of<R>(body, transaction);
         if (!response) return std::move(response.error());
@@ -213,7 +214,7 @@ task<Result<Recorded<T>>> Database::answer_once(Context& context, IdempotentRequ
             record_response(transaction, known, text);
             return Recorded<T>(std::move(*response), std::move(text));
         });
-    request.recorded = answered.has_value();
+    request.recorded = request.claimed = answered.has_value();
     co_return answered;
 }
 

@@ -21,6 +21,7 @@ struct IdempotentRequest {
     std::string caller;   ///< principal's subject, or empty
     std::string key;
     std::string request_hash; ///< of the canonical request
+    bool claimed = false;     ///< a transaction is to record the response: no other does
     bool recorded = false;    ///< set once the response is in a commit
 };
 

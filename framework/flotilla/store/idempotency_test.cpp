@@ -25,11 +25,12 @@ protected:
         return {.endpoint = "POST /orders", .caller = "me", .key = "k-1", .request_hash = std::move(hash)};
     }
     Result<Recorded<Order>> place(Context& context) {
-        return store.loop().run_until_done(store.database().answer(context, [](Transaction& tx) {
-            const Order order{tx.new_id(), Money::from_cents(500)};
-            tx.insert(orders_table, order);
-            return order;
-        }));
+        return store.loop().run_until_done(store.database().answer(context, &insert_order));
+    }
+    static Order insert_order(Transaction& tx) {
+        const Order order{tx.new_id(), Money::from_cents(500)};
+        tx.insert(orders_table, order);
+        return order;
     }
     Result<Recorded<Order>> place(IdempotentRequest& idempotent) {
         Context context(store.world());
@@ -121,6 +122,19 @@ TEST_F(IdempotencyTest, RunOtherTransactionsRecordsOnlyTheResponse) {
     const auto later = value(place(context));
     EXPECT_NE(first.value().id, later.value().id);
     EXPECT_EQ(value(recorded(idempotent)), first.json());
+}
+
+// Goal: of two answers that are under way at once one records, and both are done.
+TEST_F(IdempotencyTest, AnswersUnderWayAtOnceAreBothDone) {
+    auto idempotent = request();
+    Context context(store.world());
+    const Carried carried(context, idempotent);
+    auto first = store.database().answer(context, &insert_order);
+    auto second = store.database().answer(context, &insert_order);
+    const auto recording = value(store.loop().run_until_done(std::move(first)));
+    EXPECT_EQ(value(store.loop().run_until_done(std::move(second))).json(), "");
+    EXPECT_EQ(orders(), 2);
+    EXPECT_EQ(value(recorded(idempotent)), recording.json());
 }
 
 // Goal: old records go, young ones stay.

@@ -49,7 +49,8 @@ struct Role::Impl {
     Counter& refused;
     std::int64_t held = 0; ///< the epoch in which we hold it; 0: another does
     RoleRow seen;          ///< last
-    bool told_standby = false, outage = false;
+    bool told_standby = false;
+    std::optional<Error> outage; ///< why the latest look at it failed
 
     Impl(World& w, Database& d, std::string r, std::string h, Telemetry& telemetry, Options o)
         : world(w), database(d), role(std::move(r)), holder(std::move(h)), log(telemetry.log), options(o),
@@ -94,6 +95,11 @@ std::string Role::state() const {
     return "standby behind " + impl_->seen.holder + ", epoch " + std::to_string(impl_->seen.epoch);
 }
 
+Result<void> Role::health() const {
+    if (!impl_->outage) return {};
+    return Error(Kind::unavailable, "cannot look after the role: " + impl_->outage->message());
+}
+
 /// Waits until the role is ours: its epoch. 0 when cancelled.
 task<std::int64_t> Role::Impl::take(Context& context) {
     Watch watch;
@@ -101,6 +107,7 @@ task<std::int64_t> Role::Impl::take(Context& context) {
     const auto signal = database.on_signal(roles::kSignal, [&wake] { wake.notify(); });
     while (!context.cancelled()) {
         const auto epoch = co_await try_take(context, watch);
+        if (epoch) outage.reset();
         if (epoch && *epoch > 0) co_return *epoch;
         if (!epoch) note_failure(context, epoch.error());
         Context bounded(context, options.look_every);
@@ -112,7 +119,6 @@ task<std::int64_t> Role::Impl::take(Context& context) {
 /// The epoch, or 0: not now.
 task<Result<std::int64_t>> Role::Impl::try_take(Context& context, Watch& watch) {
     const auto row = co_await must(roles::load(context, database, role));
-    outage = false;
     const std::string session(database.exclusive_session());
     const Step step = watch.look(row, session, world.monotonic(), options);
     if (step == Step::take) {
@@ -150,6 +156,7 @@ task<void> Role::Impl::keep(Context& context, Tenure& tenure, Context& holding) 
     const auto signal = database.on_signal(roles::kSignal, [&tenure] { tenure.wake.notify(); });
     while (!context.cancelled() && !tenure.lost()) {
         const auto answered = co_await answer(context, tenure);
+        if (answered) outage.reset();
         if (!answered && !tenure.lost()) note_failure(context, answered.error());
         if (tenure.lost()) break;
         Context bounded(context, options.look_every);
@@ -163,7 +170,6 @@ task<void> Role::Impl::keep(Context& context, Tenure& tenure, Context& holding) 
 
 task<Result<void>> Role::Impl::answer(Context& context, Tenure& tenure) {
     const auto row = co_await must(roles::load(context, database, role));
-    outage = false;
     seen = row;
     if (row.epoch != tenure.epoch()) tenure.end();
     if (tenure.lost() || row.asked == row.answered) co_return Result<void>();
@@ -204,7 +210,7 @@ void Role::Impl::note_seen(const Context& context, const RoleRow& row) {
 }
 
 void Role::Impl::note_failure(const Context& context, const Error& error) {
-    if (context.cancelled() || std::exchange(outage, true)) return;
+    if (context.cancelled() || std::exchange(outage, error)) return;
     log.warning(context, "cannot look after a role", {{"role", role}, {"error", error.message()}});
 }
 

@@ -107,6 +107,8 @@ public:
     bool held() const;
     /// "held, epoch 3", "standby behind shop-2, epoch 3". For /readyz.
     std::string state() const;
+    /// ok, or why nobody can tell whose it is: the latest look at the role failed. For /readyz.
+    Result<void> health() const;
 
 private:
     struct Impl;

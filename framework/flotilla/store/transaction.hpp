@@ -85,8 +85,13 @@ public:
 
     // What no Table, Query or Statement says: SQL as text. Its errors stay here as well, whoever looks at them.
     using Statements::execute;
-    using Statements::find;
     using Statements::select;
+    template <class T, class... Arguments>
+    Result<std::optional<T>> find(std::string_view sql, const Arguments&... arguments) {
+        auto found = Statements::find<T>(sql, arguments...);
+        if (!found) fail(found.error()); // several rows are no error of the statement's
+        return found;
+    }
     Result<std::int64_t> run(std::string_view sql, std::span<const SqlValue> arguments, const RowCallback& row) final;
 
     /// Ends the transaction with that error, unless another one has.

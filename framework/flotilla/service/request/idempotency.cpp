@@ -47,7 +47,15 @@ task<Result<void>> IdempotencyKeys::call(Context& context, EndpointCore& endpoin
         co_return Result<void>();
     }
     const Carried carried(context, request);
-    co_return co_await endpoint.call(context, edge);
+    co_await must(endpoint.call(context, edge));
+    if (!request.recorded) {
+        // What was done is done: to refuse it now would have the caller do it again.
+        log_.error(context,
+                   "an answer was not recorded under its Idempotency-Key: Database::answer() was given another context "
+                   "than the request's",
+                   {{"endpoint", request.endpoint}});
+    }
+    co_return Result<void>();
 }
 
 } // namespace flotilla

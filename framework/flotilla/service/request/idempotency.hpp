@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include <flotilla/observe/log.hpp>
 #include <flotilla/service/request/http_edge.hpp>
 #include <flotilla/service/request/requests_in_flight.hpp>
 #include <flotilla/store/database.hpp>
@@ -13,7 +14,7 @@ namespace flotilla {
 /// (Database::answer). Thread-safety: none; one per loop, over the process' requests in flight.
 class IdempotencyKeys {
 public:
-    explicit IdempotencyKeys(RequestsInFlight& in_flight) : in_flight_(in_flight) {}
+    IdempotencyKeys(RequestsInFlight& in_flight, const Logger& log) : in_flight_(in_flight), log_(log) {}
     /// Where answers are recorded. Requires: before call().
     void use_database(Database& database) { database_ = &database; }
 
@@ -23,6 +24,7 @@ public:
 
 private:
     RequestsInFlight& in_flight_;
+    const Logger log_;
     Database* database_ = nullptr;
 };
 

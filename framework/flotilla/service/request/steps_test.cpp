@@ -281,7 +281,7 @@ TEST(IdempotencyKeys, MethodRunsOncePerKey) {
     auto function = [&counting](Context& context, Sail request) { return counting.sail(context, std::move(request)); };
     detail::TypedEndpoint<Sail, Sailed, decltype(function)> endpoint(sail, function);
     RequestsInFlight in_flight;
-    IdempotencyKeys keys(in_flight);
+    IdempotencyKeys keys(in_flight, bench.process().log);
     keys.use_database(*database);
     const http::PathParameters parameters{{"ship", "Ada"}};
     const auto call = [&](std::string key, std::string body) {
