@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <flotilla/aio/loop.hpp>
+#include <flotilla/aio/test_streams.hpp>
 #include <flotilla/http/client.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/node/lanes.hpp>
@@ -268,19 +269,11 @@ private:
     std::unique_ptr<Node> node_;
 };
 
-struct TemporaryFolder {
-    std::string path = (std::filesystem::temp_directory_path() / "flotilla-node-XXXXXX").string();
-    TemporaryFolder() {
-        if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    }
-    ~TemporaryFolder() { std::filesystem::remove_all(path); }
-};
-
 /// A program of several loops on a thread of its own.
 class Lanes : public testing::Test {
 protected:
     void start(std::size_t loops) {
-        const NodeOptions options{.service = "numbers", .data = folder_.path + "/made", .loops = loops};
+        const NodeOptions options{.service = "numbers", .data = folder_.file("made"), .loops = loops};
         ended_ = std::async(std::launch::async, [this, options] {
             return run_lanes(telemetry_, options, [this](Context&, World& world, NodeOptions its, Lane lane) {
                 return make(world, its, lane);
@@ -315,7 +308,7 @@ protected:
 // Goal: the loops share the port that the first was given; a signal ends them cleanly, the withdrawing one not first.
 TEST_F(Lanes, ShareAPortAndEndTogether) {
     start(2);
-    EXPECT_TRUE(std::filesystem::is_directory(folder_.path + "/made"));
+    EXPECT_TRUE(std::filesystem::is_directory(folder_.file("made")));
     std::set<std::string> met;
     // The kernel spreads connections by their ports: each try makes a new one.
     for (int i = 0; i < 1000 && met.size() < 2; ++i)
@@ -349,7 +342,7 @@ TEST_F(Lanes, FailedPreparationEndsWithOne) {
         if (lane.number == 1) co_return Error(Kind::unavailable, "no second one");
         co_return std::make_unique<Numbered>(world, telemetry, options, lane, notes_);
     };
-    EXPECT_EQ(run_lanes(telemetry, {.service = "numbers", .data = folder_.path, .loops = 2}, refuse), 1);
+    EXPECT_EQ(run_lanes(telemetry, {.service = "numbers", .data = folder_.file("refused"), .loops = 2}, refuse), 1);
     ASSERT_EQ(lines.size(), 1U);
     EXPECT_TRUE(lines[0].contains("no second one")) << lines[0];
     EXPECT_TRUE(notes_.all().empty());
