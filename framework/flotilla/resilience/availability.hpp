@@ -48,8 +48,8 @@ public:
     std::optional<bool> take_panic_change();
 
 private:
-    void use_some_nevertheless(std::size_t count);
-    void prefer_own_zone(const TargetOptions& options, Instances instances);
+    void use_some_nevertheless(const AvailabilityOptions& options, std::size_t all);
+    void prefer_own_zone(const BalancingOptions& options, Instances instances);
 
     std::vector<InstanceState*> usable_, own_zone_, half_open_;
     std::vector<InstanceState*> not_closed_; ///< while it is computed

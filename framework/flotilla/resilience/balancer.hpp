@@ -100,15 +100,17 @@ public:
 
 private:
     struct Draws;
+    struct Lot;
     using Candidates = std::span<InstanceState* const>;
 
     InstanceState* choose(Candidates among, const PickRequest& request, Instant now, Draws& draws);
     InstanceState* choose_by_policy(Candidates among, const PickRequest& request, Instant now, Draws& draws);
     InstanceState* better_of_two(Candidates among, const PickRequest& request, Instant now, Draws& draws) const;
+    InstanceState* draw_by_weight(Candidates among, const PickRequest& request, const InstanceState* other_than,
+                                  Instant now, Draws& draws) const;
     InstanceState* next_in_turn(Candidates among, const PickRequest& request, Instant now, Draws& draws);
     InstanceState* next_by_weight(Candidates among, const PickRequest& request, Instant now) const;
     InstanceState* fewest_in_flight(Candidates among, const PickRequest& request, Instant now, Draws& draws) const;
-    InstanceState* draw_by_weight(Candidates among, const PickRequest& request, Instant now, Draws& draws) const;
     static InstanceState* highest_hash(Candidates among, const PickRequest& request);
     static InstanceState* shortest_queue(Candidates among, const PickRequest& request);
     double share(const InstanceState& instance, Instant now) const;

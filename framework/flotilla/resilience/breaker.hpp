@@ -100,7 +100,6 @@ private:
     void open(const BreakerOptions& options, BreakerCause cause, Instant now);
     void note_failure(const BreakerOptions& options, Instant now);
     void note_success(const BreakerOptions& options, Instant now);
-    void give_place_back(const Ticket& ticket);
 
     SlidingWindow window_;
     Instant since_ = Instant::min();

@@ -10,7 +10,7 @@
 namespace flotilla {
 
 /// A quantile of recent latencies, for when a hedged call begins its second try. Two histograms of exponential buckets
-/// (an eighth of an octave, so the answer is at most 9 % off), one that fills and the one before it, 15 s each:
+/// (an eighth of an octave: the answer is at most an eighth too long), one that fills and the one before it, 15 s each:
 /// constant memory (about 2 kB), nothing is sorted. Latencies above a minute count as one. Not the P² estimator, which
 /// follows a change of the distribution only after as many calls as it has seen before. Thread-safety: none; one per
 /// target and loop, or endpoint and loop.

@@ -30,7 +30,6 @@ public:
 private:
     static constexpr std::int64_t kSlots = 10;
     void advance(Instant now);
-    std::atomic<std::int64_t>& current_slot();
 
     std::int64_t slot_length_; ///< nanoseconds
     std::mutex advancing_;     ///< tried, never waited for
