@@ -1,6 +1,7 @@
 #include <flotilla/resilience/availability.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace flotilla {
 
@@ -9,6 +10,8 @@ void Availability::refresh(const TargetOptions& options, Instances instances, In
     usable_.clear();
     half_open_.clear();
     not_closed_.clear();
+    for (auto* list : {&usable_, &own_zone_, &half_open_, &not_closed_})
+        list->reserve(instances.size());
     next_refresh_ = Instant::max();
     for (auto* instance : instances) {
         instance->breaker.advance(options.breaker, now);
@@ -17,12 +20,18 @@ void Availability::refresh(const TargetOptions& options, Instances instances, In
         (state == BreakerState::closed ? usable_ : not_closed_).push_back(instance);
         if (state == BreakerState::half_open) half_open_.push_back(instance);
     }
-    panic_ = !instances.empty() && usable_.empty();
+    const bool panicked = std::exchange(panic_, !instances.empty() && usable_.empty());
+    if (panicked && !panic_) try_out_all(now);
     use_some_nevertheless(options.availability, instances.size());
-    weight_max_ = 0;
-    for (const auto* instance : usable_)
-        weight_max_ = std::max(weight_max_, instance->weight);
+    weight_max_ = usable_.empty() ? 0 : std::ranges::max(usable_, {}, &InstanceState::weight)->weight;
+    weights_differ_ = !std::ranges::all_of(usable_, [&](const auto* one) { return one->weight == weight_max_; });
     prefer_own_zone(options.balancing, instances);
+}
+
+void Availability::try_out_all(Instant now) {
+    for (auto* instance : not_closed_)
+        instance->breaker.give_chance(now, BreakerCause::others_recovered);
+    half_open_ = not_closed_;
 }
 
 void Availability::use_some_nevertheless(const AvailabilityOptions& options, std::size_t all) {

@@ -16,7 +16,8 @@ namespace flotilla {
 /// - At most `out_max` of all are out. When more should be, some are used nevertheless: HALF_OPEN before OPEN, then
 ///   those whose open time ends first. That is shorter for one that failed for the first time than for one that keeps
 ///   failing: better than the one that is out longest, which is the one that is surely gone.
-/// - When none is CLOSED all are used (panic), unless the options say otherwise.
+/// - When none is CLOSED all are used (panic), unless the options say otherwise. What puts all of them out is something
+///   they share: when one is well again the others are tried out at once, or it would carry the load alone.
 /// - Of those used, the ones in the own zone are preferred while enough of them are.
 /// Computed when something changed, not per call. Allocates only when the number of instances grows.
 /// Thread-safety: none.
@@ -37,6 +38,7 @@ public:
     std::span<InstanceState* const> half_open() const { return half_open_; }
     /// The largest weight of a usable one.
     double weight_max() const { return weight_max_; }
+    bool weights_differ() const { return weights_differ_; }
 
     /// No instance is well, and there is one at least.
     bool panic() const { return panic_; }
@@ -48,6 +50,7 @@ public:
     std::optional<bool> take_panic_change();
 
 private:
+    void try_out_all(Instant now);
     void use_some_nevertheless(const AvailabilityOptions& options, std::size_t all);
     void prefer_own_zone(const BalancingOptions& options, Instances instances);
 
@@ -57,6 +60,7 @@ private:
     double weight_max_ = 0;
     std::size_t out_ = 0;
     std::size_t used_nevertheless_ = 0;
+    bool weights_differ_ = false;
     bool zone_first_ = false;
     bool panic_ = false;
     bool told_panic_ = false;

@@ -81,7 +81,8 @@ void Balancer::assign(std::span<InstanceState* const> instances, Instant now) {
 Pick Balancer::pick(const PickRequest& request, Instant now, std::uint64_t random) {
     if (instances_.empty()) return {nullptr, NoPick::no_instance};
     availability_.refresh(options_, instances_, now);
-    if (request.may_probe || availability_.panic()) {
+    // In a panic they go in turn, or the first to recover would get all calls.
+    if (availability_.usable().empty() || (request.may_probe && !availability_.panic())) {
         for (auto* instance : availability_.half_open())
             if (instance->breaker.wants_probe(options_.breaker) && !was_tried(*instance, request)) return {instance};
     }
@@ -180,14 +181,16 @@ InstanceState* Balancer::fewest_in_flight(Candidates among, const PickRequest& r
     return lot.winner;
 }
 
-InstanceState* Balancer::highest_hash(Candidates among, const PickRequest& request) {
+InstanceState* Balancer::highest_hash(Candidates among, const PickRequest& request) const {
+    const bool by_weight = availability_.weights_differ();
     InstanceState* best = nullptr;
     double smallest = std::numeric_limits<double>::infinity();
     for (auto* instance : among) {
         if (!may_choose(*instance, request)) continue;
-        // The smallest of exponentially distributed numbers: each wins as often as its weight says.
-        const auto drawn = -std::log(fraction(mixed(instance->hash ^ *request.key)));
-        const auto score = drawn / std::max(instance->weight, kShareMin);
+        // The smallest of exponentially distributed numbers: each wins as often as its weight says. Among equals the
+        // order is that of the fractions themselves, so callers who know of other weights agree.
+        const auto drawn = fraction(mixed(instance->hash ^ *request.key));
+        const auto score = by_weight ? -std::log(drawn) / std::max(instance->weight, kShareMin) : 1 - drawn;
         if (score >= smallest) continue;
         smallest = score;
         best = instance;
@@ -236,6 +239,8 @@ void Balancer::report(InstanceState& instance, BalancedCall& call, CallOutcome o
     }
     if (outcome == CallOutcome::failure || outcome == CallOutcome::overloaded)
         instance.failure_rate.observe(true, retry_after, options.failure_decay, now);
+    if (outcome == CallOutcome::ignored && static_cast<double>(latency.count()) > usual_latency(instance, now))
+        instance.latency.observe(latency, options.latency_decay, now); // it would have taken longer still
     instance.breaker.report(options_.breaker, call.ticket, outcome, now);
     note_change(instance, now, before);
 }
@@ -271,14 +276,18 @@ double Balancer::share(const InstanceState& instance, Instant now) const {
     return std::max(instance.weight, 0.0) * ramp(instance, now);
 }
 
+double Balancer::usual_latency(const InstanceState& instance, Instant now) const {
+    const auto decay = options_.balancing.latency_decay;
+    return instance.latency.known() ? instance.latency.value(decay, now) : typical_latency_;
+}
+
 double Balancer::cost(const InstanceState& instance, Instant now) const {
     const auto& options = options_.balancing;
-    const auto latency =
-        instance.latency.known() ? instance.latency.value(options.latency_decay, now) : typical_latency_;
     const auto failing = instance.failure_rate.value(options.failure_decay, now);
     const auto penalty = failing < kNoise ? 0 : failing * options.failure_penalty;
     const auto queue = static_cast<double>(instance.in_flight) / std::max(share(instance, now), kShareMin);
-    return std::max(latency, static_cast<double>(options.latency_floor.count())) * (1 + penalty) * (1 + queue);
+    return std::max(usual_latency(instance, now), static_cast<double>(options.latency_floor.count())) * (1 + penalty) *
+           (1 + queue);
 }
 
 } // namespace flotilla

@@ -84,7 +84,8 @@ public:
     /// What it says about the instance, as soon as that is known: its latency is the time until now. retry_after: as
     /// the answer says; zero: it does not. A failure may follow a success, when an answer breaks off.
     void report(InstanceState& instance, BalancedCall& call, CallOutcome outcome, Duration retry_after, Instant now);
-    /// It is over. One that reported nothing says nothing.
+    /// It is over. One that reported nothing says nothing, but that it took so long: of two tries the slower is
+    /// cancelled, and its instance is slow all the same.
     void end(InstanceState& instance, BalancedCall& call, Instant now);
 
     /// A health check of the instance passes again; see Breaker::give_chance().
@@ -111,8 +112,9 @@ private:
     InstanceState* next_in_turn(Candidates among, const PickRequest& request, Instant now, Draws& draws);
     InstanceState* next_by_weight(Candidates among, const PickRequest& request, Instant now) const;
     InstanceState* fewest_in_flight(Candidates among, const PickRequest& request, Instant now, Draws& draws) const;
-    static InstanceState* highest_hash(Candidates among, const PickRequest& request);
+    InstanceState* highest_hash(Candidates among, const PickRequest& request) const;
     static InstanceState* shortest_queue(Candidates among, const PickRequest& request);
+    double usual_latency(const InstanceState& instance, Instant now) const;
     double share(const InstanceState& instance, Instant now) const;
     void note_change(InstanceState& instance, Instant now, BreakerState before);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <flotilla/base/time.hpp>
+
 namespace flotilla {
 
 std::string_view name(BreakerState state) {
@@ -31,6 +33,8 @@ std::string_view describe(BreakerCause cause) {
         return "the open time is over";
     case BreakerCause::chance:
         return "its health check passes again";
+    case BreakerCause::others_recovered:
+        return "all instances were out, and one is well again";
     case BreakerCause::unexpected_success:
         return "a call that was made nevertheless succeeded";
     case BreakerCause::probes_succeeded:
@@ -74,8 +78,8 @@ void Breaker::note_failure(const BreakerOptions& options, Instant now) {
         open(options, BreakerCause::success_rate, now);
 }
 
-void Breaker::give_chance(Instant now) {
-    if (state_ == BreakerState::open) go(BreakerState::half_open, BreakerCause::chance, now);
+void Breaker::give_chance(Instant now, BreakerCause why) {
+    if (state_ == BreakerState::open) go(BreakerState::half_open, why, now);
 }
 
 void Breaker::advance(const BreakerOptions& options, Instant now) {
@@ -113,6 +117,16 @@ void Breaker::go(BreakerState to, BreakerCause cause, Instant now) {
 std::optional<BreakerChange> Breaker::take_change() {
     if (!changed_from_) return std::nullopt;
     return BreakerChange{*std::exchange(changed_from_, std::nullopt), state_, cause_};
+}
+
+std::string Breaker::detail(Instant now) const {
+    std::string text(name(state_));
+    if (state_ == BreakerState::closed) return text;
+    if (state_ == BreakerState::open) {
+        const auto left = std::max(open_until_ - now, Duration::zero());
+        text += " for another " + to_string(std::chrono::ceil<std::chrono::seconds>(left));
+    }
+    return text.append(": ").append(describe(cause_));
 }
 
 } // namespace flotilla

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <flotilla/aio/deadline.hpp>
@@ -31,6 +32,7 @@ enum class BreakerCause : unsigned char {
     probe_unreported,   ///< a probe took longer than the limit: HALF_OPEN to OPEN
     time_passed,        ///< OPEN to HALF_OPEN
     chance,             ///< a health check passed, or it registered again: OPEN to HALF_OPEN
+    others_recovered,   ///< all were out, and one is well again: OPEN to HALF_OPEN
     unexpected_success, ///< of a call that was made although it was OPEN: to HALF_OPEN
     probes_succeeded,   ///< HALF_OPEN to CLOSED
 };
@@ -71,7 +73,7 @@ public:
     void report(const BreakerOptions& options, Ticket& ticket, CallOutcome outcome, Instant now);
     /// OPEN becomes HALF_OPEN at once. Call it when a health check passes that failed before, or the instance announces
     /// itself anew; not for each check that passes: an instance may well answer those and fail calls.
-    void give_chance(Instant now);
+    void give_chance(Instant now, BreakerCause why = BreakerCause::chance);
     /// Does what time brings.
     void advance(const BreakerOptions& options, Instant now);
 
@@ -94,6 +96,8 @@ public:
     /// The change since the last call of this, for log line and metric; several are told as one, from the first state
     /// to the last with the last cause.
     std::optional<BreakerChange> take_change();
+    /// For health details, e.g. "OPEN for another 42s: failures in a row".
+    std::string detail(Instant now) const;
 
 private:
     void go(BreakerState to, BreakerCause cause, Instant now);

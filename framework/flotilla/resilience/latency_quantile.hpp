@@ -23,7 +23,7 @@ public:
 
 private:
     static constexpr std::size_t kPerOctave = 8;
-    static constexpr std::size_t kBuckets = 27 * kPerOctave; ///< of microseconds: up to 2^26, a minute
+    static constexpr std::size_t kBuckets = 24 * kPerOctave; ///< of microseconds, up to 2^26: a minute
     struct Histogram {
         std::array<std::uint32_t, kBuckets> counts{};
         std::uint64_t total = 0;

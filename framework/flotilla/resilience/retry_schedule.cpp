@@ -41,10 +41,10 @@ Deadline RetrySchedule::attempt_deadline(Instant now, bool repeatable) const {
 RetrySchedule::Next RetrySchedule::next(Instant now, bool other_left, Duration retry_after, std::uint64_t random) {
     if (retries_ >= retries_max_) return {.why_not = NoRetry::retries_spent};
     const auto remaining = deadline_.remaining(now);
-    if (retry_after >= remaining) return {.why_not = NoRetry::retry_after_too_long};
+    if (retry_after > Duration::zero() && retry_after >= remaining) return {.why_not = NoRetry::retry_after_too_long};
     const bool at_once = profile_ == RetryProfile::in_request && other_left;
     const auto wait = at_once ? Duration::zero() : std::max(backoff_.next(random), retry_after);
-    if (wait > remaining - std::min(remaining, kAttemptMin)) return {.why_not = NoRetry::no_time_left};
+    if (remaining - wait < kAttemptMin) return {.why_not = NoRetry::no_time_left};
     return {.retry = true, .wait = wait, .number = ++retries_};
 }
 
