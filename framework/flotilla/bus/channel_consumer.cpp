@@ -4,7 +4,7 @@
 
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/scope.hpp>
-#include <flotilla/bus/backoff.hpp>
+#include <flotilla/aio/backoff.hpp>
 #include <flotilla/bus/inbox_store.hpp>
 
 namespace flotilla {
@@ -87,7 +87,7 @@ task<void> ChannelConsumer::Impl::run(Context& context) {
 
 task<void> ChannelConsumer::Impl::listen(Context& context) {
     const auto channel = bus_.listen(topic_, consumer_, instance_);
-    Backoff backoff(world_, options_.retry_min, options_.retry_max);
+    Backoff backoff(options_.retry_min, options_.retry_max);
     while (!context.cancelled()) {
         auto heard = co_await channel->receive(context);
         if (heard) {
@@ -99,7 +99,7 @@ task<void> ChannelConsumer::Impl::listen(Context& context) {
         }
         if (context.cancelled()) break;
         note_failure(context, heard.error());
-        if (const auto slept = co_await sleep_for(context, backoff.next()); !slept) break;
+        if (const auto slept = co_await sleep_for(context, backoff.next(world_.random())); !slept) break;
     }
 }
 
@@ -130,7 +130,7 @@ task<void> ChannelConsumer::Impl::handle_all(Context& context) {
 
 /// Tries until the message is handled or set aside. Fails only when cancelled.
 task<Result<void>> ChannelConsumer::Impl::settle(Context& context, std::shared_ptr<const Message> message) {
-    Backoff backoff(world_, options_.retry_min, options_.retry_max);
+    Backoff backoff(options_.retry_min, options_.retry_max);
     Context handling(context);
     handling.trace = TraceContext::start(world_);
     const Work work{.consumer = consumer_, .message = message};
@@ -156,7 +156,7 @@ task<Result<void>> ChannelConsumer::Impl::settle(Context& context, std::shared_p
             log_.warning(handling, "handling an event failed",
                          {{"topic", topic_}, {"consumer", consumer_}, {"reason", error.message()}});
         }
-        co_await must(sleep_for(context, backoff.next()));
+        co_await must(sleep_for(context, backoff.next(world_.random())));
     }
 }
 

@@ -6,7 +6,7 @@
 
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/base/json.hpp>
-#include <flotilla/bus/backoff.hpp>
+#include <flotilla/aio/backoff.hpp>
 #include <flotilla/bus/inbox_gaps.hpp>
 #include <flotilla/bus/inbox_store.hpp>
 #include <flotilla/bus/redrive.hpp>
@@ -106,7 +106,7 @@ Consumer::Impl::Impl(World& world, Tenure& tenure, Bus& bus, Source source, Even
            "Age of the event that is handled next, of those that were received", partition_labels()),
       oldest_parked_(world, telemetry.metrics, "flotilla_inbox_oldest_parked_seconds",
                      "How long the event that was set aside first is set aside", partition_labels()),
-      backoff_(world, options.retry_min, options.retry_max), gaps_(options.gap_wait_max) {}
+      backoff_(options.retry_min, options.retry_max), gaps_(options.gap_wait_max) {}
 
 Labels Consumer::Impl::partition_labels() const {
     return {{"consumer", consumer_}, {"topic", topic_}, {"partition", std::to_string(partition_)}};
@@ -122,7 +122,7 @@ task<void> Consumer::Impl::run(Context& context) {
         }
         if (context.cancelled()) break;
         note_failure(context, consumed.error());
-        if (const auto slept = co_await sleep_for(context, backoff_.next()); !slept) break;
+        if (const auto slept = co_await sleep_for(context, backoff_.next(world_.random())); !slept) break;
     }
     subscription_.reset();
 }
@@ -279,7 +279,7 @@ task<Result<void>> Consumer::Impl::take_held(Context& context, Held held) {
 
 /// Tries until the message is handled, known as a duplicate, recognised as out of turn, or parked.
 task<Result<Outcome>> Consumer::Impl::settle(Context& context, std::shared_ptr<const Message> message) {
-    Backoff backoff(world_, options_.retry_min, options_.retry_max);
+    Backoff backoff(options_.retry_min, options_.retry_max);
     const auto over = over_gap_at_.find(message->producer);
     const Work work{.consumer = consumer_,
                     .message = message,
@@ -300,12 +300,12 @@ task<Result<Outcome>> Consumer::Impl::settle(Context& context, std::shared_ptr<c
         // The wait may be long: what is done already need not wait with it. What fails stays in done_.
         if (const auto acknowledged = co_await acknowledge(context); !acknowledged)
             note_failure(context, acknowledged.error());
-        co_await must(sleep_for(context, backoff.next()));
+        co_await must(sleep_for(context, backoff.next(world_.random())));
     }
 }
 
 task<Result<Outcome>> Consumer::Impl::park(Context& context, Work work, std::string reason, int attempts) {
-    Backoff backoff(world_, options_.retry_min, options_.retry_max);
+    Backoff backoff(options_.retry_min, options_.retry_max);
     for (;;) {
         auto outcome = co_await tenure_.transact(context, [work, reason, attempts](Transaction& transaction) {
             return inbox::park(transaction, work, reason, attempts);
@@ -318,7 +318,7 @@ task<Result<Outcome>> Consumer::Impl::park(Context& context, Work work, std::str
         }
         co_await must(context.check());
         note_failure(context, outcome.error());
-        co_await must(sleep_for(context, backoff.next()));
+        co_await must(sleep_for(context, backoff.next(world_.random())));
     }
 }
 
@@ -364,12 +364,12 @@ task<Result<void>> Consumer::Impl::replay(Context& context, inbox::Parked parked
 
 /// Until it succeeds: a delivery that is neither held nor given back would be forgotten.
 task<Result<void>> Consumer::Impl::give_back(Context& context, std::string token) {
-    Backoff backoff(world_, options_.retry_min, options_.retry_max);
+    Backoff backoff(options_.retry_min, options_.retry_max);
     for (;;) {
         const auto given_back = co_await subscription_->give_back(context, token, Duration::zero());
         if (given_back || context.cancelled()) co_return given_back;
         note_failure(context, given_back.error());
-        co_await must(sleep_for(context, backoff.next()));
+        co_await must(sleep_for(context, backoff.next(world_.random())));
     }
 }
 

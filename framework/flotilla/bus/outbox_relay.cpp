@@ -4,7 +4,7 @@
 
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/scope.hpp>
-#include <flotilla/bus/backoff.hpp>
+#include <flotilla/aio/backoff.hpp>
 #include <flotilla/bus/inbox.hpp>
 #include <flotilla/bus/outbox.hpp>
 #include <flotilla/bus/outbox_store.hpp>
@@ -99,7 +99,7 @@ OutboxRelay::Impl::Impl(World& world, Tenure& tenure, Bus& bus, std::string prod
            "Age of the oldest event not yet accepted by the bus"),
       timer_(
           world, [](void* wake) { static_cast<Event*>(wake)->notify(); }, &wake_),
-      backoff_(world, options.retry_min, options.retry_max) {}
+      backoff_(options.retry_min, options.retry_max) {}
 
 task<void> OutboxRelay::Impl::run(Context& context) {
     const auto signal = database_.on_signal("outbox", [this] { note_arrival(); });
@@ -128,7 +128,7 @@ task<void> OutboxRelay::Impl::publish_rounds(Context& context) {
             note_success(context);
         }
         const bool more = worked && *worked;
-        if (!more) wake_after(worked ? kCompareEvery : backoff_.next());
+        if (!more) wake_after(worked ? kCompareEvery : backoff_.next(world_.random()));
         // While the bus is down new events do not shorten the wait, but they are counted.
         do {
             if (const auto measured = co_await measure(context); !measured && !context.cancelled())
@@ -315,7 +315,7 @@ void OutboxRelay::Impl::redrive(PartitionKey key, Range range) {
 }
 
 task<void> OutboxRelay::Impl::listen(Context& context) {
-    Backoff backoff(world_, options_.retry_min, options_.retry_max);
+    Backoff backoff(options_.retry_min, options_.retry_max);
     while (!context.cancelled()) {
         const auto began = world_.monotonic();
         const auto heard = co_await hear_requests(context);
@@ -326,7 +326,7 @@ task<void> OutboxRelay::Impl::listen(Context& context) {
             compare_ = true;
             wake_.notify();
         }
-        if (const auto slept = co_await sleep_for(context, backoff.next()); !slept) break;
+        if (const auto slept = co_await sleep_for(context, backoff.next(world_.random())); !slept) break;
     }
 }
 

@@ -38,7 +38,7 @@ struct RedisConnection::Call {
 };
 
 RedisConnection::RedisConnection(World& world, RedisTarget target)
-    : world_(world), target_(std::move(target)), parser_(kLimits), backoff_(world, 20ms, 500ms) {}
+    : world_(world), target_(std::move(target)), parser_(kLimits), backoff_(20ms, 500ms) {}
 
 RedisConnection::~RedisConnection() {
     if (stream_) stream_->close();
@@ -131,7 +131,7 @@ task<Result<void>> RedisConnection::connect(Context& caller) {
     if (caller.cancelled()) co_return caller.reason();
     if (!connected) {
         last_error_ = std::move(connected.error());
-        retry_at_ = world_.monotonic() + backoff_.next();
+        retry_at_ = world_.monotonic() + backoff_.next(world_.random());
         co_return *last_error_;
     }
     stream_ = std::move(*connected);

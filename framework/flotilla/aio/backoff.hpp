@@ -1,8 +1,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 
-#include <flotilla/aio/world.hpp>
+#include <flotilla/base/duration.hpp>
 
 namespace flotilla {
 
@@ -11,19 +12,18 @@ namespace flotilla {
 /// Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 class Backoff {
 public:
-    Backoff(World& world, Duration min, Duration max) : world_(world), min_(min), max_(max), limit_(min) {}
+    Backoff(Duration min, Duration max) : min_(min), max_(max), limit_(min) {}
 
-    /// How long to wait before the next try.
-    Duration next() {
+    /// How long to wait before the next try. random: 64 bits, of World::random().
+    Duration next(std::uint64_t random) {
         const Duration limit = limit_;
         limit_ = std::min(limit_ * 2, max_);
-        return Duration(static_cast<Duration::rep>(world_.random() % static_cast<std::uint64_t>(limit.count() + 1)));
+        return Duration(static_cast<Duration::rep>(random % static_cast<std::uint64_t>(limit.count() + 1)));
     }
     /// After a success.
     void reset() { limit_ = min_; }
 
 private:
-    World& world_;
     Duration min_;
     Duration max_;
     Duration limit_;
