@@ -38,7 +38,7 @@ std::optional<std::uint64_t> index_of(const http::Response& response) {
 
 ConsulRegistry::ConsulRegistry(World& world, http::Client& http, Logger log, Address agent, RegistryOptions options)
     : world_(world), http_(http), log_(log), agent_(std::move(agent)), options_(std::move(options)),
-      incarnation_(new_id(world)), cache_(world, std::move(log), options_.cache_file) {}
+      cache_(world, std::move(log), options_.cache_file) {}
 
 ConsulRegistry::~ConsulRegistry() = default;
 
@@ -69,9 +69,8 @@ void ConsulRegistry::announce(Instance instance) {
 }
 
 task<Result<void>> ConsulRegistry::send_registration(Context& context, Announcement& announcement) {
-    const Registration registration{announcement.instance, options_.ttl, incarnation_};
-    auto response = co_await must(
-        call(context, Method::put, "/v1/agent/service/register", registration_body(registration), kCallTimeout));
+    auto response = co_await must(call(context, Method::put, "/v1/agent/service/register",
+                                       registration_body(announcement.instance, options_.ttl), kCallTimeout));
     if (response.status() != 200) co_return refusal(response);
     announcement.registered = true;
     log_.info(context, "announced", {{"instance", announcement.instance.id}, {"registry", agent_.to_string()}});
@@ -172,16 +171,8 @@ task<Result<Instances>> ConsulRegistry::resolve(Context& context, std::string se
 /// Takes what the registry answered. Returns whether it was news.
 bool ConsulRegistry::take(Watch& watched, std::vector<Instance> instances) {
     const bool news = !watched.answered || *watched.instances != instances;
-    if (*watched.instances != instances) {
-        for (const auto& gone : *watched.instances) {
-            const bool stays =
-                std::ranges::any_of(instances, [&](const Instance& each) { return each.address == gone.address; });
-            if (stays) continue;
-            http_.close_idle(&gone.address);
-            if (const auto local = Address::unix_socket(gone.unix_socket); local.is_unix()) http_.close_idle(&local);
-        }
+    if (*watched.instances != instances)
         watched.instances = std::make_shared<const std::vector<Instance>>(std::move(instances));
-    }
     watched.answered = true;
     if (news) {
         cache_.put(watched.service, watched.instances);

@@ -59,7 +59,6 @@ private:
     Logger log_;
     Address agent_;
     RegistryOptions options_;
-    std::string incarnation_;
     CacheFile cache_;
     std::vector<std::unique_ptr<Announcement>> announcements_;
     std::map<std::string, std::unique_ptr<Watch>, std::less<>> watches_;

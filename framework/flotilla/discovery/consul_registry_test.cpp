@@ -184,7 +184,7 @@ TEST(ConsulRegistry, ResolveBeforeFirstAnswerWaits) {
         Scope callers(context);
         callers.spawn(resolve_into(callers.context(), *bench.registry, first));
         callers.spawn(resolve_into(callers.context(), *bench.registry, second));
-        const auto body = registration_body({some_instance("a"), 5s, "x"});
+        const auto body = registration_body(some_instance("a"), 5s);
         bench.consul.services["a"] = boost::json::parse(body).as_object();
         bench.consul.mode = FakeConsul::Mode::well;
         co_await callers.join();

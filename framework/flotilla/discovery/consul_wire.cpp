@@ -1,9 +1,12 @@
 #include <flotilla/discovery/consul_wire.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <limits>
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
 
 #include <flotilla/base/json_value.hpp>
 
@@ -14,6 +17,8 @@ namespace bj = boost::json;
 
 /// Consul removes an instance whose check stayed critical that long; it takes no less than a minute.
 constexpr std::string_view kForgetAfter = "1m";
+/// Consul's largest, in SRV answers.
+constexpr double kWeightMax = 65535;
 
 std::string_view view(const bj::string& text) { return {text.data(), text.size()}; }
 
@@ -38,6 +43,37 @@ std::optional<std::uint16_t> port_at(const bj::object& object, std::string_view 
     return static_cast<std::uint16_t>(port);
 }
 
+std::vector<std::string> texts_at(const bj::object& object, std::string_view key) {
+    std::vector<std::string> texts;
+    const auto* value = object.if_contains(key);
+    const auto* list = value ? value->if_array() : nullptr;
+    if (!list) return texts;
+    for (const auto& each : *list) {
+        if (const auto* text = each.if_string()) texts.emplace_back(view(*text));
+    }
+    return texts;
+}
+
+/// A weight that is none counts as 1: a stranger's mistake takes no instance away.
+double valid_weight(double weight) { return std::isfinite(weight) && weight > 0 ? weight : 1; }
+
+double number_at(const bj::object* object, std::string_view key) {
+    const auto* value = object ? object->if_contains(key) : nullptr;
+    if (!value || !value->is_number()) return 1;
+    return valid_weight(value->to_number<double>());
+}
+
+/// Ours, exactly, from the metadata; a stranger's from Consul's own field.
+double weight_of(const bj::object& service, const bj::object* meta) {
+    const auto text = text_at(meta, "weight");
+    double weight = 1;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), weight);
+    if (failed == std::errc() && end == text.data() + text.size()) return valid_weight(weight);
+    return number_at(object_at(service, "Weights"), "Passing");
+}
+
+int whole_weight(double weight) { return static_cast<int>(std::clamp(std::round(weight), 1.0, kWeightMax)); }
+
 Result<Instance> parse_instance(std::string_view service, const bj::value& value) {
     const auto garbage = [&](std::string_view what) {
         return Error(Kind::bad_gateway, "bad_registry_answer",
@@ -60,6 +96,11 @@ Result<Instance> parse_instance(std::string_view service, const bj::value& value
     instance.unix_socket = text_at(meta, "unix_socket");
     instance.host = text_at(meta, "host");
     instance.version = text_at(meta, "version");
+    instance.incarnation = text_at(meta, "incarnation");
+    instance.zone = text_at(meta, "zone");
+    instance.weight = weight_of(*found, meta);
+    instance.tags = texts_at(*found, "Tags");
+    instance.contract_url = text_at(meta, "contract_url");
     return instance;
 }
 
@@ -69,7 +110,12 @@ bj::value to_json(const Instance& instance) {
             {"port", instance.address.port},
             {"unixSocket", instance.unix_socket},
             {"machine", instance.host},
-            {"version", instance.version}};
+            {"version", instance.version},
+            {"incarnation", instance.incarnation},
+            {"zone", instance.zone},
+            {"weight", instance.weight},
+            {"tags", bj::array(instance.tags.begin(), instance.tags.end())},
+            {"contractUrl", instance.contract_url}};
 }
 
 std::optional<Instance> from_json(const std::string& service, const bj::value& value) {
@@ -81,7 +127,12 @@ std::optional<Instance> from_json(const std::string& service, const bj::value& v
                       Address::tcp(text_at(object, "host"), port.value_or(0)),
                       text_at(object, "unixSocket"),
                       text_at(object, "machine"),
-                      text_at(object, "version")};
+                      text_at(object, "version"),
+                      text_at(object, "incarnation"),
+                      text_at(object, "zone"),
+                      number_at(object, "weight"),
+                      texts_at(*object, "tags"),
+                      text_at(object, "contractUrl")};
     if (instance.id.empty() || !port) return std::nullopt;
     return instance;
 }
@@ -92,21 +143,25 @@ std::string consul_duration(Duration duration) {
     return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + "ms";
 }
 
-std::string registration_body(const Registration& registration) {
-    const auto& instance = registration.instance;
+std::string registration_body(const Instance& instance, Duration ttl) {
     const bj::value body{
         {"ID", instance.id},
         {"Name", instance.service},
+        {"Tags", bj::array(instance.tags.begin(), instance.tags.end())},
         {"Address", instance.address.host},
         {"Port", instance.address.port},
         {"Meta",
          {{"unix_socket", instance.unix_socket},
           {"host", instance.host},
           {"version", instance.version},
-          {"incarnation", registration.incarnation}}},
+          {"incarnation", instance.incarnation},
+          {"zone", instance.zone},
+          {"weight", fmt::format("{}", instance.weight)},
+          {"contract_url", instance.contract_url}}},
+        {"Weights", {{"Passing", whole_weight(instance.weight)}, {"Warning", 1}}},
         {"Check",
          {{"CheckID", "service:" + instance.id},
-          {"TTL", consul_duration(registration.ttl)},
+          {"TTL", consul_duration(ttl)},
           {"Status", "passing"},
           {"DeregisterCriticalServiceAfter", kForgetAfter}}},
     };

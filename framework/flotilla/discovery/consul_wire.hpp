@@ -9,14 +9,10 @@
 namespace flotilla {
 
 /// Consul's JSON of what the driver sends and reads. Source: https://developer.hashicorp.com/consul/api-docs
-struct Registration {
-    const Instance& instance;
-    Duration ttl;
-    std::string_view incarnation; ///< differs between two runs of one instance
-};
 
-/// The body of PUT /v1/agent/service/register.
-std::string registration_body(const Registration& registration);
+/// The body of PUT /v1/agent/service/register. What Consul has no field for is metadata; so is the exact weight, since
+/// Consul's own are whole numbers.
+std::string registration_body(const Instance& instance, Duration ttl);
 
 /// The instances in an answer of GET /v1/health/service/:name, by id. Errors: bad_gateway when it is anything else.
 Result<std::vector<Instance>> parse_health_answer(std::string_view service, std::string_view body);

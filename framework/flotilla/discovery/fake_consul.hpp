@@ -67,6 +67,8 @@ private:
                                       {"Service", name},
                                       {"Address", service.at("Address")},
                                       {"Port", service.at("Port")},
+                                      {"Tags", service.at("Tags")},
+                                      {"Weights", service.at("Weights")},
                                       {"Meta", service.at("Meta")}};
             result.push_back(boost::json::object{{"Node", boost::json::object{{"Node", "n"}, {"Address", "127.0.0.1"}}},
                                                  {"Service", std::move(entry)},
@@ -150,7 +152,17 @@ inline Logger silent_logger() {
 }
 
 inline Instance some_instance(std::string id, std::uint16_t port = 3002) {
-    return {std::move(id), "order-service", Address::tcp("10.0.0.7", port), "/run/order.sock", "host-a", "1.2.3"};
+    return {std::move(id),
+            "order-service",
+            Address::tcp("10.0.0.7", port),
+            "/run/order.sock",
+            "host-a",
+            "1.2.3",
+            "run-1",
+            "eu-1a",
+            2.5,
+            {"canary"},
+            "http://10.0.0.7:3002/openapi.json"};
 }
 
 } // namespace flotilla

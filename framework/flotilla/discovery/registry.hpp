@@ -22,6 +22,11 @@ struct Instance {
     std::string unix_socket; ///< path on `host`, or empty
     std::string host;        ///< machine it runs on, to know when unix_socket can be used
     std::string version;
+    std::string incarnation = {};       ///< differs between two runs of one id; empty: the registry does not tell
+    std::string zone = {};              ///< where it runs, e.g. "eu-west-1a"; empty: not known
+    double weight = 1;                  ///< its share of the calls beside the others; above 0
+    std::vector<std::string> tags = {}; ///< free words, e.g. "canary"
+    std::string contract_url = {};      ///< where its OpenAPI document is; empty: nowhere
     bool operator==(const Instance&) const = default;
 
     /// The Unix socket when it is on this machine, otherwise TCP.

@@ -31,7 +31,7 @@ struct ConsulDriver {
         subject.http = std::make_unique<http::Client>(context.world());
         subject.consul = std::make_unique<FakeConsul>(context.world());
         for (const auto& instance : {some_instance("a"), some_instance("b", 3102)}) {
-            const auto body = registration_body({instance, 5s, "x"});
+            const auto body = registration_body(instance, 5s);
             subject.consul->services[instance.id] = boost::json::parse(body).as_object();
         }
         scope.spawn(subject.consul->run(scope.context()));

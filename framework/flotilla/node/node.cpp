@@ -139,7 +139,12 @@ void Node::announce() {
                          .address = address_,
                          .unix_socket = options_.loops > 1 ? std::string() : options_.unix_socket,
                          .host = options_.host,
-                         .version = options_.version});
+                         .version = options_.version,
+                         .incarnation = std::string(new_id(world_)),
+                         .zone = options_.zone,
+                         .contract_url = options_.contract_path.empty()
+                                             ? std::string()
+                                             : "http://" + address_.to_string() + options_.contract_path});
 }
 
 task<Result<void>> Node::run(Context& stop, NodeEvents events) {

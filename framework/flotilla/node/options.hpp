@@ -18,7 +18,9 @@ struct NodeOptions {
     std::string unix_socket = {};                     ///< path; empty: none
     std::string data = ".flotilla";                   ///< folder for what the program keeps
     std::string registry = "consul://127.0.0.1:8500"; ///< URL; "none": neither announced nor looked up
+    std::string zone = {};                            ///< where it runs, announced for callers that prefer their own
     std::size_t loops = 1;                            ///< event loops (threads)
+    std::string contract_path = {};                   ///< of its OpenAPI document, announced; empty: it has none
     Duration drain = std::chrono::seconds(10);        ///< how long a shutdown waits for requests in flight
     LogLevel log_level = LogLevel::info;
     Logger::Format log_format = Logger::Format::automatic;

@@ -17,6 +17,11 @@
 #include <flotilla/store/framework_tables.hpp>
 
 namespace flotilla {
+namespace {
+
+constexpr const char* kOpenApiPath = "/openapi.json";
+
+} // namespace
 
 Process::Process(Logger logger) : Telemetry(std::move(logger)), in_flight(std::make_unique<RequestsInFlight>()) {}
 Process::~Process() = default;
@@ -174,14 +179,14 @@ void Host::Impl::open_registry_and_bus() {
 }
 
 OwnPages& Host::Impl::with_contracts(OwnPages& pages) {
-    for (const auto* path : {"/openapi.json", "/asyncapi.json"})
+    for (const auto* path : {kOpenApiPath, "/asyncapi.json"})
         pages.add_document(path, "application/json", {});
     return pages;
 }
 
 void Host::Impl::write_contracts() {
     const auto& [service, version] = std::tie(options.node.service, options.node.version);
-    own_pages.add_document("/openapi.json", "application/json",
+    own_pages.add_document(kOpenApiPath, "application/json",
                            openapi_document(service, version, steps.routes().endpoints(), options.body_bytes_max));
     own_pages.add_document("/asyncapi.json", "application/json", asyncapi_document(service, version, topics));
 }
@@ -218,6 +223,7 @@ task<Result<void>> Host::Impl::check_statements(Context& context) {
 }
 
 Result<void> Host::Impl::listen() {
+    options.node.contract_path = kOpenApiPath;
     auto listening = Node::listen(
         world, process,
         {.options = options.node,
