@@ -117,6 +117,10 @@ void add_program_flags(Flags& flags, NodeOptions& options) {
 void add_member_flags(Flags& flags, NodeOptions& options) {
     flags.add("--port", options.port, "Port; 0 picks a free one");
     flags.add("--registry", options.registry, "Registry URL, or none");
+    flags
+        .add("--shed-after", options.shed_after, std::chrono::milliseconds(1),
+             "Milliseconds requests wait for the loop before some are refused; 0: none are")
+        ->check(CLI::Range(0.0, 10'000.0));
     flags.add("--loops", options.loops, "Event loops (threads)")->check(CLI::Range(1, 256));
 }
 
