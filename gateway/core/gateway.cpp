@@ -18,13 +18,13 @@ Result<std::unique_ptr<Gateway>> Gateway::listen(World& world, const Config& con
                                                  Registry& registry, Telemetry& telemetry, GatewayOptions options,
                                                  Lane lane) {
     std::unique_ptr<Gateway> gateway(
-        new Gateway(world, config, std::move(routes), client, registry, telemetry, options));
+        new Gateway(world, config, std::move(routes), client, registry, telemetry, options, lane));
     if (auto bound = gateway->listen(world, config, telemetry, options, lane); !bound) return std::move(bound.error());
     return gateway;
 }
 
 Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
-                 Registry& registry, Telemetry& telemetry, const GatewayOptions& options)
+                 Registry& registry, Telemetry& telemetry, const GatewayOptions& options, Lane lane)
     : routes_(std::move(routes)), registry_(registry), telemetry_(telemetry),
       upstreams_(world, client, registry, telemetry, options.upstreams), proxy_(world, upstreams_),
       composer_(upstreams_, telemetry, config.composed_bytes_max),
@@ -32,7 +32,8 @@ Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const Route
       own_pages_(
           {.service = options.node.service, .instance = {}, .version = options.node.version},
           [this] { return node_->health(); }, telemetry.metrics),
-      pipeline_(world, routes_, proxy_, composer_, recorder_, own_pages_, telemetry) {}
+      shedder_(world, telemetry, options.node.shed_after, std::to_string(lane.number)),
+      pipeline_(world, routes_, proxy_, composer_, recorder_, own_pages_, shedder_, telemetry) {}
 
 Result<void> Gateway::listen(World& world, const Config& config, Telemetry& telemetry, const GatewayOptions& options,
                              Lane lane) {

@@ -43,7 +43,7 @@ public:
 
 private:
     Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
-            Registry& registry, Telemetry& telemetry, const GatewayOptions& options);
+            Registry& registry, Telemetry& telemetry, const GatewayOptions& options, Lane lane);
     Result<void> listen(World& world, const Config& config, Telemetry& telemetry, const GatewayOptions& options,
                         Lane lane);
     void watch_upstreams();
@@ -58,6 +58,7 @@ private:
     Composer composer_;
     Recorder recorder_;
     OwnPages own_pages_;
+    LoadShedder shedder_;
     Pipeline pipeline_;
     std::unique_ptr<Node> node_;
 };

@@ -62,6 +62,32 @@ TEST(GatewayLimits, ExpectedBodyOverTheLimitIsRefusedAtOnce) {
     EXPECT_TRUE(arrived.empty());
 }
 
+// Goal: how critical a request is its route says; a client may lower it, not raise it, and it reaches the service.
+TEST(GatewayLimits, RoutesCriticalityReachesTheService) {
+    TestFleet fleet;
+    auto& arrived = fleet.serve_noting("user-service");
+    fleet.start(R"(
+routes:
+  - match: {path: /pay}
+    to: user-service
+    criticality: critical
+  - match: {path: "/{rest...}"}
+    to: user-service
+)");
+    const auto sent_on = [&](std::string target, std::string said) {
+        std::vector<std::pair<std::string, std::string>> fields;
+        if (!said.empty()) fields.emplace_back("flotilla-criticality", said);
+        EXPECT_EQ(fleet.send(Method::get, std::move(target), "", fields).status(), 200);
+        return std::string(arrived.back().head.headers.get("flotilla-criticality").value_or("normal"));
+    };
+    EXPECT_EQ(sent_on("/pay", ""), "critical");
+    EXPECT_EQ(sent_on("/pay", "sheddable"), "sheddable");
+    EXPECT_EQ(sent_on("/a", ""), "normal");
+    EXPECT_EQ(sent_on("/a", "critical"), "normal");
+    EXPECT_EQ(sent_on("/a", "sheddable"), "sheddable");
+    EXPECT_EQ(fleet.send(Method::get, "/a", "", {{"flotilla-criticality", "urgent"}}).status(), 400);
+}
+
 // Goal: a route's time counts where the client brings no deadline, and reaches the service.
 TEST(GatewayLimits, RoutesTimeReachesTheService) {
     TestFleet fleet;

@@ -56,6 +56,7 @@ Result<std::shared_ptr<const RouteTable>> RouteTable::build(const Config& config
             if (!target) return std::move(target.error());
             target->timeout = route.timeout;
             target->body_bytes_max = route.body_bytes_max.value_or(config.body_bytes_max);
+            target->criticality = route.criticality;
             if (auto added = table->add(route.match, path, std::move(*target)); !added) return std::move(added.error());
         }
     }
@@ -65,6 +66,7 @@ Result<std::shared_ptr<const RouteTable>> RouteTable::build(const Config& config
             if (!target) return std::move(target.error());
             target->timeout = composition.timeout;
             target->body_bytes_max = config.body_bytes_max;
+            target->criticality = composition.criticality;
             if (auto added = table->add(composition.match, path, std::move(*target)); !added) {
                 return std::move(added.error());
             }

@@ -38,9 +38,10 @@ struct CompositionAction {
 
 /// What a pattern leads to.
 struct Target {
-    std::string pattern;                  ///< for metrics and logs
-    std::optional<Duration> timeout = {}; ///< instead of the server's
-    std::uint64_t body_bytes_max = 0;     ///< of a request
+    std::string pattern;                           ///< for metrics and logs
+    std::optional<Duration> timeout = {};          ///< instead of the server's
+    std::uint64_t body_bytes_max = 0;              ///< of a request
+    Criticality criticality = Criticality::normal; ///< at most
     std::variant<ProxyAction, CompositionAction> action;
 };
 

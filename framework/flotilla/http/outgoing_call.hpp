@@ -25,8 +25,9 @@ public:
     ~OutgoingCall() { end(); }
 
     Context& context() const { return context_; }
-    /// Begins a try: its span (`traceparent`) and the time that is left (`flotilla-timeout-ms`) go into the head, in
-    /// place of those of the try before.
+    /// Begins a try: its span (`traceparent`), the time that is left (`flotilla-timeout-ms`, and `grpc-timeout` where
+    /// the head has one) and how critical it is (`flotilla-criticality`, unless normal) go into the head, in place of
+    /// those of the try before.
     void begin_try(RequestHead& head);
     /// Of the try that was begun last.
     const SpanId& span_id() const { return span_id_; }

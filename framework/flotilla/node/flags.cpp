@@ -172,6 +172,10 @@ void add_program_flags(Flags& flags, NodeOptions& options) {
 void add_member_flags(Flags& flags, NodeOptions& options) {
     flags.add("--port", options.port, "Port; 0 picks a free one");
     flags.add("--registry", options.registry, "Registry URL, or none");
+    flags
+        .add("--shed-after", options.shed_after, std::chrono::milliseconds(1),
+             "Milliseconds requests wait for the loop before some are refused; 0: none are")
+        .within(0.0, 10'000.0);
     flags.add("--zone", options.zone, "Where it runs, e.g. eu-west-1a; announced in the registry");
     flags.add("--loops", options.loops, "Event loops (threads)").within(1, 256);
 }

@@ -56,7 +56,7 @@ struct Host::Impl {
           own_pages(
               {.service = options.node.service, .instance = {}, .version = options.node.version},
               [this] { return node->health(); }, p.metrics),
-          steps(w, p, *p.in_flight, options, with_contracts(own_pages)) {}
+          steps(w, p, *p.in_flight, options, with_contracts(own_pages), std::to_string(l.number)) {}
 
     static OwnPages& with_contracts(OwnPages& pages);
     void write_contracts();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <flotilla/node/load_shedder.hpp>
 #include <flotilla/node/own_pages.hpp>
 #include <flotilla/service/request/idempotency.hpp>
 #include <flotilla/service/request/recording.hpp>
@@ -11,8 +12,9 @@ namespace flotilla {
 /// request_steps.cpp lists. Thread-safety: none; one per loop.
 class RequestSteps {
 public:
+    /// `loop`: its name, for metrics and log.
     RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight& in_flight, const HostOptions& options,
-                 OwnPages& own_pages);
+                 OwnPages& own_pages, std::string loop);
 
     Routes& routes() { return routes_; }
     const Routes& routes() const { return routes_; }
@@ -30,6 +32,7 @@ private:
     OwnPages& own_pages_;
     Routes routes_;
     RequestRecorder recorder_;
+    LoadShedder shedder_;
     IdempotencyKeys keys_;
 };
 

@@ -1,0 +1,104 @@
+#include <flotilla/node/load_shedder.hpp>
+
+#include <flotilla/observe/slow_requests.hpp>
+
+namespace flotilla {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kPunctualShare = 8; ///< at most one of so many is punctual while "nearly all" are late
+constexpr Duration kOrderTime = 100ms;      ///< how long a refusal holds for what is less critical
+constexpr int kProgressShare = 8;           ///< of the wait allowed: so long each turn begins requests at any rate
+
+/// How long a request may have waited to be begun by a loop that cannot keep up, in shares of the time at which
+/// shedding begins (20 ms). Short for most: the longer the queue that is kept, the later all answers are, and no more
+/// of them are given. What is critical waits as long as anybody may want its answer.
+Duration wait_allowed(Criticality criticality, Duration begin) {
+    switch (criticality) {
+    case Criticality::sheddable:
+        return begin / 8;
+    case Criticality::normal:
+        return begin / 4;
+    case Criticality::critical:
+        return begin * 10;
+    }
+    return {};
+}
+
+std::size_t index(Criticality criticality) { return static_cast<std::size_t>(criticality); }
+
+} // namespace
+
+LoadShedder::LoadShedder(World& world, Telemetry& telemetry, Duration begin, std::string loop)
+    : world_(world), log_(telemetry.log), begin_(begin), loop_(std::move(loop)),
+      active_(telemetry.metrics.gauge("flotilla_load_shedding", "1 while the loop refuses requests for overload.",
+                                      {{"loop", loop_}})),
+      look_(world, &LoadShedder::on_look, this) {
+    for (std::size_t i = 0; i < kCriticalities; ++i) {
+        shed_total_[i] = &telemetry.metrics.counter("flotilla_requests_shed_total", "Requests refused for overload.",
+                                                    {{"criticality", std::string(name(static_cast<Criticality>(i)))}});
+    }
+}
+
+Result<void> LoadShedder::decide(const Context& context, const World::Backlog& backlog) {
+    // An exact clock where every millisecond counts; the cached one may be behind by a tick.
+    const Instant now = shedding_ ? world_.refresh() : world_.monotonic();
+    if (!shedding_) watch(now - backlog.since, now);
+    if (!shedding_ || may_begin(context.criticality, backlog, now)) return {};
+    const auto level = index(context.criticality);
+    refused_at_[level] = now;
+    ++refused_[level];
+    shed_total_[level]->add();
+    return overloaded;
+}
+
+void LoadShedder::watch(Duration waited, Instant now) {
+    if (waited < begin_) {
+        if (late_ > 0 && ++punctual_ * kPunctualShare > late_) late_ = punctual_ = 0;
+        return;
+    }
+    if (now - std::exchange(last_late_, now) > kSustained / 2) late_ = punctual_ = 0; // another matter
+    if (late_++ == 0) late_since_ = now;
+    if (now - late_since_ >= kSustained) begin_shedding(waited);
+}
+
+bool LoadShedder::may_begin(Criticality criticality, const World::Backlog& backlog, Instant now) const {
+    for (std::size_t above = index(criticality) + 1; above < kCriticalities; ++above) {
+        if (refused_[above] > 0 && now - refused_at_[above] < kOrderTime) return false;
+    }
+    const Duration allowed = wait_allowed(criticality, begin_);
+    return now - backlog.since < allowed || now - backlog.looked < allowed / kProgressShare;
+}
+
+void LoadShedder::begin_shedding(Duration waited) {
+    shedding_ = true;
+    late_ = punctual_ = 0;
+    refused_ = {};
+    began_ = world_.refresh();
+    idle_ = world_.backlog().idle;
+    active_.set(1);
+    look_.arm(began_ + kLook);
+    log_.warning("load shedding began", {{"loop", loop_}, {"waited_ms", log_ms(waited)}});
+}
+
+void LoadShedder::on_look(void* self) {
+    auto& shedder = *static_cast<LoadShedder*>(self);
+    const Instant now = shedder.world_.monotonic();
+    const Duration idle = shedder.world_.backlog().idle;
+    const Duration slept = idle - std::exchange(shedder.idle_, idle);
+    if (slept * kIdleShare >= now - (shedder.look_.at() - kLook)) return shedder.end_shedding();
+    shedder.look_.arm(now + kLook);
+}
+
+void LoadShedder::end_shedding() {
+    shedding_ = false;
+    active_.set(0);
+    log_.info("load shedding ended", {{"loop", loop_},
+                                      {"lasted_ms", log_ms(world_.monotonic() - began_)},
+                                      {"shed_sheddable", refused_[index(Criticality::sheddable)]},
+                                      {"shed_normal", refused_[index(Criticality::normal)]},
+                                      {"shed_critical", refused_[index(Criticality::critical)]}});
+}
+
+} // namespace flotilla

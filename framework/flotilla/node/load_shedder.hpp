@@ -1,0 +1,80 @@
+#pragma once
+
+#include <array>
+#include <string>
+
+#include <flotilla/aio/context.hpp>
+#include <flotilla/contract/error_code.hpp>
+#include <flotilla/observe/telemetry.hpp>
+
+namespace flotilla {
+
+/// What a request is refused with for overload. There are many: none is a line in the log.
+inline constexpr ErrorCode overloaded{"overloaded", Kind::unavailable,
+                                      "too busy to take up this request in time, try again later"};
+
+/// Decides whether a request that has come is begun, by how long it may have waited for its loop (World::backlog): one
+/// that cannot keep up refuses some at once and answers the others in time, instead of all too late. It begins to when
+/// nearly all requests of kSustained have waited for `begin` or longer, so that a burst or one long turn sheds nothing,
+/// and ends when the loop finds time to sleep again. Meanwhile
+/// - a request is begun that has waited less than its criticality allows, or that is among the first
+///   of its turn: what came first is taken up, so that the loop always has useful work, and the newest are refused;
+/// - nothing is begun that is less critical than what has just been refused.
+/// It knows nothing of what requests cost and does not vary how many are let in. Costs a request two looks at cached
+/// figures while nothing is shed, and no allocation.
+/// Thread-safety: none; one per loop. Source: docs/guides/overload.md.
+class LoadShedder {
+public:
+    /// So long nearly all must have waited too long before anything is shed.
+    static constexpr Duration kSustained = std::chrono::milliseconds(100);
+    /// How often it looks whether the loop has time to sleep, while it sheds.
+    static constexpr Duration kLook = std::chrono::milliseconds(500);
+    /// What share of it means that the loop keeps up: one in so many.
+    static constexpr int kIdleShare = 20;
+
+    /// begin: the wait from which on requests have waited too long; zero: nothing is ever shed. loop: its name, for
+    /// metrics and log.
+    LoadShedder(World& world, Telemetry& telemetry, Duration begin, std::string loop);
+    LoadShedder(const LoadShedder&) = delete;
+    LoadShedder& operator=(const LoadShedder&) = delete;
+
+    /// Whether the request is begun. Errors: overloaded; the context's reason when it has been cancelled
+    /// already: its deadline passed while it waited, or its caller has gone.
+    Result<void> admit(const Context& context) {
+        if (context.cancelled()) return context.reason();
+        if (begin_ == Duration::zero()) return {};
+        const World::Backlog backlog = world_.backlog();
+        const bool punctual = world_.monotonic() - backlog.since < begin_;
+        if (punctual && late_ == 0 && !shedding_) return {};
+        return decide(context, backlog);
+    }
+    bool shedding() const { return shedding_; }
+
+private:
+    Result<void> decide(const Context& context, const World::Backlog& backlog);
+    void watch(Duration waited, Instant now);
+    bool may_begin(Criticality criticality, const World::Backlog& backlog, Instant now) const;
+    void begin_shedding(Duration waited);
+    void end_shedding();
+    static void on_look(void* self);
+
+    World& world_;
+    Logger log_;
+    const Duration begin_;
+    const std::string loop_;
+    std::array<Counter*, kCriticalities> shed_total_;
+    Gauge& active_;
+
+    std::uint64_t late_ = 0; ///< requests since late_since_ that waited too long
+    std::uint64_t punctual_ = 0;
+    Instant late_since_{}, last_late_{};
+
+    bool shedding_ = false;
+    Instant began_{};
+    Duration idle_{};                                     ///< of the loop, at the last look
+    std::array<Instant, kCriticalities> refused_at_{};    ///< the last of each criticality
+    std::array<std::uint64_t, kCriticalities> refused_{}; ///< since it began
+    Timer look_;
+};
+
+} // namespace flotilla

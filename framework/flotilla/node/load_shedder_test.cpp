@@ -1,0 +1,176 @@
+#include <flotilla/node/load_shedder.hpp>
+
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <flotilla/aio/manual_world.hpp>
+
+namespace flotilla {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kBegin = 20ms;
+
+class LoadShedderTest : public testing::Test {
+protected:
+    /// A request that may have waited so long, `in_turn` of it since its turn began.
+    Result<void> request(Duration waited, Criticality criticality = Criticality::normal, Duration in_turn = 1s) {
+        world.behind = waited;
+        world.in_turn = std::min(in_turn, waited);
+        context.criticality = criticality;
+        return shedder.admit(context);
+    }
+    /// Requests that all have waited so long, one a millisecond. How many are refused.
+    int requests(int count, Duration waited, Criticality criticality = Criticality::normal) {
+        int refused = 0;
+        for (int i = 0; i < count; ++i) {
+            world.advance(world.at + 1ms);
+            if (!request(waited, criticality)) ++refused;
+        }
+        return refused;
+    }
+    void overload() {
+        requests(102, 25ms);
+        ASSERT_TRUE(shedder.shedding());
+    }
+    bool exports(std::string_view line) const { return telemetry.metrics.prometheus_text().contains(line); }
+
+    ManualWorld world;
+    Context context{world};
+    std::vector<std::string> lines;
+    Telemetry telemetry{Logger(
+        "order-service", LogLevel::info, Logger::Format::json,
+        [this](std::string_view line) { lines.emplace_back(line); }, [this] { return world.now(); })};
+    LoadShedder shedder{world, telemetry, kBegin, "0"};
+};
+
+// Goal: neither a burst, nor one long turn, nor waits below the bound for ever make it refuse anything.
+TEST_F(LoadShedderTest, WhatPassesBySoonShedsNothing) {
+    EXPECT_EQ(requests(99, 500ms), 0);
+    world.advance(world.at + 1s);
+    EXPECT_EQ(requests(99, 500ms), 0); // another burst
+    EXPECT_EQ(requests(13, 1ms), 0);   // caught up
+    for (int turns = 0; turns < 50; ++turns) {
+        EXPECT_EQ(requests(10, 60ms), 0);
+        EXPECT_EQ(requests(10, 1ms), 0);
+    }
+    EXPECT_EQ(requests(10'000, kBegin - 1us), 0);
+    EXPECT_FALSE(shedder.shedding());
+    EXPECT_TRUE(lines.empty());
+}
+
+// Goal: it begins once requests have waited 20 ms for 100 ms, also when a few among them had luck.
+TEST_F(LoadShedderTest, SustainedWaitsBeginIt) {
+    for (int i = 0; i < 10; ++i) {
+        requests(9, kBegin);
+        requests(1, 0ms);
+    }
+    EXPECT_FALSE(shedder.shedding());
+    EXPECT_GT(requests(5, kBegin), 0);
+    EXPECT_TRUE(shedder.shedding());
+    EXPECT_TRUE(exports("flotilla_load_shedding{loop=\"0\"} 1\n"));
+}
+
+// Goal: the answer says what is the matter and asks to come back later.
+TEST_F(LoadShedderTest, RefusesInWords) {
+    overload();
+    const auto refused = request(25ms);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), Kind::unavailable);
+    EXPECT_EQ(refused.error().code(), overloaded.code);
+    EXPECT_EQ(refused.error().message(), "too busy to take up this request in time, try again later");
+}
+
+// Goal: while it sheds, each criticality may have waited for another time, and the first of a turn are begun always.
+TEST_F(LoadShedderTest, WhatIsLessCriticalMayWaitLess) {
+    overload();
+    world.advance(world.at + 150ms); // the refusals of the beginning hold no longer
+    EXPECT_TRUE(request(2ms, Criticality::sheddable));
+    EXPECT_TRUE(request(4ms, Criticality::normal));
+    EXPECT_TRUE(request(190ms, Criticality::critical));
+    EXPECT_FALSE(request(3ms, Criticality::sheddable));
+    EXPECT_FALSE(request(6ms, Criticality::normal));
+    EXPECT_FALSE(request(210ms, Criticality::critical));
+    EXPECT_TRUE(request(300ms, Criticality::critical, 1ms));
+    EXPECT_TRUE(exports("flotilla_requests_shed_total{criticality=\"critical\"} 1\n"));
+}
+
+// Goal: as long as something is refused, nothing that is less critical is begun, however little it has waited.
+TEST_F(LoadShedderTest, OrderIsKept) {
+    overload();
+    EXPECT_FALSE(request(6ms, Criticality::normal));
+    EXPECT_FALSE(request(0ms, Criticality::sheddable));
+    EXPECT_TRUE(request(0ms, Criticality::normal));
+    EXPECT_FALSE(request(210ms, Criticality::critical));
+    EXPECT_FALSE(request(0ms, Criticality::normal));
+    EXPECT_TRUE(request(0ms, Criticality::critical));
+    world.pass(101ms);
+    EXPECT_TRUE(request(0ms, Criticality::sheddable));
+}
+
+// Goal: it ends when the loop finds time to sleep; the log has one line for the begin and one for the end of
+// thousands, the metrics have each.
+TEST_F(LoadShedderTest, IdleLoopEndsIt) {
+    overload();
+    EXPECT_EQ(requests(3000, 25ms), 3000);
+    EXPECT_TRUE(shedder.shedding());
+    world.idle += 24ms; // of 500
+    world.advance(world.at + LoadShedder::kLook);
+    EXPECT_TRUE(shedder.shedding());
+    world.idle += 30ms;
+    world.advance(world.at + LoadShedder::kLook);
+    EXPECT_FALSE(shedder.shedding());
+    EXPECT_TRUE(request(10ms));
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_TRUE(lines[0].contains(R"("level":"warning")")) << lines[0];
+    EXPECT_TRUE(lines[0].contains(R"("message":"load shedding began","loop":"0","waited_ms":25)")) << lines[0];
+    EXPECT_TRUE(lines[1].contains(R"("message":"load shedding ended","loop":"0")")) << lines[1];
+    EXPECT_TRUE(lines[1].contains(R"("shed_sheddable":0,"shed_normal":3002,"shed_critical":0)")) << lines[1];
+    EXPECT_TRUE(exports("flotilla_requests_shed_total{criticality=\"normal\"} 3002\n"));
+    EXPECT_TRUE(exports("flotilla_load_shedding{loop=\"0\"} 0\n"));
+}
+
+// Goal: what waited past its deadline, or for a caller who has gone, is not begun, overload or not.
+TEST_F(LoadShedderTest, CancelledRequestIsNotBegun) {
+    Context late(context, 0ms);
+    const auto refused = shedder.admit(late);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), Kind::deadline_exceeded);
+}
+
+// Goal: zero turns it off.
+TEST_F(LoadShedderTest, ZeroTurnsItOff) {
+    LoadShedder off(world, telemetry, Duration::zero(), "off");
+    world.behind = 10s;
+    for (int i = 0; i < 1000; ++i) {
+        world.pass(1ms);
+        EXPECT_TRUE(off.admit(context));
+    }
+}
+
+// Goal: whatever comes, a refused request would not have been begun had it been less critical or waited longer, and a
+// loop that is refused everything else still begins the first of each turn.
+TEST_F(LoadShedderTest, OrderHoldsOverRandomEvents) {
+    for (unsigned seed = 1; seed <= 50; ++seed) {
+        std::mt19937 random(seed);
+        overload();
+        for (int i = 0; i < 400; ++i) {
+            world.pass(std::chrono::microseconds(random() % 5000));
+            const Duration waited = std::chrono::microseconds(random() % 250'000);
+            const Duration in_turn = std::chrono::microseconds(random() % 30'000);
+            const auto criticality = static_cast<Criticality>(random() % kCriticalities);
+            if (request(waited, criticality, in_turn)) continue;
+            if (criticality != Criticality::sheddable) {
+                EXPECT_FALSE(request(0ms, Criticality::sheddable)) << seed;
+            }
+            EXPECT_FALSE(request(waited + 1ms, criticality, in_turn + 1ms)) << seed;
+            EXPECT_TRUE(request(250ms, Criticality::critical, 0ms)) << seed;
+        }
+    }
+}
+
+} // namespace
+} // namespace flotilla
