@@ -1,6 +1,7 @@
 #pragma once
 
 #include <flotilla/node/own_pages.hpp>
+#include <flotilla/service/request/faults.hpp>
 #include <flotilla/service/request/idempotency.hpp>
 #include <flotilla/service/request/recording.hpp>
 #include <flotilla/service/request/routes.hpp>
@@ -19,6 +20,9 @@ public:
     /// Requires: before a request with an Idempotency-Key.
     void use_database(Database& database) { keys_.use_database(database); }
 
+    /// Until they are put there are no faults.
+    Faults& faults() { return faults_; }
+
     task<void> handle(Context& context, http::Exchange& exchange);
 
 private:
@@ -30,6 +34,7 @@ private:
     OwnPages& own_pages_;
     Routes routes_;
     RequestRecorder recorder_;
+    Faults faults_;
     IdempotencyKeys keys_;
 };
 

@@ -18,7 +18,8 @@ namespace flotilla::sqlite {
 namespace {
 
 constexpr std::string_view kSeveral = " (several processes)";
-constexpr auto kPatience = std::chrono::seconds(5); // with one that empties its WAL as it ends
+constexpr auto kPatience = std::chrono::seconds(5);            // with one that empties its WAL as it ends
+constexpr auto kNamePatience = std::chrono::milliseconds(200); // with one that has not written its name yet
 constexpr auto kLookEvery = std::chrono::milliseconds(2);
 
 Error lock_error(const std::string& path, std::string_view action) {
@@ -43,7 +44,7 @@ bool still_named(int descriptor, const std::string& path) {
 } // namespace
 
 Result<FileLock> FileLock::acquire(const std::string& file, std::string_view owner, Mode mode) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
+    const auto begun = std::chrono::steady_clock::now();
     while (true) {
         std::string path = file + ".lock";
         const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -56,8 +57,9 @@ Result<FileLock> FileLock::acquire(const std::string& file, std::string_view own
         if (!taken) return taken.error();
         if (*taken) continue;
         const auto other = holder(descriptor);
-        const bool same_owner = other.starts_with(std::string(owner) + " (");
-        if (mode == Mode::exclusive || !same_owner || std::chrono::steady_clock::now() > end)
+        const auto waited = std::chrono::steady_clock::now() - begun;
+        const bool another = !other.starts_with(std::string(owner) + " (");
+        if (mode == Mode::exclusive || waited > (another ? kNamePatience : kPatience))
             return Error(Kind::unavailable, "the database " + file + " is in use by " + other);
         std::this_thread::sleep_for(kLookEvery);
     }
