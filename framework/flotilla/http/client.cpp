@@ -34,6 +34,7 @@ struct Client::Impl {
     World& world;
     ClientOptions options;
     std::unordered_map<Address, Pool, AddressHash> pools;
+    std::vector<std::string> cut; ///< addresses that cannot be reached
     Timer reaper{world, &Impl::reap, this};
 
     Impl(World& its_world, const ClientOptions& its_options) : world(its_world), options(its_options) {}
@@ -129,6 +130,8 @@ void Client::Impl::reap(void* self) {
 task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(Context& context, Address address,
                                                                                bool fresh) {
     co_await must(context.check());
+    if (!cut.empty() && std::ranges::find(cut, address.to_string()) != cut.end())
+        co_return Error(Kind::unavailable, "connect_failed", "cut off from " + address.to_string() + " on purpose");
     const auto entry = pools.try_emplace(std::move(address), options.connections_per_address_max).first;
     Pool& pool = entry->second;
     struct Use { // keeps the pool while we wait
@@ -305,6 +308,8 @@ Client::Load Client::load(const Address& address) const {
             .idle = pool.idle.size(),
             .waiting = pool.permits.waiting()};
 }
+
+void Client::cut_off(const std::vector<std::string>& addresses) { impl_->cut = addresses; }
 
 void Client::close_idle(const Address* address) {
     for (auto& [key, pool] : impl_->pools) {

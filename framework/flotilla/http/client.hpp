@@ -2,7 +2,9 @@
 
 #include <array>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <flotilla/http/body_source.hpp>
 #include <flotilla/http/exchange.hpp>
@@ -69,6 +71,9 @@ public:
     Load load(const Address& address) const;
     /// Closes idle connections to an address (all, without one): its instance has gone.
     void close_idle(const Address* address = nullptr);
+    /// From now on these addresses ("127.0.0.1:3001", "unix:/path") cannot be reached, and all others can: open()
+    /// answers `connect_failed`. Exchanges under way go on. For faults that somebody puts in (./flotilla chaos).
+    void cut_off(const std::vector<std::string>& addresses);
 
 private:
     struct Impl;

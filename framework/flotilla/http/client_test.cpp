@@ -30,6 +30,20 @@ task<void> echo(Context& context, Exchange& exchange) {
     std::ignore = co_await exchange.respond(context, head, *body);
 }
 
+// Goal: an address that is cut off is reached neither anew nor over a kept connection, until it is healed.
+TEST(HttpClient, CutOffAddressIsNotReached) {
+    with_server({}, echo, [](Context& context, Server&, Address address) -> task<void> {
+        Client client(context.world());
+        EXPECT_TRUE(co_await client.fetch(context, address, request(Method::post, "/", "one")));
+        EXPECT_EQ(client.idle_connections(), 1u);
+        client.cut_off({"127.0.0.1:1", address.to_string()});
+        const auto refused = co_await client.fetch(context, address, request(Method::post, "/", "two"));
+        EXPECT_EQ(refused ? "" : refused.error().code(), "connect_failed");
+        client.cut_off({});
+        EXPECT_TRUE(co_await client.fetch(context, address, request(Method::post, "/", "three")));
+    });
+}
+
 // Goal: one call after another goes over one connection.
 TEST(HttpClient, FetchReusesItsConnection) {
     with_server({}, echo, [](Context& context, Server& server, Address address) -> task<void> {

@@ -7,6 +7,7 @@
 
 #include <flotilla/bus/bus.hpp>
 #include <flotilla/http/client_load.hpp>
+#include <flotilla/node/fault_file.hpp>
 #include <flotilla/node/node.hpp>
 #include <flotilla/service/database_work.hpp>
 #include <flotilla/service/openapi.hpp>
@@ -44,6 +45,7 @@ struct Host::Impl {
     RequestSteps steps;
     DatabaseDuties duties; ///< until the database's work has them
     std::unique_ptr<DatabaseWork> database_work;
+    std::unique_ptr<FaultFile> faults; ///< null: this fleet was not started for them
     std::vector<TopicUse> topics;
     std::unique_ptr<Calls> calls;
     std::set<std::string, std::less<>> topic_names; ///< what `duties` and `topics` view
@@ -66,6 +68,7 @@ struct Host::Impl {
     Result<void> listen();
     void add_parts();
     void add_database_work();
+    void add_faults();
     void publish_figures();
 };
 
@@ -240,7 +243,16 @@ Result<void> Host::Impl::listen() {
 void Host::Impl::add_parts() {
     node->announce_in(*registry);
     if (database && lane.primary()) add_database_work();
+    if (!options.faults.empty()) add_faults();
     publish_figures();
+}
+
+void Host::Impl::add_faults() {
+    faults = std::make_unique<FaultFile>(options.faults, process.log, [this](const FaultPlan& plan) {
+        steps.faults().put(plan);
+        http.cut_off(plan.cut_off);
+    });
+    node->add({.name = "faults", .run = [this](Context& context) { return faults->run(context); }});
 }
 
 void Host::Impl::add_database_work() {

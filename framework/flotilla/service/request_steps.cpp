@@ -35,17 +35,19 @@ RequestSteps::RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight&
 //                  steps that refuse
 //  5. shedding     (node/load_shedder.cpp: shedder_.admit) what waited past its deadline, or comes when the loop cannot
 //                  keep up, is not begun
-//  6. OPTIONS      (service/request/refusal.cpp: answer_options) says what may be asked of a path
-//  7. files        (http/static_content.cpp: files->answer) are answered as they lie there
-//  8. limits       (service/request/limits.cpp: apply_limits) the endpoint's own ones of body and time replace the
+//  6. faults       (service/request/faults.cpp: faults_.strike) put in by ./flotilla chaos: recorded as any other
+//                  outcome, and never met by an own page
+//  7. OPTIONS      (service/request/refusal.cpp: answer_options) says what may be asked of a path
+//  8. files        (http/static_content.cpp: files->answer) are answered as they lie there
+//  9. limits       (service/request/limits.cpp: apply_limits) the endpoint's own ones of body and time replace the
 //                  server's; 413 before a body is read
-//  9. the edge     (service/request/http_edge.cpp: HttpEdge, edge.respond) reads the request and writes the response
+// 10. the edge     (service/request/http_edge.cpp: HttpEdge, edge.respond) reads the request and writes the response
 //                  as HTTP has them
-// 10. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record,
+// 11. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record,
 //                  before validation could change its mind
-// 11. the endpoint (service/endpoint_core.hpp: endpoint.call) names, types and bounds of the request, all errors at
+// 12. the endpoint (service/endpoint_core.hpp: endpoint.call) names, types and bounds of the request, all errors at
 //                  once; then the service's method
-// 12. refusal      (service/request/refusal.cpp: refuse) whatever failed in 4 to 11, thrown or returned, becomes
+// 13. refusal      (service/request/refusal.cpp: refuse) whatever failed in 4 to 12, thrown or returned, becomes
 //                  problem+json
 task<void> RequestSteps::handle(Context& context, http::Exchange& exchange) {
     auto matched = routes_.match(exchange.request());
@@ -67,6 +69,7 @@ task<void> RequestSteps::handle(Context& context, http::Exchange& exchange) {
 }
 
 task<Result<int>> RequestSteps::serve(Context& context, http::Exchange& exchange, MatchedRoute& matched) {
+    if (faults_.any()) co_await must(faults_.strike(context));
     const auto& request = exchange.request();
     if (matched.refused) {
         if (request.target == "*")

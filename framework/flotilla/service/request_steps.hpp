@@ -2,6 +2,7 @@
 
 #include <flotilla/node/load_shedder.hpp>
 #include <flotilla/node/own_pages.hpp>
+#include <flotilla/service/request/faults.hpp>
 #include <flotilla/service/request/idempotency.hpp>
 #include <flotilla/service/request/recording.hpp>
 #include <flotilla/service/request/routes.hpp>
@@ -21,6 +22,9 @@ public:
     /// Requires: before a request with an Idempotency-Key.
     void use_database(Database& database) { keys_.use_database(database); }
 
+    /// Until they are put there are no faults.
+    Faults& faults() { return faults_; }
+
     task<void> handle(Context& context, http::Exchange& exchange);
 
 private:
@@ -33,6 +37,7 @@ private:
     Routes routes_;
     RequestRecorder recorder_;
     LoadShedder shedder_;
+    Faults faults_;
     IdempotencyKeys keys_;
 };
 

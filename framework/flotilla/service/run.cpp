@@ -33,6 +33,7 @@ void add_flags(Flags& flags, HostOptions& options, std::vector<std::string>& set
         .add("--lag-max", options.lag_max, seconds(1),
              "Seconds that events and jobs may wait before /readyz says that they do")
         .within(0.001, 1e9);
+    flags.add("--faults", options.faults, "File from which faults are taken (./flotilla chaos); default none");
     flags.add("--set", settings, "A setting of the service: name=value").variable(""); // each has one of its own
 }
 
