@@ -140,7 +140,7 @@ TEST(GatewayLimits, StalledUploadIsTheClientsFault) {
         EXPECT_THAT(fleet.log_lines(), testing::Not(testing::Contains(testing::HasSubstr("\"instance\""))));
         const auto metrics = fleet.get("/metrics").body;
         EXPECT_THAT(metrics, testing::Not(testing::HasSubstr("broken_exchanges_total{")));
-        EXPECT_THAT(metrics, testing::HasSubstr("gateway_upstream_retries_total{upstream=\"user-service\"} 0"));
+        EXPECT_THAT(metrics, testing::HasSubstr("http_client_retries_total{upstream=\"user-service\"} 0"));
     }
 }
 
@@ -251,15 +251,18 @@ task<void> lose_and_find(TestFleet& at, Instance instance) {
     ChangingRegistry registry;
     const auto listed = std::make_shared<std::vector<Instance>>(1, instance);
     registry.now = listed;
-    Upstreams upstreams(at.world(), client, registry, telemetry, {});
-    auto& upstream = upstreams.of("user-service");
-    Attempts first, second;
-    auto uploading = (co_await upstreams.connect(context, upstream, first, Use::upload)).value();
+    RetryBudgets budgets;
+    Targets targets(at.world(), client, registry, budgets, telemetry, {});
+    auto& target = targets.of("user-service");
+    TargetCall first(targets, target, context, {.upload = true});
+    EXPECT_TRUE(co_await first.connect());
     registry.now = std::make_shared<std::vector<Instance>>();
-    EXPECT_FALSE(co_await upstreams.connect(context, upstream, second, Use::upload));
+    TargetCall none(targets, target, context, {.upload = true});
+    EXPECT_FALSE(co_await none.connect());
     registry.now = std::make_shared<std::vector<Instance>>(*listed);
-    const auto again = (co_await upstreams.connect(context, upstream, second, Use::upload)).value();
-    EXPECT_EQ(again.instance, uploading.instance);
+    TargetCall again(targets, target, context, {.upload = true});
+    EXPECT_TRUE(co_await again.connect());
+    EXPECT_EQ(&again.instance(), &first.instance());
 }
 
 // Goal: an instance that is missed for a moment comes back as the one it was, with the uploads that it still has.

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include <flotilla/http/body_source.hpp>
 #include <flotilla/http/exchange.hpp>
 #include <flotilla/http/outgoing_call.hpp>
 
@@ -48,11 +47,6 @@ public:
     task<Result<Response>> fetch(Context& context, Address address, Request request);
     /// As above, as one or two tries of a call that is accounted for.
     task<Result<Response>> fetch(OutgoingCall& call, Address address, Request request);
-
-    /// As above, with a body that is sent while it is made: at most one piece is in memory. An answer that comes early
-    /// ends the sending. Repeated on a stale connection only while no piece was taken, or from the start again where
-    /// the source can go back and the method is idempotent. Errors also: the source's.
-    task<Result<Response>> fetch(OutgoingCall& call, Address address, RequestHead head, BodySource& body);
 
     std::size_t idle_connections() const;
     /// The connections to one address.

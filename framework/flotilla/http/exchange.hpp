@@ -92,6 +92,8 @@ public:
     /// The next piece of the response body; empty at its end. Errors: bad_gateway (bad or cut message).
     virtual task<Result<std::string_view>> read(Context& context) = 0;
     virtual const Headers& response_trailers() const = 0;
+    /// The head that receive() gave, for good; what receive() returned is then empty. Requires: the body was read.
+    virtual ResponseHead take_head() = 0;
     /// True when the connection was reused from the pool and no byte of a response has arrived: the server may have
     /// closed it before it saw the request, so an idempotent (or never completed) request may be sent again. When it
     /// had closed or said something before the request left, sending fails and nothing of the request was sent

@@ -47,6 +47,7 @@ struct Host::Impl {
     std::unique_ptr<DatabaseWork> database_work;
     std::unique_ptr<FaultFile> faults; ///< null: this fleet was not started for them
     std::vector<TopicUse> topics;
+    std::unique_ptr<Targets> targets; ///< of its calls
     std::unique_ptr<Calls> calls;
     std::set<std::string, std::less<>> topic_names; ///< what `duties` and `topics` view
     std::set<std::string, std::less<>> known_settings;
@@ -66,6 +67,7 @@ struct Host::Impl {
     void open_registry_and_bus();
     task<Result<void>> check_statements(Context& context);
     Result<void> listen();
+    void make_calls();
     void add_parts();
     void add_database_work();
     void add_faults();
@@ -110,10 +112,15 @@ Database& Host::database(Migrations migrations, std::initializer_list<Declared> 
     return *impl_->database;
 }
 
+void Host::Impl::make_calls() {
+    targets = std::make_unique<Targets>(world, http, *registry, process.retry_budgets, process,
+                                        TargetsOptions{.this_host = options.node.host, .zone = options.node.zone});
+    calls = std::make_unique<Calls>(*targets);
+}
+
 Calls& Host::calls(std::initializer_list<Service> services) {
     impl_->open_registry_and_bus();
-    if (!impl_->calls)
-        impl_->calls = std::make_unique<Calls>(*impl_->registry, impl_->http, impl_->options.node.host, impl_->process);
+    if (!impl_->calls) impl_->make_calls();
     for (const auto& service : services)
         impl_->calls->declare(service);
     return *impl_->calls;
@@ -266,12 +273,7 @@ void Host::Impl::add_database_work() {
 
 /// What belongs to this loop and a scrape on another one could not read.
 void Host::Impl::publish_figures() {
-    if (!calls) return;
-    node->publish([this, gauges = std::map<std::string, http::ClientLoadGauges>()]() mutable {
-        calls->for_each_load([&](const std::string& service, http::Client::Load load) {
-            gauges.try_emplace(service, process.metrics, node->loop_label(), service).first->second.set(load);
-        });
-    });
+    if (targets) node->publish([this] { targets->publish(node->loop_label()); });
 }
 
 } // namespace flotilla

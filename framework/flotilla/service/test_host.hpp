@@ -21,6 +21,14 @@
 
 namespace flotilla::test {
 
+/// Targets on this machine whose instances take turns: a test knows which one is next.
+inline TargetsOptions in_turn() {
+    TargetsOptions options{.this_host = "127.0.0.1"};
+    options.defaults.balancing.policy = BalancingPolicy::round_robin;
+    options.defaults.balancing.slow_start = Duration::zero();
+    return options;
+}
+
 template <class T>
 T value(Result<T> result) {
     if (!result) throw std::runtime_error(result.error().code() + ": " + result.error().message());
