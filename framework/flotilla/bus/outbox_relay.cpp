@@ -4,7 +4,7 @@
 
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/scope.hpp>
-#include <flotilla/bus/backoff.hpp>
+#include <flotilla/aio/backoff.hpp>
 #include <flotilla/bus/inbox.hpp>
 #include <flotilla/bus/outbox.hpp>
 #include <flotilla/bus/outbox_store.hpp>

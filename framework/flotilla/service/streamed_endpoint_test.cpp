@@ -117,7 +117,7 @@ protected:
             std::move(options));
     }
     Calls& calls(std::vector<Instance> instances) {
-        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
+        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process(),
                                         {.url = "static:", .fixed = {{"file-service", std::move(instances)}}}));
         calls_ = std::make_unique<Calls>(*registry_, bench_.client(), "127.0.0.1", bench_.process());
         calls_->declare(files);
