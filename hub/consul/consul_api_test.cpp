@@ -394,7 +394,7 @@ TEST(ConsulApi, FrameworksDriverWorksAgainstIt) {
         TemporaryFolder folder;
         ApiBench bench(context, folder);
         Scope scope(context);
-        Logger quiet("test", LogLevel::error, Logger::Format::json, [](std::string_view) {});
+        Telemetry quiet(Logger("test", LogLevel::error, Logger::Format::json, [](std::string_view) {}));
         auto registry = open_registry(context.world(), bench.http(), quiet,
                                       {.url = "consul://" + bench.address().to_string(), .host = "here", .ttl = 300ms})
                             .value();

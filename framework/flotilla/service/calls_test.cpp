@@ -74,7 +74,7 @@ protected:
         return *upstreams_.emplace_back(std::make_unique<Upstream>(bench_, std::move(id), std::move(behaviour)));
     }
     void know(std::vector<Instance> instances) {
-        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
+        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process(),
                                         {.url = "static:", .fixed = {{"thing-service", std::move(instances)}}}));
         targets_ = std::make_unique<Targets>(bench_.world(), bench_.client(), *registry_,
                                              bench_.process().retry_budgets, bench_.process(), options_);
