@@ -17,9 +17,9 @@ constexpr int kProgressShare = 8;           ///< of the wait allowed: so long ea
 Duration wait_allowed(Criticality criticality, Duration begin) {
     switch (criticality) {
     case Criticality::sheddable:
-        return begin / 8;
+        return begin / 16;
     case Criticality::normal:
-        return begin / 4;
+        return begin / 8;
     case Criticality::critical:
         return begin * 10;
     }
@@ -58,7 +58,8 @@ void LoadShedder::watch(Duration waited, Instant now) {
         if (late_ > 0 && ++punctual_ * kPunctualShare > late_) late_ = punctual_ = 0;
         return;
     }
-    if (now - std::exchange(last_late_, now) > kSustained / 2) late_ = punctual_ = 0; // another matter
+    // Later than the last late one and all that came close behind it: another matter.
+    if (now - waited > std::exchange(last_late_, now) + kSustained / 2) late_ = punctual_ = 0;
     if (late_++ == 0) late_since_ = now;
     if (now - late_since_ >= kSustained) begin_shedding(waited);
 }
@@ -74,28 +75,39 @@ bool LoadShedder::may_begin(Criticality criticality, const World::Backlog& backl
 void LoadShedder::begin_shedding(Duration waited) {
     shedding_ = true;
     late_ = punctual_ = 0;
-    refused_ = {};
-    began_ = world_.refresh();
+    const Instant now = world_.refresh();
     idle_ = world_.backlog().idle;
+    look_.arm(now + kLook);
+    if (std::exchange(in_overload_, true)) return;
+    refused_ = {};
+    began_ = now;
     active_.set(1);
-    look_.arm(began_ + kLook);
     log_.warning("load shedding began", {{"loop", loop_}, {"waited_ms", log_ms(waited)}});
 }
 
-void LoadShedder::on_look(void* self) {
-    auto& shedder = *static_cast<LoadShedder*>(self);
-    const Instant now = shedder.world_.monotonic();
-    const Duration idle = shedder.world_.backlog().idle;
-    const Duration slept = idle - std::exchange(shedder.idle_, idle);
-    if (slept * kIdleShare >= now - (shedder.look_.at() - kLook)) return shedder.end_shedding();
-    shedder.look_.arm(now + kLook);
+void LoadShedder::on_look(void* self) { static_cast<LoadShedder*>(self)->look(); }
+
+void LoadShedder::look() {
+    const Instant now = world_.monotonic();
+    if (shedding_ && keeps_up(now)) {
+        shedding_ = false;
+        calm_since_ = now;
+    }
+    if (!shedding_ && now - calm_since_ >= kCalm) return end_overload(now);
+    look_.arm(now + kLook);
 }
 
-void LoadShedder::end_shedding() {
-    shedding_ = false;
+bool LoadShedder::keeps_up(Instant now) {
+    const Duration idle = world_.backlog().idle;
+    const Duration slept = idle - std::exchange(idle_, idle);
+    return slept * kIdleShare >= now - (look_.at() - kLook);
+}
+
+void LoadShedder::end_overload(Instant now) {
+    in_overload_ = false;
     active_.set(0);
     log_.info("load shedding ended", {{"loop", loop_},
-                                      {"lasted_ms", log_ms(world_.monotonic() - began_)},
+                                      {"lasted_ms", log_ms(now - began_)},
                                       {"shed_sheddable", refused_[index(Criticality::sheddable)]},
                                       {"shed_normal", refused_[index(Criticality::normal)]},
                                       {"shed_critical", refused_[index(Criticality::critical)]}});

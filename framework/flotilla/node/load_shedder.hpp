@@ -28,9 +28,11 @@ public:
     /// So long nearly all must have waited too long before anything is shed.
     static constexpr Duration kSustained = std::chrono::milliseconds(100);
     /// How often it looks whether the loop has time to sleep, while it sheds.
-    static constexpr Duration kLook = std::chrono::milliseconds(500);
+    static constexpr Duration kLook = std::chrono::milliseconds(200);
     /// What share of it means that the loop keeps up: one in so many.
     static constexpr int kIdleShare = 20;
+    /// An overload is over when nothing has been shed for so long: what is just above the capacity comes and goes.
+    static constexpr Duration kCalm = std::chrono::seconds(5);
 
     /// begin: the wait from which on requests have waited too long; zero: nothing is ever shed. loop: its name, for
     /// metrics and log.
@@ -49,14 +51,18 @@ public:
         return decide(context, backlog);
     }
     bool shedding() const { return shedding_; }
+    /// From the first shedding until kCalm behind the last: what log and metrics tell.
+    bool in_overload() const { return in_overload_; }
 
 private:
     Result<void> decide(const Context& context, const World::Backlog& backlog);
     void watch(Duration waited, Instant now);
     bool may_begin(Criticality criticality, const World::Backlog& backlog, Instant now) const;
     void begin_shedding(Duration waited);
-    void end_shedding();
     static void on_look(void* self);
+    void look();
+    bool keeps_up(Instant now);
+    void end_overload(Instant now);
 
     World& world_;
     Logger log_;
@@ -70,7 +76,8 @@ private:
     Instant late_since_{}, last_late_{};
 
     bool shedding_ = false;
-    Instant began_{};
+    bool in_overload_ = false;
+    Instant began_{}, calm_since_{};                      ///< of the overload
     Duration idle_{};                                     ///< of the loop, at the last look
     std::array<Instant, kCriticalities> refused_at_{};    ///< the last of each criticality
     std::array<std::uint64_t, kCriticalities> refused_{}; ///< since it began

@@ -52,7 +52,8 @@ TEST_F(LoadShedderTest, WhatPassesBySoonShedsNothing) {
     EXPECT_EQ(requests(99, 500ms), 0);
     world.advance(world.at + 1s);
     EXPECT_EQ(requests(99, 500ms), 0); // another burst
-    EXPECT_EQ(requests(13, 1ms), 0);   // caught up
+    EXPECT_FALSE(shedder.shedding());
+    EXPECT_EQ(requests(13, 1ms), 0); // caught up
     for (int turns = 0; turns < 50; ++turns) {
         EXPECT_EQ(requests(10, 60ms), 0);
         EXPECT_EQ(requests(10, 1ms), 0);
@@ -74,6 +75,15 @@ TEST_F(LoadShedderTest, SustainedWaitsBeginIt) {
     EXPECT_TRUE(exports("flotilla_load_shedding{loop=\"0\"} 1\n"));
 }
 
+// Goal: a loop whose requests take very long is overloaded as well, though few come in the time.
+TEST_F(LoadShedderTest, SlowRequestsBeginItToo) {
+    for (int i = 0; i < 3; ++i) {
+        world.advance(world.at + 149ms);
+        requests(1, 150ms);
+    }
+    EXPECT_TRUE(shedder.shedding());
+}
+
 // Goal: the answer says what is the matter and asks to come back later.
 TEST_F(LoadShedderTest, RefusesInWords) {
     overload();
@@ -88,11 +98,11 @@ TEST_F(LoadShedderTest, RefusesInWords) {
 TEST_F(LoadShedderTest, WhatIsLessCriticalMayWaitLess) {
     overload();
     world.advance(world.at + 150ms); // the refusals of the beginning hold no longer
-    EXPECT_TRUE(request(2ms, Criticality::sheddable));
-    EXPECT_TRUE(request(4ms, Criticality::normal));
+    EXPECT_TRUE(request(1ms, Criticality::sheddable));
+    EXPECT_TRUE(request(2ms, Criticality::normal));
     EXPECT_TRUE(request(190ms, Criticality::critical));
-    EXPECT_FALSE(request(3ms, Criticality::sheddable));
-    EXPECT_FALSE(request(6ms, Criticality::normal));
+    EXPECT_FALSE(request(1500us, Criticality::sheddable));
+    EXPECT_FALSE(request(3ms, Criticality::normal));
     EXPECT_FALSE(request(210ms, Criticality::critical));
     EXPECT_TRUE(request(300ms, Criticality::critical, 1ms));
     EXPECT_TRUE(exports("flotilla_requests_shed_total{criticality=\"critical\"} 1\n"));
@@ -117,19 +127,25 @@ TEST_F(LoadShedderTest, IdleLoopEndsIt) {
     overload();
     EXPECT_EQ(requests(3000, 25ms), 3000);
     EXPECT_TRUE(shedder.shedding());
-    world.idle += 24ms; // of 500
+    world.idle += 9ms; // of 200
     world.advance(world.at + LoadShedder::kLook);
     EXPECT_TRUE(shedder.shedding());
-    world.idle += 30ms;
+    world.idle += 12ms;
     world.advance(world.at + LoadShedder::kLook);
     EXPECT_FALSE(shedder.shedding());
     EXPECT_TRUE(request(10ms));
+    requests(102, 25ms); // it was not over
+    EXPECT_TRUE(shedder.shedding());
+    world.idle += 1s;
+    for (Duration passed{}; passed < LoadShedder::kCalm + 400ms; passed += LoadShedder::kLook)
+        world.advance(world.at + LoadShedder::kLook);
+    EXPECT_FALSE(shedder.in_overload());
     ASSERT_EQ(lines.size(), 2u);
     EXPECT_TRUE(lines[0].contains(R"("level":"warning")")) << lines[0];
     EXPECT_TRUE(lines[0].contains(R"("message":"load shedding began","loop":"0","waited_ms":25)")) << lines[0];
     EXPECT_TRUE(lines[1].contains(R"("message":"load shedding ended","loop":"0")")) << lines[1];
-    EXPECT_TRUE(lines[1].contains(R"("shed_sheddable":0,"shed_normal":3002,"shed_critical":0)")) << lines[1];
-    EXPECT_TRUE(exports("flotilla_requests_shed_total{criticality=\"normal\"} 3002\n"));
+    EXPECT_TRUE(lines[1].contains(R"("shed_sheddable":0,"shed_normal":3004,"shed_critical":0)")) << lines[1];
+    EXPECT_TRUE(exports("flotilla_requests_shed_total{criticality=\"normal\"} 3004\n"));
     EXPECT_TRUE(exports("flotilla_load_shedding{loop=\"0\"} 0\n"));
 }
 
