@@ -44,7 +44,7 @@ LoadShedder::LoadShedder(World& world, Telemetry& telemetry, Duration begin, std
 Result<void> LoadShedder::decide(const Context& context, const World::Backlog& backlog) {
     // An exact clock where every millisecond counts; the cached one may be behind by a tick.
     const Instant now = shedding_ ? world_.refresh() : world_.monotonic();
-    if (!shedding_) watch(now - backlog.since, now);
+    if (!shedding_) watch(backlog, now);
     if (!shedding_ || may_begin(context.criticality, backlog, now)) return {};
     const auto level = index(context.criticality);
     refused_at_[level] = now;
@@ -53,14 +53,18 @@ Result<void> LoadShedder::decide(const Context& context, const World::Backlog& b
     return overloaded;
 }
 
-void LoadShedder::watch(Duration waited, Instant now) {
+void LoadShedder::watch(const World::Backlog& backlog, Instant now) {
+    const Duration waited = now - backlog.since;
     if (waited < begin_) {
         if (late_ > 0 && ++punctual_ * kPunctualShare > late_) late_ = punctual_ = 0;
         return;
     }
+    if (std::exchange(turn_, backlog.looked) != backlog.looked) late_in_turn_ = 0;
+    if (++late_in_turn_ <= kQueueMin) return;
     // Later than the last late one and all that came close behind it: another matter.
-    if (now - waited > std::exchange(last_late_, now) + kSustained / 2) late_ = punctual_ = 0;
-    if (late_++ == 0) late_since_ = now;
+    if (backlog.since > std::exchange(last_late_, now) + kSustained / 2) late_ = punctual_ = 0;
+    if (late_ == 0) late_since_ = now;
+    late_ += late_in_turn_ == kQueueMin + 1 ? kQueueMin + 1 : 1; // now the first count as well
     if (now - late_since_ >= kSustained) begin_shedding(waited);
 }
 

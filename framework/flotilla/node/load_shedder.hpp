@@ -27,6 +27,8 @@ class LoadShedder {
 public:
     /// So long nearly all must have waited too long before anything is shed.
     static constexpr Duration kSustained = std::chrono::milliseconds(100);
+    /// So many at a time are no queue, however long each takes: a few clients that wait for each other's slow requests.
+    static constexpr int kQueueMin = 4;
     /// How often it looks whether the loop has time to sleep, while it sheds.
     static constexpr Duration kLook = std::chrono::milliseconds(200);
     /// What share of it means that the loop keeps up: one in so many.
@@ -56,7 +58,7 @@ public:
 
 private:
     Result<void> decide(const Context& context, const World::Backlog& backlog);
-    void watch(Duration waited, Instant now);
+    void watch(const World::Backlog& backlog, Instant now);
     bool may_begin(Criticality criticality, const World::Backlog& backlog, Instant now) const;
     void begin_shedding(Duration waited);
     static void on_look(void* self);
@@ -74,6 +76,8 @@ private:
     std::uint64_t late_ = 0; ///< requests since late_since_ that waited too long
     std::uint64_t punctual_ = 0;
     Instant late_since_{}, last_late_{};
+    Instant turn_{};       ///< when the one began in which a request waited too long last
+    int late_in_turn_ = 0; ///< before it
 
     bool shedding_ = false;
     bool in_overload_ = false;
