@@ -1,5 +1,7 @@
 #include <flotilla/node/load_shedder.hpp>
 
+#include <algorithm>
+
 #include <flotilla/observe/slow_requests.hpp>
 
 namespace flotilla {
@@ -8,18 +10,20 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kPunctualShare = 8; ///< at most one of so many is punctual while "nearly all" are late
-constexpr Duration kOrderTime = 100ms;      ///< how long a refusal holds for what is less critical
+constexpr Duration kOrderTime = 20ms;       ///< how long a refusal holds for what is less critical
 constexpr int kProgressShare = 8;           ///< of the wait allowed: so long each turn begins requests at any rate
 
 /// How long a request may have waited to be begun by a loop that cannot keep up, in shares of the time at which
 /// shedding begins (20 ms). Short for most: the longer the queue that is kept, the later all answers are, and no more
-/// of them are given. What is critical waits as long as anybody may want its answer.
-Duration wait_allowed(Criticality criticality, Duration begin) {
+/// of them are given. But a loop that is asked for little more than it can do would idle between bursts: each step of
+/// `ease` doubles what most may wait, up to the time at which shedding begins. What is critical waits as long as
+/// anybody may want its answer.
+Duration wait_allowed(Criticality criticality, Duration begin, int ease) {
     switch (criticality) {
     case Criticality::sheddable:
-        return begin / 16;
+        return begin / 16 * (1 << ease);
     case Criticality::normal:
-        return begin / 8;
+        return begin / 8 * (1 << ease);
     case Criticality::critical:
         return begin * 10;
     }
@@ -72,12 +76,13 @@ bool LoadShedder::may_begin(Criticality criticality, const World::Backlog& backl
     for (std::size_t above = index(criticality) + 1; above < kCriticalities; ++above) {
         if (refused_[above] > 0 && now - refused_at_[above] < kOrderTime) return false;
     }
-    const Duration allowed = wait_allowed(criticality, begin_);
+    const Duration allowed = wait_allowed(criticality, begin_, ease_);
     return now - backlog.since < allowed || now - backlog.looked < allowed / kProgressShare;
 }
 
 void LoadShedder::begin_shedding(Duration waited) {
     shedding_ = true;
+    ease_ = 0;
     late_ = punctual_ = 0;
     const Instant now = world_.refresh();
     idle_ = world_.backlog().idle;
@@ -93,18 +98,23 @@ void LoadShedder::on_look(void* self) { static_cast<LoadShedder*>(self)->look();
 
 void LoadShedder::look() {
     const Instant now = world_.monotonic();
-    if (shedding_ && keeps_up(now)) {
-        shedding_ = false;
-        calm_since_ = now;
-    }
+    if (shedding_) adapt(now);
     if (!shedding_ && now - calm_since_ >= kCalm) return end_overload(now);
     look_.arm(now + kLook);
 }
 
-bool LoadShedder::keeps_up(Instant now) {
+/// A loop that sleeps could do more: longer waits are allowed then, and at last all. Else shorter ones.
+void LoadShedder::adapt(Instant now) {
     const Duration idle = world_.backlog().idle;
     const Duration slept = idle - std::exchange(idle_, idle);
-    return slept * kIdleShare >= now - (look_.at() - kLook);
+    if (slept * kIdleShare < now - (look_.at() - kLook)) {
+        ease_ = std::max(ease_ - 1, 0);
+    } else if (ease_ < kEaseMax) {
+        ++ease_;
+    } else {
+        shedding_ = false;
+        calm_since_ = now;
+    }
 }
 
 void LoadShedder::end_overload(Instant now) {

@@ -16,8 +16,9 @@ inline constexpr ErrorCode overloaded{"overloaded", Kind::unavailable,
 /// Decides whether a request that has come is begun, by how long it may have waited for its loop (World::backlog): one
 /// that cannot keep up refuses some at once and answers the others in time, instead of all too late. It begins to when
 /// nearly all requests of kSustained have waited for `begin` or longer, so that a burst or one long turn sheds nothing,
-/// and ends when the loop finds time to sleep again. Meanwhile
-/// - a request is begun that has waited less than its criticality allows, or that is among the first
+/// and ends when the loop finds time to sleep again, also while longer waits are allowed. Meanwhile
+/// - a request is begun that has waited less than its criticality allows (longer the more the loop sleeps), or that is
+/// among the first
 ///   of its turn: what came first is taken up, so that the loop always has useful work, and the newest are refused;
 /// - nothing is begun that is less critical than what has just been refused.
 /// It knows nothing of what requests cost and does not vary how many are let in. Costs a request two looks at cached
@@ -33,6 +34,8 @@ public:
     static constexpr Duration kLook = std::chrono::milliseconds(200);
     /// What share of it means that the loop keeps up: one in so many.
     static constexpr int kIdleShare = 20;
+    /// As long as it does, the waits allowed are doubled at each look, so often at most; then nothing is shed any more.
+    static constexpr int kEaseMax = 3;
     /// An overload is over when nothing has been shed for so long: what is just above the capacity comes and goes.
     static constexpr Duration kCalm = std::chrono::seconds(5);
 
@@ -63,7 +66,7 @@ private:
     void begin_shedding(Duration waited);
     static void on_look(void* self);
     void look();
-    bool keeps_up(Instant now);
+    void adapt(Instant now);
     void end_overload(Instant now);
 
     World& world_;
@@ -81,6 +84,7 @@ private:
 
     bool shedding_ = false;
     bool in_overload_ = false;
+    int ease_ = 0;                                        ///< see wait_allowed()
     Instant began_{}, calm_since_{};                      ///< of the overload
     Duration idle_{};                                     ///< of the loop, at the last look
     std::array<Instant, kCriticalities> refused_at_{};    ///< the last of each criticality

@@ -34,6 +34,13 @@ protected:
         }
         return refused;
     }
+    /// Looks at a loop that sleeps a little.
+    void idle_for(int looks) {
+        for (int i = 0; i < looks; ++i) {
+            world.idle += 12ms;
+            world.advance(world.at + LoadShedder::kLook);
+        }
+    }
     void overload() {
         turns(102, 25ms);
         ASSERT_TRUE(shedder.shedding());
@@ -116,6 +123,20 @@ TEST_F(LoadShedderTest, WhatIsLessCriticalMayWaitLess) {
     EXPECT_TRUE(exports("flotilla_requests_shed_total{criticality=\"critical\"} 1\n"));
 }
 
+// Goal: a loop that sleeps while it sheds could do more, so that longer waits are allowed, but never longer than those
+// at which it began; one that does not allows less again.
+TEST_F(LoadShedderTest, WaitsAllowedFollowTheLoop) {
+    overload();
+    for (const Duration allowed : {2500us, 5000us, 10'000us, 20'000us}) {
+        EXPECT_TRUE(request(allowed - 1us));
+        EXPECT_FALSE(request(allowed));
+        if (allowed < kBegin) idle_for(1);
+    }
+    world.advance(world.at + LoadShedder::kLook); // no sleep
+    EXPECT_TRUE(request(9ms));
+    EXPECT_FALSE(request(10ms));
+}
+
 // Goal: as long as something is refused, nothing that is less critical is begun, however little it has waited.
 TEST_F(LoadShedderTest, OrderIsKept) {
     overload();
@@ -125,7 +146,7 @@ TEST_F(LoadShedderTest, OrderIsKept) {
     EXPECT_FALSE(request(210ms, Criticality::critical));
     EXPECT_FALSE(request(0ms, Criticality::normal));
     EXPECT_TRUE(request(0ms, Criticality::critical));
-    world.pass(101ms);
+    world.pass(21ms);
     EXPECT_TRUE(request(0ms, Criticality::sheddable));
 }
 
@@ -138,15 +159,14 @@ TEST_F(LoadShedderTest, IdleLoopEndsIt) {
     world.idle += 9ms; // of 200
     world.advance(world.at + LoadShedder::kLook);
     EXPECT_TRUE(shedder.shedding());
-    world.idle += 12ms;
-    world.advance(world.at + LoadShedder::kLook);
+    idle_for(LoadShedder::kEaseMax);
+    EXPECT_TRUE(shedder.shedding());
+    idle_for(1);
     EXPECT_FALSE(shedder.shedding());
     EXPECT_TRUE(request(10ms));
     turns(102, 25ms); // it was not over
     EXPECT_TRUE(shedder.shedding());
-    world.idle += 1s;
-    for (Duration passed{}; passed < LoadShedder::kCalm + 400ms; passed += LoadShedder::kLook)
-        world.advance(world.at + LoadShedder::kLook);
+    idle_for(LoadShedder::kEaseMax + 1 + LoadShedder::kCalm / LoadShedder::kLook);
     EXPECT_FALSE(shedder.in_overload());
     ASSERT_EQ(lines.size(), 2u);
     EXPECT_TRUE(lines[0].contains(R"("level":"warning")")) << lines[0];
