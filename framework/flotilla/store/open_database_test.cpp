@@ -180,6 +180,48 @@ TEST(OpenDatabase, SeveralProcessesWriteOneFile) {
     EXPECT_EQ(value(store.select<std::int64_t>("SELECT count(*) FROM entries WHERE n <> position")).front(), 0);
 }
 
+/// Takes some milliseconds in the writer, again and again, until it is killed.
+task<void> write_without_end(Context& context, Database& database) {
+    static constexpr Query<std::int64_t> kLongWork{
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 40000) SELECT count(*) FROM c"};
+    while (co_await database.transact(context, [](Transaction& transaction) {
+        transaction.find(kLongWork);
+        transaction.execute(kCount);
+    })) {
+    }
+}
+
+// Goal: beside a process that writes without a pause another one is next, each time: it waits for one commit, not for
+// luck.
+TEST(OpenDatabase, WriterBesideABusyOneIsNext) {
+    const test::TemporaryFolder folder;
+    StartLine start;
+    const pid_t child = in_process(start, [&] {
+        TestDatabase busy(shared_url(folder));
+        auto test = [&](Context& context) -> task<void> {
+            Scope scope(context);
+            for (int i = 0; i < 16; ++i)
+                scope.spawn(write_without_end(scope.context(), busy.database()));
+            co_await scope.join();
+        };
+        busy.run(test);
+        return 1;
+    });
+    TestDatabase store(shared_url(folder));
+    create_rows(store);
+    start.open();
+    while (value(store.find<std::int64_t>("SELECT n FROM counter")).value() < 32) {
+    }
+    const auto begun = std::chrono::steady_clock::now();
+    for (int i = 0; i < 2; ++i) {
+        const auto written = store.execute("UPDATE counter SET n = n + 1");
+        EXPECT_TRUE(written) << written.error().message();
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));
+    ::kill(child, SIGKILL);
+    outcome_of(child);
+}
+
 // Goal: a process that is killed as it writes holds nobody up, what it was told is there, and that it has ended is
 // known.
 TEST(OpenDatabase, KilledProcessLeavesWhatItWasTold) {
