@@ -30,7 +30,7 @@ Writer::Writer(World& world, std::unique_ptr<Connection> connection, Options opt
     : options_(options), connection_(std::move(connection)), worker_(world.start_worker("sqlite")) {}
 
 Writer::~Writer() {
-    worker_.reset();
+    stop();
     // Whatever keeps it from it, the WAL is as durable as the file and read at the next opening.
     if (empties_log_)
         (void)connection_->empty_log();

@@ -76,6 +76,8 @@ public:
     /// Leaves everything in the file and nothing in its WAL, where readers and disk allow it. Requires: every client
     /// detached.
     ~Writer();
+    /// Finishes what was submitted; from now on nothing is written. Requires: every client detached.
+    void stop() { worker_.reset(); }
     /// The destructor does not: another process has the file open and does so as it ends.
     void leave_log() { empties_log_ = false; }
 
