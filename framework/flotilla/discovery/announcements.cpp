@@ -34,7 +34,7 @@ task<Result<void>> Announcements::beat_once(Context& context, Announcement& anno
 }
 
 task<void> Announcements::beat(Context& context, Announcement& announcement) {
-    Backoff backoff = retry_pace(world_);
+    Backoff backoff = retry_pace();
     announcement.beating = true;
     while (!context.cancelled() && !announcement.withdrawn) {
         auto done = co_await beat_once(context, announcement);
@@ -46,7 +46,7 @@ task<void> Announcements::beat(Context& context, Announcement& announcement) {
             backoff.reset();
         } else {
             outage_.failed(announcement.failing, done.error());
-            pause = std::min(pause, backoff.next());
+            pause = std::min(pause, backoff.next(world_.random()));
         }
         Context pausing(context, pause);
         // Ends with the pause, with stop, or with the context: each is looked at above.

@@ -59,7 +59,7 @@ task<Result<Instances>> RemoteRegistry::resolve(Context& context, std::string se
 }
 
 task<void> RemoteRegistry::follow(Context& context, WatchedService& service) {
-    Backoff backoff = retry_pace(world_);
+    Backoff backoff = retry_pace();
     while (!context.cancelled()) {
         const auto followed = co_await driver_->follow(context, service);
         if (context.cancelled()) co_return;
@@ -67,7 +67,7 @@ task<void> RemoteRegistry::follow(Context& context, WatchedService& service) {
         if (!followed) {
             if (!service.failing()) backoff.reset();
             service.fail(followed.error());
-            pause = backoff.next();
+            pause = backoff.next(world_.random());
         }
         // Ends early with the context, which the loop looks at.
         (void)co_await sleep_for(context, pause);

@@ -1,11 +1,12 @@
 #pragma once
 
 #include <flotilla/aio/backoff.hpp>
+#include <flotilla/aio/world.hpp>
 
 namespace flotilla {
 
 /// How soon a registry that failed is asked again.
-inline Backoff retry_pace(World& world) { return {world, std::chrono::milliseconds(100), std::chrono::seconds(5)}; }
+inline Backoff retry_pace() { return {std::chrono::milliseconds(100), std::chrono::seconds(5)}; }
 
 /// Uniform within `share` (of 1) around a duration: many who ask at the same times do not stay together.
 inline Duration jittered(World& world, Duration around, double share) {

@@ -80,7 +80,7 @@ task<Result<void>> EurekaDriver::fetch(Context& context) {
 }
 
 task<void> EurekaDriver::run(Context& context) {
-    Backoff backoff = retry_pace(world_);
+    Backoff backoff = retry_pace();
     while (!context.cancelled()) {
         const auto done = co_await fetch(context);
         if (context.cancelled()) co_return;
@@ -89,7 +89,7 @@ task<void> EurekaDriver::run(Context& context) {
         if (done) backoff.reset();
         fetched_.notify_all();
         // Ends early with the context, which the loop looks at.
-        (void)co_await sleep_for(context, done ? jittered(world_, fetch_, 0.1) : std::min(fetch_, backoff.next()));
+        (void)co_await sleep_for(context, done ? jittered(world_, fetch_, 0.1) : std::min(fetch_, backoff.next(world_.random())));
     }
 }
 
