@@ -18,6 +18,7 @@ constexpr Suite kSuites[] = {
     {"gateway", "proxying 150 bytes: HAProxy, nginx", bench_gateway},
     {"hub", "XADD of 200 bytes at 1, 50, 500 clients: Redis", bench_hub},
     {"growth", "what jobs, events, orders, users, keys, mails cost with 1,000,000 kept: with 1,000", bench_growth},
+    {"overload", "three times what a service can do: its own peak, with load shedding and without", bench_overload},
     {"store", "transactions with an outbox row, 1 and 64 at a time", bench_store},
 };
 

@@ -146,7 +146,15 @@ Result<ProcessIdentity> start_process(const Command& command, const RecordProces
     return identity;
 }
 
-std::optional<ProcessIdentity> identify(pid_t pid) {
+namespace {
+
+/// What /proc says of a process.
+struct ProcessStatus {
+    std::string state; ///< "R", "S", "T" (stopped), "Z", ...
+    std::int64_t threads = 0, start_ticks = 0;
+};
+
+std::optional<ProcessStatus> status_of(pid_t pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
     std::string line;
     if (!std::getline(file, line)) return std::nullopt;
@@ -154,18 +162,33 @@ std::optional<ProcessIdentity> identify(pid_t pid) {
     const auto name_end = line.rfind(')');
     if (name_end == std::string::npos) return std::nullopt;
     std::istringstream rest(line.substr(name_end + 2));
-    std::string state, field;
-    rest >> state;
+    ProcessStatus status;
+    std::string field;
+    rest >> status.state;
     constexpr int kThreads = 20, kStarted = 22;
-    for (int index = 4; index <= kThreads; ++index)
+    for (int index = 4; index <= kStarted; ++index) {
         rest >> field;
+        if (index == kThreads) status.threads = std::strtoll(field.c_str(), nullptr, 10);
+    }
+    status.start_ticks = std::strtoll(field.c_str(), nullptr, 10);
+    return status;
+}
+
+} // namespace
+
+std::optional<ProcessIdentity> identify(pid_t pid) {
+    const auto status = status_of(pid);
+    if (!status || status->state == "X") return std::nullopt;
     // A first thread that has ended while others are still ending is no end yet: waitpid() does not tell the exit
     // before the last one is gone.
-    const bool last_thread = std::strtoll(field.c_str(), nullptr, 10) <= 1;
-    if ((state == "Z" && last_thread) || state == "X") return std::nullopt;
-    for (int index = kThreads + 1; index <= kStarted; ++index)
-        rest >> field;
-    return ProcessIdentity{pid, std::strtoll(field.c_str(), nullptr, 10)};
+    if (status->state == "Z" && status->threads <= 1) return std::nullopt;
+    return ProcessIdentity{pid, status->start_ticks};
+}
+
+bool is_stopped(const ProcessIdentity& process) {
+    if (process.pid <= 0) return false;
+    const auto status = status_of(static_cast<pid_t>(process.pid));
+    return status && status->state == "T" && status->start_ticks == process.start_ticks;
 }
 
 std::vector<std::string> command_line(std::int64_t pid) {

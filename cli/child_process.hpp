@@ -42,6 +42,9 @@ Result<ProcessIdentity> start_process(const Command& command, const RecordProces
 /// True while that very process runs (a zombie does not).
 bool is_alive(const ProcessIdentity& process);
 
+/// True while that very process is stopped (SIGSTOP) and does nothing.
+bool is_stopped(const ProcessIdentity& process);
+
 /// Sends a signal to that very process; false when it has gone.
 bool send_signal(const ProcessIdentity& process, int signal);
 

@@ -11,6 +11,8 @@
 #include <flotilla/base/nearest_name.hpp>
 #include <flotilla/node/flags.hpp>
 
+#include "cli/chaos_order.hpp"
+
 namespace flotilla::cli {
 namespace {
 
@@ -25,6 +27,7 @@ public:
         app_.allow_extras(); // and answered in our own words
         app_.require_subcommand(0, 1);
         add_up();
+        add_chaos();
         add("down", "Stop the fleet; its data stays", [this] { return down(fleet_); });
         add("status", "Show every process, its health and restarts", [this] {
             return status(fleet_, json_);
@@ -72,9 +75,16 @@ private:
     }
 
     void add_up() {
-        add("up", "Start the fleet of flotilla.yaml; refresh it when it runs", [this] {
-            return up({.fleet = fleet_, .detach = detach_});
-        }).add_flag("--detach,-d", detach_, "Return once every service is ready");
+        auto& command = add("up", "Start the fleet of flotilla.yaml; refresh it when it runs",
+                            [this] { return up({.fleet = fleet_, .detach = detach_, .chaos = chaos_}); });
+        command.add_flag("--detach,-d", detach_, "Return once every service is ready");
+        command.add_flag("--chaos", chaos_, "Services take faults from ./flotilla chaos: slow, fail and cut");
+    }
+
+    void add_chaos() {
+        add("chaos", "Break one instance and mend it: kill, stop, slow, fail, cut, heal", [this] {
+            return chaos({.fleet = fleet_, .words = words_});
+        }).add_option("words", words_, std::string(kChaosHelp));
     }
 
     void add_logs() {
@@ -110,7 +120,8 @@ private:
                   "(build, test and the first set-up are in the script ./flotilla; see ./flotilla help)"};
     std::map<const CLI::App*, std::function<int()>> runs_;
     FleetOptions fleet_;
-    bool detach_ = false, json_ = false;
+    bool detach_ = false, chaos_ = false, json_ = false;
+    std::vector<std::string> words_; // of chaos
     LogsOptions logs_;
     std::string folder_; // of a backup
 };

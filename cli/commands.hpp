@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace flotilla::cli {
 
@@ -17,12 +18,18 @@ struct FleetOptions {
 struct UpOptions {
     FleetOptions fleet;
     bool detach = false;
+    bool chaos = false; ///< services take faults
 };
 struct LogsOptions {
     FleetOptions fleet;
     std::string service; ///< empty: all
     bool follow = false;
     int lines = 50; ///< per member
+};
+
+struct ChaosOptions {
+    FleetOptions fleet;
+    std::vector<std::string> words; ///< what to do, and to whom; none: show what has been done
 };
 
 struct BackupOptions {
@@ -39,6 +46,8 @@ int up(const UpOptions& options);
 int down(const FleetOptions& options);
 int status(const FleetOptions& options, bool json);
 int logs(const LogsOptions& options);
+/// Breaks one instance of a running fleet, so that one can see who notices; and mends it again.
+int chaos(const ChaosOptions& options);
 /// Copies a fleet's databases, its bus and its mails, as they are at one moment, while it runs or not.
 int backup(const BackupOptions& options);
 /// Puts a backup into a data folder that is missing or empty, after it has proved it.

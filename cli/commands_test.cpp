@@ -11,6 +11,9 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/stream.hpp>
 
+#include <flotilla/node/fault_file.hpp>
+
+#include "cli/chaos_order.hpp"
 #include "cli/command_line.hpp"
 #include "cli/fleet_state.hpp"
 
@@ -177,6 +180,80 @@ TEST_F(CommandLineTest, UnknownArgumentsAndCommandsNameTheNearest) {
         EXPECT_EQ(error_, "flotilla: " + message + " (see ./flotilla help)\n");
         EXPECT_EQ(out_, "");
     }
+}
+
+/// What an order of words is understood as, or why it is not.
+std::string understood(const std::vector<std::string>& words) {
+    const auto order =
+        read_chaos_order(words, {"hub", "user-service", "order-service.1", "order-service.2", "gateway"});
+    if (!order) return order.error().message();
+    std::string text = std::to_string(order->amount) + ":";
+    for (const auto& member : order->members)
+        text += " " + member;
+    for (const auto& member : order->from)
+        text += " /" + member;
+    return text;
+}
+
+// Goal: an instance is named by itself or by its service; what is not understood is refused with the nearest name.
+TEST(ChaosOrder, WordsAreUnderstoodOrRefused) {
+    EXPECT_EQ(understood({"kill", "order-service.2"}), "0: order-service.2");
+    EXPECT_EQ(understood({"stop", "gateway"}), "0: gateway");
+    EXPECT_EQ(understood({"slow", "user-service", "200"}), "200: user-service");
+    EXPECT_EQ(understood({"cut", "order-service", "user-service"}), "0: order-service.1 order-service.2 /user-service");
+    EXPECT_EQ(understood({"heal", "order-service"}), "0: order-service.1 order-service.2");
+    EXPECT_EQ(understood({"heal"}), "0: hub user-service order-service.1 order-service.2 gateway");
+
+    EXPECT_EQ(understood({"kil", "hub"}), "unknown action 'kil'; did you mean 'kill'?");
+    EXPECT_EQ(understood({"explode"}), "unknown action 'explode'; there are kill, stop, slow, fail, cut and heal");
+    EXPECT_EQ(understood({"slow", "user-service"}), "write it as slow INSTANCE MS");
+    EXPECT_EQ(understood({"kill", "order-service"}),
+              "order-service has 2 instances; say which: order-service.1 or order-service.2");
+    EXPECT_EQ(understood({"kill", "order-service.3"}),
+              "the fleet has no 'order-service.3'; did you mean 'order-service.1'?");
+    EXPECT_EQ(understood({"fail", "user-service", "101"}), "expected percent of requests, 1..100, found '101'");
+    EXPECT_EQ(understood({"slow", "user-service", "2s"}), "expected milliseconds, 1..600000, found '2s'");
+    EXPECT_EQ(understood({"slow", "gateway", "5"}), "slow works inside services, and gateway is none");
+    EXPECT_EQ(understood({"cut", "user-service", "hub"}), "cut works inside services, and hub is none");
+}
+
+// Goal: faults are put into instances of a fleet that was started for them, are shown, and end.
+TEST_F(CommandsTest, ChaosPutsFaultsOnlyWhereTheyAreTaken) {
+    const auto give = [&](std::vector<std::string> words) {
+        return run([&] { return chaos({.fleet = options_, .words = words}); });
+    };
+    EXPECT_EQ(give({"kill", "hub"}), 1);
+    EXPECT_EQ(error_, "No fleet runs on " + options_.data + ". Start one with ./flotilla up --chaos\n");
+    const DataFolder folder{options_.data};
+    create_folders(folder);
+    FleetState state{
+        .fleet = "test",
+        .file = options_.file,
+        .members = {{.name = "a.1", .port = 3001}, {.name = "a.2", .port = 3101}, {.name = "b", .port = 7}}};
+    ASSERT_TRUE(write_state(folder, state));
+    EXPECT_EQ(give({"slow", "a.1", "200"}), 1);
+    EXPECT_EQ(error_, "chaos: the services of the fleet on " + options_.data +
+                          " take no faults (kill and stop need none): start it with `./flotilla up --chaos`, after "
+                          "`./flotilla down`\n");
+    EXPECT_EQ(give({"kill", "a.1"}), 1);
+    EXPECT_EQ(error_, "chaos: a.1 does not run\n");
+    state.chaos = true;
+    ASSERT_TRUE(write_state(folder, state));
+    EXPECT_EQ(give({"slow", "a.1", "200"}), 0) << error_;
+    EXPECT_EQ(out_, "a.1: answers 200 ms later; `./flotilla chaos heal a.1` ends it.\n");
+    EXPECT_EQ(give({"cut", "a.1", "b"}), 0) << error_;
+    EXPECT_EQ(out_, "a.1: answers 200 ms later, does not reach b; `./flotilla chaos heal a.1` ends it.\n");
+    const auto plan = read_fault_plan(folder.fault_file("a.1"));
+    ASSERT_TRUE(plan) << plan.error().message();
+    EXPECT_EQ(plan->cut_off, (std::vector<std::string>{"127.0.0.1:7", "unix:" + folder.socket_file("b")}));
+    EXPECT_EQ(give({}), 0);
+    EXPECT_THAT(out_, HasSubstr("a.1  answers 200 ms later, does not reach b\n"));
+    EXPECT_EQ(give({"heal"}), 0);
+    EXPECT_EQ(out_, "a.1 is as it was.\n");
+    EXPECT_EQ(give({"heal"}), 0);
+    EXPECT_EQ(out_, "There is nothing to heal.\n");
+    EXPECT_EQ(give({"slow", "a.1"}), 2);
+    EXPECT_EQ(error_, "chaos: write it as slow INSTANCE MS\n");
 }
 
 } // namespace

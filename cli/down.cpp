@@ -27,8 +27,10 @@ task<Result<void>> wait_gone(Context& context, std::vector<ProcessIdentity> proc
 
 /// Sends the signal to all and waits; false when one is still there.
 bool end_all(const std::vector<ProcessIdentity>& processes, int signal, Duration patience) {
-    for (const auto& process : processes)
+    for (const auto& process : processes) {
         send_signal(process, signal);
+        send_signal(process, SIGCONT); // one that is stopped hears nothing else
+    }
     Loop loop;
     Context root(loop.world());
     Context bounded(root, patience);
@@ -68,6 +70,7 @@ int down(const FleetOptions& options) {
                      command_hint(options, "status").c_str());
         return 1;
     }
+    remove_faults(folder);
     remove_state(folder);
     std::printf("The fleet on %s is down. Its data stays.\n", folder.root.c_str());
     for (const auto& database : unfinished_databases(folder)) {

@@ -70,6 +70,13 @@ int read_loops(const YAML::Node& node, const std::string& what) {
     return loops;
 }
 
+int read_instances(const YAML::Node& node, const std::string& what) {
+    const auto instances = read<int>(node, what, "a number of instances, 1..64");
+    if (instances < 1 || instances > 64)
+        throw Mistake{node.Mark(), what + ": expected a number of instances, 1..64, found '" + node.Scalar() + "'"};
+    return instances;
+}
+
 /// It becomes a host name in the registry and a file name below the data folder.
 bool is_service_name(std::string_view name) {
     const auto allowed = [](char c) {
@@ -96,8 +103,11 @@ ServiceEntry read_service(const std::string& name, const YAML::Node& node) {
          {"binary", [&](auto& value) { service.binary = read<std::string>(value, name + ".binary", "a path"); }},
          {"database", [&](auto& value) { service.database = read<std::string>(value, name + ".database", "a URL"); }},
          {"loops", [&](auto& value) { service.loops = read_loops(value, name + ".loops"); }},
+         {"instances", [&](auto& value) { service.instances = read_instances(value, name + ".instances"); }},
          {"settings", [&](auto& value) { service.settings = read_settings(value, name + ".settings"); }}});
     if (!node["port"]) throw Mistake{node.Mark(), name + ": 'port' is missing"};
+    if (service.instances > 1 && service.database.starts_with("sqlite::memory:"))
+        throw Mistake{node["database"].Mark(), name + ": a database in memory cannot be shared by its instances"};
     return service;
 }
 
@@ -176,7 +186,8 @@ private:
             ports.add(std::to_string(fleet_.gateway_port), "gateway", root["gateway"].Mark());
         for (const auto& service : fleet_.services) {
             const auto node = root["services"][service.name];
-            ports.add(std::to_string(service.port), service.name, node.Mark());
+            for (int number = 1; number <= service.instances; ++number)
+                ports.add(std::to_string(instance_port(service, number)), instance_name(service, number), node.Mark());
             if (!service.database.empty()) databases.add(service.database, service.name, node["database"].Mark());
         }
     }
@@ -187,6 +198,12 @@ private:
 };
 
 } // namespace
+
+int instance_port(const ServiceEntry& service, int instance) { return service.port + (instance - 1) * kInstancePorts; }
+
+std::string instance_name(const ServiceEntry& service, int instance) {
+    return service.instances == 1 ? service.name : service.name + "." + std::to_string(instance);
+}
 
 Result<FleetFile> parse_fleet_file(const std::string& text, const std::string& path) {
     const auto absolute = std::filesystem::absolute(path);

@@ -17,8 +17,15 @@ struct ServiceEntry {
     std::string binary;   ///< path or name; empty: the built binary called `name`
     std::string database; ///< URL; empty: a file of its own
     int loops = 1;
+    int instances = 1; ///< processes, numbered from 1
     std::map<std::string, std::string> settings;
 };
+
+/// The port of the instance with that number: the first has the service's own, each further one kInstancePorts above.
+inline constexpr int kInstancePorts = 100;
+int instance_port(const ServiceEntry& service, int instance);
+/// What the instance is called: the service, and behind a dot its number where there are several.
+std::string instance_name(const ServiceEntry& service, int instance);
 
 /// flotilla.yaml: which processes make up a fleet. Ports are without offset.
 struct FleetFile {

@@ -76,6 +76,36 @@ TEST_F(FleetFileTest, SharedPortsAndDatabasesAreRefused) {
               "2:6: a and hub.http are both given port 8500; each needs its own");
 }
 
+// Goal: each instance has a port of its own, by a rule; one that another has is refused by its name.
+TEST_F(FleetFileTest, InstancesHavePortsOfTheirOwn) {
+    EXPECT_EQ(mistake("services:\n  a: {port: 7, instances: 0}\n"),
+              "2:27: a.instances: expected a number of instances, 1..64, found '0'");
+    EXPECT_EQ(mistake("services:\n  a: {port: 3000, instances: 3}\n  b: {port: 3200}\n"),
+              "3:6: b and a.3 are both given port 3200; each needs its own");
+    EXPECT_EQ(mistake("services:\n  a: {port: 7, instances: 2, database: 'sqlite::memory:'}\n"),
+              "2:40: a: a database in memory cannot be shared by its instances");
+    auto file = read("services:\n  a: {port: 3001, instances: 2, binary: a}\n");
+    ASSERT_TRUE(file) << file.error().message();
+    const DataFolder data{(folder_ / "data").string()};
+    for (const char* name : {"flotilla-hub", "a"})
+        std::ofstream(folder_ / name) << "";
+    const auto plan = plan_fleet(*file, data, 10, folder_.string());
+    ASSERT_TRUE(plan) << plan.error().message();
+    ASSERT_EQ(plan->size(), 3U);
+    std::vector<std::string> databases;
+    for (const auto& member : *plan) {
+        const auto& arguments = member.command.arguments;
+        const auto flag = std::ranges::find(arguments, "--database");
+        if (flag != arguments.end()) databases.push_back(*std::next(flag));
+    }
+    EXPECT_EQ((*plan)[1].name, "a.1");
+    EXPECT_EQ((*plan)[1].port, 3011);
+    EXPECT_EQ((*plan)[2].name, "a.2");
+    EXPECT_EQ((*plan)[2].port, 3111);
+    EXPECT_EQ((*plan)[2].command.log_file, data.log_file("a.2"));
+    EXPECT_EQ(databases, std::vector<std::string>(2, "sqlite:" + data.root + "/data/a/a.db?processes=several"));
+}
+
 // Goal: an empty file is called empty.
 TEST_F(FleetFileTest, EmptyFileIsCalledEmpty) {
     for (const char* text : {"", "# nothing but a comment\n"})

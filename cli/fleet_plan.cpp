@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <flotilla/store/database.hpp>
+
 namespace flotilla::cli {
 namespace {
 
@@ -40,20 +42,34 @@ PlannedMember plan_gateway(const FleetFile& file, const DataFolder& folder, int 
                               local("consul", file.hub_http + offset), "--loops", std::to_string(file.gateway_loops)}}};
 }
 
-PlannedMember plan_service(const ServiceEntry& service, const FleetFile& file, const DataFolder& folder, int offset,
-                           const std::string& binary_folder) {
-    PlannedMember member{.name = service.name, .port = service.port + offset};
+/// The URL of the one database that the instances of a service share.
+std::string shared_database(const ServiceEntry& service, const DataFolder& folder) {
+    const auto url = service.database.empty()
+                         ? sqlite_url(folder.member_folder(service.name) + "/" + service.name + ".db")
+                         : service.database;
+    return url + (url.contains('?') ? "&" : "?") + "processes=several";
+}
+
+PlannedMember plan_service(const ServiceEntry& service, int instance, const FleetFile& file, const DataFolder& folder,
+                           int offset, const std::string& binary_folder) {
+    PlannedMember member{.name = instance_name(service, instance),
+                         .port = instance_port(service, instance) + offset,
+                         .one_of_several = service.instances > 1};
     auto& arguments = member.command.arguments;
     member.command.binary = binary_of(service, file, binary_folder);
     arguments = {"--port",     std::to_string(member.port),
-                 "--data",     folder.member_folder(service.name),
+                 "--data",     folder.member_folder(member.name),
                  "--registry", local("consul", file.hub_http + offset),
                  "--bus",      local("redis", file.hub_bus + offset),
                  "--loops",    std::to_string(service.loops)};
-    const auto socket = folder.socket_file(service.name);
+    const auto socket = folder.socket_file(member.name);
     member.without_socket = socket.size() > kSocketPathMax;
     if (!member.without_socket) arguments.insert(arguments.end(), {"--unix-socket", socket});
-    if (!service.database.empty()) arguments.insert(arguments.end(), {"--database", service.database});
+    if (member.one_of_several) {
+        arguments.insert(arguments.end(), {"--database", shared_database(service, folder)});
+    } else if (!service.database.empty()) {
+        arguments.insert(arguments.end(), {"--database", service.database});
+    }
     for (const auto& [name, value] : service.settings)
         arguments.insert(arguments.end(), {"--set", name + "=" + value});
     // Services that send mail find the fleet's own catcher unless their settings name another server.
@@ -73,10 +89,17 @@ std::string socket_note(const std::vector<PlannedMember>& members, const DataFol
 }
 
 Result<std::vector<PlannedMember>> plan_fleet(const FleetFile& file, const DataFolder& folder, int port_offset,
-                                              const std::string& binary_folder) {
+                                              const std::string& binary_folder, bool chaos) {
     std::vector<PlannedMember> members{plan_hub(file, folder, port_offset, binary_folder)};
-    for (const auto& service : file.services)
-        members.push_back(plan_service(service, file, folder, port_offset, binary_folder));
+    for (const auto& service : file.services) {
+        for (int instance = 1; instance <= service.instances; ++instance) {
+            auto& member =
+                members.emplace_back(plan_service(service, instance, file, folder, port_offset, binary_folder));
+            if (chaos)
+                member.command.arguments.insert(member.command.arguments.end(),
+                                                {"--faults", folder.fault_file(member.name)});
+        }
+    }
     if (!file.gateway_config.empty()) members.push_back(plan_gateway(file, folder, port_offset, binary_folder));
     for (auto& member : members) {
         for (const auto& [role, port] : member.ports()) {

@@ -7,6 +7,7 @@
 #include <flotilla/http/client.hpp>
 #include <flotilla/node/health.hpp>
 
+#include "cli/fleet_faults.hpp"
 #include "cli/terminal.hpp"
 
 namespace flotilla::cli {
@@ -23,7 +24,7 @@ std::string failed_checks(const HealthReport& health) {
     return text;
 }
 
-task<Result<MemberReport>> report_member(Context& context, http::Client& http, MemberState member) {
+task<Result<MemberReport>> report_member(Context& context, http::Client& http, MemberState member, std::string fault) {
     MemberReport report{.name = member.name,
                         .state = "down",
                         .address = "http://127.0.0.1:" + std::to_string(member.port),
@@ -36,12 +37,14 @@ task<Result<MemberReport>> report_member(Context& context, http::Client& http, M
     }
     if (member.started_at)
         report.uptime_seconds = (context.world().now() - *member.started_at) / std::chrono::seconds(1);
+    report.state = "not ready";
+    if (!fault.empty()) report.detail = "on purpose: " + fault;
+    if (is_stopped(member.process)) co_return report;
     http::Request request;
     request.head.target = "/readyz";
     request.head.authority = "127.0.0.1";
     auto response = co_await http.fetch(context, Address::tcp("127.0.0.1", static_cast<std::uint16_t>(member.port)),
                                         std::move(request));
-    report.state = "not ready";
     if (!response) {
         report.detail = response.error().message();
         co_return report;
@@ -65,7 +68,7 @@ task<Result<FleetReport>> report_fleet(Context& context, DataFolder folder, Flee
     http::Client http(context.world());
     std::vector<task<Result<MemberReport>>> questions;
     for (const auto& member : state.members)
-        questions.push_back(report_member(asking, http, member));
+        questions.push_back(report_member(asking, http, member, fault_of(member, folder, state)));
     auto members = co_await must(all(asking, std::move(questions)));
     co_return FleetReport{state.fleet, folder.root, is_alive(state.supervisor), std::move(members)};
 }

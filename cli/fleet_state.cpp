@@ -60,4 +60,12 @@ Result<void> write_state(const DataFolder& folder, const FleetState& state) {
 
 void remove_state(const DataFolder& folder) { std::filesystem::remove(folder.state_file()); }
 
+void remove_faults(const DataFolder& folder) {
+    std::error_code unreadable;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.root + "/run", unreadable)) {
+        std::error_code gone;
+        if (entry.path().extension() == ".faults") std::filesystem::remove(entry.path(), gone);
+    }
+}
+
 } // namespace flotilla::cli

@@ -33,6 +33,7 @@ struct FleetState {
     std::string file; ///< flotilla.yaml
     ProcessIdentity supervisor;
     int port_offset = 0;
+    std::optional<bool> chaos; ///< its services take faults
     std::vector<MemberState> members;
     std::optional<int> reloads;              ///< how often the supervisor has taken a new plan, on request
     std::optional<std::string> reload_error; ///< why the last time failed
@@ -46,6 +47,7 @@ struct DataFolder {
     std::string lock_file() const { return root + "/fleet.lock"; }
     std::string log_file(const std::string& member) const { return root + "/logs/" + member + ".log"; }
     std::string socket_file(const std::string& member) const { return root + "/run/" + member + ".sock"; }
+    std::string fault_file(const std::string& member) const { return root + "/run/" + member + ".faults"; }
     std::string member_folder(const std::string& member) const { return root + "/data/" + member; }
 };
 
@@ -60,5 +62,7 @@ Result<std::optional<FleetState>> read_state(const DataFolder& folder);
 /// Replaces the file atomically.
 Result<void> write_state(const DataFolder& folder, const FleetState& state);
 void remove_state(const DataFolder& folder);
+/// Ends what ./flotilla chaos has put into the members of a fleet that runs no more.
+void remove_faults(const DataFolder& folder);
 
 } // namespace flotilla::cli

@@ -8,6 +8,7 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/base/nearest_name.hpp>
 
+#include "cli/chaos_order.hpp"
 #include "cli/commands.hpp"
 #include "cli/fleet_choice.hpp"
 #include "cli/fleet_state.hpp"
@@ -84,13 +85,17 @@ int logs(const LogsOptions& options) {
         std::set<std::string, std::less<>> names;
         for (const auto& [member, file] : files)
             names.insert(member);
-        if (!names.contains(options.service)) {
+        std::map<std::string, std::string> wanted;
+        for (const auto& [member, file] : files) {
+            if (member == options.service || service_of(member) == options.service) wanted[member] = file;
+        }
+        if (wanted.empty()) {
             const auto near = nearest_name(options.service, names);
             std::fprintf(stderr, "There is no log of '%s' in %s/logs%s\n", options.service.c_str(), folder.root.c_str(),
                          near.empty() ? "" : ("; did you mean " + near + "?").c_str());
             return 1;
         }
-        files = {{options.service, files[options.service]}};
+        files = std::move(wanted);
     }
     if (files.empty()) {
         std::fprintf(stderr, "There are no logs in %s/logs; no fleet has run there.\n", folder.root.c_str());

@@ -137,6 +137,7 @@ Result<void> Supervisor::check_ports() const {
 task<Result<void>> Supervisor::start(Context& context, std::vector<PlannedMember> plan) {
     co_await must(take_over(context, plan));
     co_await must(check_ports());
+    if (std::ranges::none_of(members_, &Member::taken_over)) remove_faults(folder_);
     save();
     // The hub first: services find each other there. The rest starts together.
     for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -229,6 +230,7 @@ task<Result<void>> Supervisor::stop_member(Context& context, Member& member) {
     const auto end = world_.monotonic() + kStopTimeout;
     bool killed = false;
     send_signal(process, SIGTERM);
+    send_signal(process, SIGCONT); // one that is stopped hears nothing else
     while (is_alive(process)) {
         if (!killed && world_.monotonic() > end) {
             killed = true;
@@ -261,6 +263,8 @@ task<Result<void>> Supervisor::apply(Context& context, std::vector<PlannedMember
         member->held = false; // from here on a failing start is tried again like any other
         co_await must(launch(*member));
         log_.info("restarted", {{"member", name}});
+        // The others of its service answer meanwhile, and one after another they are all restarted.
+        if (member->plan.one_of_several) co_await must(wait_ready(context, {name}));
     }
     for (auto& planned : plan) {
         if (find(planned.name)) continue;
@@ -316,6 +320,7 @@ task<void> Supervisor::stop(Context& context) {
     for (auto& member : members_)
         everyone.push_back(&member);
     co_await stop_in_order(context, std::move(everyone));
+    remove_faults(folder_);
     remove_state(folder_);
 }
 

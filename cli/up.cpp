@@ -27,12 +27,13 @@
 namespace flotilla::cli {
 namespace {
 
-Result<std::vector<PlannedMember>> read_plan(const FleetOptions& options, const DataFolder& folder, FleetState& state) {
+Result<std::vector<PlannedMember>> read_plan(const UpOptions& up, const DataFolder& folder, FleetState& state) {
+    const auto& options = up.fleet;
     auto file = read_fleet_file(options.file);
     if (!file) return std::move(file.error());
     state.fleet = file->name;
     state.file = file->path;
-    return plan_fleet(*file, folder, options.port_offset, options.binary_folder);
+    return plan_fleet(*file, folder, options.port_offset, options.binary_folder, up.chaos);
 }
 
 void replace_all(std::string& text, std::string_view what, std::string_view by) {
@@ -95,7 +96,7 @@ enum class Mode : unsigned char { foreground, detached };
 /// terminal has gone, and stops the fleet like Ctrl-C (not under nohup).
 class Supervision {
 public:
-    Supervision(Mode mode, const FleetOptions& options, DataFolder folder, Logger log,
+    Supervision(Mode mode, const UpOptions& options, DataFolder folder, Logger log,
                 std::function<void(const Result<FleetReport>&)> told)
         : mode_(mode), options_(options), folder_(std::move(folder)), log_(std::move(log)), told_(std::move(told)) {}
 
@@ -105,7 +106,8 @@ public:
         if (!earlier) return fail(earlier.error());
         if (*earlier) state = std::move(**earlier);
         state.supervisor = *identify(getpid());
-        state.port_offset = options_.port_offset;
+        state.port_offset = options_.fleet.port_offset;
+        state.chaos = options_.chaos;
         auto plan = read_plan(options_, folder_, state);
         if (!plan) return fail(plan.error());
         Loop loop;
@@ -142,8 +144,8 @@ private:
             log_.error("the fleet did not start", {{"error", why.substr(0, why.find('\n'))}});
             if (co_await supervisor.give_up(root)) {
                 why += "\nWhat ran before still runs, and nobody watches over it: `" +
-                       command_hint(options_, "up --detach") + "` takes it over, `" + command_hint(options_, "down") +
-                       "` stops it.";
+                       command_hint(options_.fleet, "up --detach") + "` takes it over, `" +
+                       command_hint(options_.fleet, "down") + "` stops it.";
             }
             co_return fail(Error(started.error().kind(), why));
         }
@@ -174,7 +176,7 @@ private:
     }
 
     Mode mode_;
-    FleetOptions options_;
+    UpOptions options_;
     DataFolder folder_;
     Logger log_;
     std::function<void(const Result<FleetReport>&)> told_;
@@ -186,20 +188,20 @@ Result<FleetReport> ask_fleet(const DataFolder& folder, const FleetState& state)
     return loop.run_until_done(report_settled_fleet(context, folder, state));
 }
 
-int up_in_foreground(const FleetOptions& options, const DataFolder& folder) {
+int up_in_foreground(const UpOptions& options, const DataFolder& folder) {
     auto log = foreground_log(folder);
     if (!log) {
         std::fprintf(stderr, "%s\n", log.error().message().c_str());
         return 1;
     }
-    std::printf("Starting the fleet of %s ...\n", options.file.c_str());
+    std::printf("Starting the fleet of %s ...\n", options.fleet.file.c_str());
     std::fflush(stdout);
     Supervision supervision(Mode::foreground, options, folder, *log, [&](const Result<FleetReport>& outcome) {
         if (!outcome) {
             std::fprintf(stderr, "%s\n", outcome.error().message().c_str());
             return;
         }
-        print_welcome(*outcome, options);
+        print_welcome(*outcome, options.fleet);
         std::printf("  Ctrl-C stops everything.\n\n");
         std::fflush(stdout);
     });
@@ -218,7 +220,7 @@ void leave_terminal(const DataFolder& folder) {
     close(log);
 }
 
-int supervise_detached(const FleetOptions& options, const DataFolder& folder, int report) {
+int supervise_detached(const UpOptions& options, const DataFolder& folder, int report) {
     FleetLock lock(folder);
     const auto tell = [report](std::string_view text) {
         (void)!write(report, text.data(), text.size());
@@ -250,7 +252,7 @@ int print_state(const FleetOptions& options, const DataFolder& folder) {
     return all_serving(*report) ? 0 : 1;
 }
 
-int up_detached(const FleetOptions& options, const DataFolder& folder) {
+int up_detached(const UpOptions& options, const DataFolder& folder) {
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) {
         std::fprintf(stderr, "cannot make a pipe: %s\n", std::strerror(errno));
@@ -270,7 +272,7 @@ int up_detached(const FleetOptions& options, const DataFolder& folder) {
     for (ssize_t size; (size = read(report[0], buffer.data(), buffer.size())) > 0;)
         outcome.append(buffer.data(), static_cast<std::size_t>(size));
     close(report[0]);
-    if (outcome == "ready") return print_state(options, folder);
+    if (outcome == "ready") return print_state(options.fleet, folder);
     std::fprintf(stderr, "%s\n",
                  outcome.empty() ? ("the supervisor died; see " + folder.log_file("fleet")).c_str() : outcome.c_str());
     return 1;
@@ -289,11 +291,17 @@ task<Result<void>> wait_reloaded(Context& context, DataFolder folder, FleetState
 }
 
 /// The fleet runs already: its supervisor restarts what was rebuilt or changed in flotilla.yaml.
-int refresh(const FleetOptions& options, const DataFolder& folder, const FleetState& state) {
+int refresh(const UpOptions& up, const DataFolder& folder, const FleetState& state) {
+    const auto& options = up.fleet;
     auto meant = options; // what the flags leave out, `up` takes to be the default
     meant.file_given = meant.port_offset_given = true;
     if (auto same = check_choice(meant, folder, state); !same) {
         std::fprintf(stderr, "%s; stop it first (%s), or choose another --data.\n", same.error().message().c_str(),
+                     command_hint(options, "down").c_str());
+        return 1;
+    }
+    if (up.chaos && !state.chaos.value_or(false)) {
+        std::fprintf(stderr, "The fleet on %s was started without --chaos; stop it first (%s).\n", folder.root.c_str(),
                      command_hint(options, "down").c_str());
         return 1;
     }
@@ -326,19 +334,19 @@ int up(const UpOptions& options) {
         return 1;
     }
     if (*state && is_alive((*state)->supervisor)) {
-        if (options.detach) return refresh(options.fleet, folder, **state);
+        if (options.detach) return refresh(options, folder, **state);
         std::fprintf(stderr, "The fleet on %s runs already (supervisor %lld). `%s` refreshes it, `%s` stops it.\n",
                      folder.root.c_str(), static_cast<long long>((*state)->supervisor.pid),
                      command_hint(options.fleet, "up --detach").c_str(), command_hint(options.fleet, "down").c_str());
         return 1;
     }
-    if (options.detach) return up_detached(options.fleet, folder);
+    if (options.detach) return up_detached(options, folder);
     FleetLock lock(folder);
     if (auto taken = lock.take(); !taken) {
         std::fprintf(stderr, "%s\n", taken.error().message().c_str());
         return 1;
     }
-    return up_in_foreground(options.fleet, folder);
+    return up_in_foreground(options, folder);
 }
 
 } // namespace flotilla::cli

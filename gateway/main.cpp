@@ -19,6 +19,7 @@ struct Settings {
 struct Configured {
     Config config;
     std::shared_ptr<const RouteTable> routes;
+    std::unique_ptr<RetryBudgets> budgets = std::make_unique<RetryBudgets>();
 };
 
 Result<Configured> configure(const std::string& file) {
@@ -38,8 +39,8 @@ public:
     Result<void> listen(World& world, Telemetry& telemetry, const Configured& shared, GatewayOptions options,
                         Lane lane) {
         if (!registry_) return std::move(registry_.error());
-        auto listening = Gateway::listen(world, shared.config, shared.routes, client_, **registry_, telemetry,
-                                         std::move(options), lane);
+        auto listening = Gateway::listen(world, shared.config, shared.routes, client_, **registry_, *shared.budgets,
+                                         telemetry, std::move(options), lane);
         if (!listening) return std::move(listening.error());
         gateway_ = std::move(*listening);
         return {};
@@ -67,7 +68,8 @@ int serve(const GatewayOptions& options, const Configured& shared) {
     return run_lanes(telemetry, options.node, [&](Context&, World& world, NodeOptions node, Lane lane) {
         GatewayOptions its = options;
         its.node = std::move(node);
-        its.upstreams.this_host = its.node.host;
+        its.targets.this_host = its.node.host;
+        its.targets.zone = its.node.zone;
         return prepare(world, telemetry, shared, std::move(its), lane);
     });
 }

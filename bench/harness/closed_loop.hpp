@@ -14,6 +14,8 @@ class ServerProcess;
 /// Throws std::runtime_error for an answer that says the request failed: failures are never counted as work.
 using AnswerLength = std::size_t (*)(std::string_view received);
 
+/// HTTP/1.1 with Content-Length, whatever the status.
+std::size_t http_message_length(std::string_view received);
 /// HTTP/1.1 with Content-Length and a status of 2xx.
 std::size_t http_answer_length(std::string_view received);
 /// A RESP simple string, integer or bulk string.

@@ -33,6 +33,7 @@ std::vector<Row> bench_gateway(const Setting& setting);
 std::vector<Row> bench_hub(const Setting& setting);
 std::vector<Row> bench_store(const Setting& setting);
 std::vector<Row> bench_growth(const Setting& setting);
+std::vector<Row> bench_overload(const Setting& setting);
 
 /// Where PATH has a program; nullopt when it has not.
 std::optional<std::string> find_program(const std::string& name);

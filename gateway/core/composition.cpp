@@ -6,6 +6,9 @@
 #include <flotilla/aio/time_spent.hpp>
 #include <flotilla/base/json.hpp>
 #include <flotilla/http/problem.hpp>
+#include <flotilla/http/transfer.hpp>
+
+#include "gateway/core/upstream_error.hpp"
 
 namespace flotilla::gateway {
 
@@ -45,8 +48,8 @@ struct Composer::Call {
     std::optional<std::size_t> first_failed_required;
 };
 
-Composer::Composer(Upstreams& upstreams, Telemetry& telemetry, std::uint64_t body_bytes_max)
-    : upstreams_(upstreams), telemetry_(telemetry), body_bytes_max_(body_bytes_max), json_(std::make_unique<Json>()) {}
+Composer::Composer(Targets& targets, Telemetry& telemetry, std::uint64_t body_bytes_max)
+    : targets_(targets), telemetry_(telemetry), body_bytes_max_(body_bytes_max), json_(std::make_unique<Json>()) {}
 Composer::~Composer() = default;
 
 task<Result<int>> Composer::answer(Context& context, http::Exchange& exchange, const RequestFacts& facts,
@@ -128,29 +131,18 @@ task<Result<http::Response>> Composer::fetch(Context& parent, const Call& call, 
     co_await must(branch.target.expand_to(head.target, call.facts.path));
     fill_branch_head(context, call.exchange, call.facts, head);
 
-    auto& upstream = upstreams_.of(branch.service);
-    Attempts attempts;
+    TargetCall upstream(targets_, targets_.of(branch.service), context,
+                        {.repeatable = true, .time = TimeSpent::On::upstream});
     while (true) {
-        auto connection = co_await must(upstreams_.call(context, upstream, head, {}, true, attempts));
-        auto response = co_await fetch_once(context, connection);
-        if (response || response.error().kind() == Kind::too_large) co_return response;
-        if (!upstreams_.note_broken(context, connection, upstream, attempts, response.error()))
-            co_return upstream_failed(context, branch.service, response.error());
-        upstream.retries.add();
-    }
-}
-
-task<Result<http::Response>> Composer::fetch_once(Context& context, UpstreamConnection& connection) {
-    const TimeSpent::Interval waiting(context, TimeSpent::On::upstream_body);
-    http::Response response;
-    response.head = *connection.head;
-    while (true) {
-        auto piece = co_await must(connection.exchange->read(context));
-        if (piece.empty()) co_return response;
-        if (piece.size() > body_bytes_max_ - response.body.size()) {
+        auto answered = co_await upstream.send(head, {});
+        if (!answered) co_return upstream_error(context, branch.service, upstream, answered.error());
+        const TimeSpent::Interval waiting(context, TimeSpent::On::upstream_body);
+        auto response = co_await http::read_response(context, upstream.exchange(), head.method, body_bytes_max_);
+        if (response) co_return response;
+        if (response.error().kind() == Kind::too_large)
             co_return Error(Kind::too_large, "upstream_too_large", "an upstream's answer is too large to be composed");
-        }
-        response.body += piece;
+        if (!upstream.failed(response.error(), true))
+            co_return upstream_error(context, branch.service, upstream, *upstream.last_failure());
     }
 }
 

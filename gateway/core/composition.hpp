@@ -5,10 +5,10 @@
 
 #include <flotilla/http/exchange.hpp>
 #include <flotilla/observe/telemetry.hpp>
+#include <flotilla/resilience/targets.hpp>
 
 #include "gateway/core/forwarding.hpp"
 #include "gateway/core/route_table.hpp"
-#include "gateway/core/upstreams.hpp"
 
 namespace flotilla::gateway {
 
@@ -20,7 +20,7 @@ namespace flotilla::gateway {
 /// Thread-safety: none; one per loop.
 class Composer {
 public:
-    Composer(Upstreams& upstreams, Telemetry& telemetry, std::uint64_t body_bytes_max);
+    Composer(Targets& targets, Telemetry& telemetry, std::uint64_t body_bytes_max);
     ~Composer();
 
     /// The status that was sent. Errors: what to answer, nothing has been sent then; `cancelled` when the client has
@@ -34,12 +34,11 @@ private:
 
     task<void> run(Context& context, Call& call, std::size_t index);
     task<Result<http::Response>> fetch(Context& context, const Call& call, const Branch& branch);
-    task<Result<http::Response>> fetch_once(Context& context, UpstreamConnection& connection);
     task<Result<int>> respond_failed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
                                      const Call& call);
     Result<void> check_json(const std::string& body, const Branch& branch);
 
-    Upstreams& upstreams_;
+    Targets& targets_;
     Telemetry& telemetry_;
     std::uint64_t body_bytes_max_;
     struct Json;

@@ -142,11 +142,20 @@ private:
                    {"to", [&](auto& value) { route.to = read_service(value, yaml_.text(value, "to")); }},
                    {"rewrite", [&](auto& value) { read_rewrite(value, route); }},
                    {"timeout", [&](auto& value) { route.timeout = yaml_.duration(value, "timeout"); }},
+                   {"criticality", [&](auto& value) { route.criticality = read_criticality(value); }},
                    {"body_bytes_max",
                     [&](auto& value) { route.body_bytes_max = yaml_.number(value, "body_bytes_max", 1, kBytesMax); }}});
         if (node.IsMap() && !node["match"]) yaml_.fail(node, "a route needs a 'match'");
         if (node.IsMap() && !node["to"]) yaml_.fail(node, "a route needs a service in 'to'");
         return route;
+    }
+
+    Criticality read_criticality(const YAML::Node& node) {
+        const auto text = yaml_.text(node, "criticality");
+        if (text.empty()) return Criticality::normal; // told
+        const auto criticality = parse_criticality(text);
+        if (!criticality) yaml_.fail(node, criticality.error().message());
+        return criticality.value_or(Criticality::normal);
     }
 
     void read_rewrite(const YAML::Node& node, RouteConfig& route) {
@@ -161,6 +170,7 @@ private:
                   {{"match", [&](auto& value) { composition.match = read_composed_match(value); }},
                    {"answer", [&](auto& value) { composition.answer = read_answer(value); }},
                    {"timeout", [&](auto& value) { composition.timeout = yaml_.duration(value, "timeout"); }},
+                   {"criticality", [&](auto& value) { composition.criticality = read_criticality(value); }},
                    {"on_failure", [&](auto& value) { composition.on_failure = read_failure(value); }}});
         if (node.IsMap() && !node["match"]) yaml_.fail(node, "a composition needs a 'match'");
         if (node.IsMap() && !node["answer"]) yaml_.fail(node, "a composition needs an 'answer'");

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <flotilla/aio/criticality.hpp>
 #include <flotilla/base/duration.hpp>
 #include <flotilla/base/result.hpp>
 
@@ -29,10 +30,11 @@ struct Match {
 /// Requests that go to one service.
 struct RouteConfig {
     Match match;
-    std::string to;                              ///< service name in the registry
-    std::optional<std::string> rewrite;          ///< template of the path sent on; without it the path stays
-    std::optional<Duration> timeout;             ///< for the whole exchange, instead of Config::timeout
-    std::optional<std::uint64_t> body_bytes_max; ///< of a request, instead of Config::body_bytes_max
+    std::string to;                                ///< service name in the registry
+    std::optional<std::string> rewrite;            ///< template of the path sent on; without it the path stays
+    std::optional<Duration> timeout;               ///< for the whole exchange, instead of Config::timeout
+    std::optional<std::uint64_t> body_bytes_max;   ///< of a request, instead of Config::body_bytes_max
+    Criticality criticality = Criticality::normal; ///< of its requests; a client may lower it, not raise it
     Location rewrite_where;
 };
 
@@ -57,6 +59,7 @@ struct CompositionConfig {
     Match match;
     std::vector<BranchConfig> answer;
     std::optional<Duration> timeout;
+    Criticality criticality = Criticality::normal; ///< as RouteConfig's
     std::optional<FailureConfig> on_failure;
 };
 

@@ -80,6 +80,9 @@ Role role_of(std::string_view name) {
         if (name == "flotilla-timeout-ms") return Role::gateway;
         if (name == "if-unmodified-since") return Role::representation;
         break;
+    case 20:
+        if (name == "flotilla-criticality") return Role::gateway;
+        break;
     default:
         break;
     }

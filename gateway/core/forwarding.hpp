@@ -33,12 +33,13 @@ Result<void> check_loop(const http::Headers& headers);
 Result<std::optional<std::uint32_t>> max_forwards(const http::Headers& headers);
 
 /// The head to send upstream, but for what is another for each try, which http::OutgoingCall adds (traceparent, the
-/// remaining deadline): the client's method and end-to-end fields, then the gateway's own fields, which no client can
-/// set or have removed: Via (behind those that came), X-Forwarded-For, -Proto, -Host, and -Path where the path sent on
-/// is another than the client's, x-request-id, tracestate and what is left of Max-Forwards. Not copied: hop-by-hop
-/// fields (RFC 9110 §7.6.1) and those that Connection names; X-Forwarded-*, Forwarded, X-Real-IP, X-Original-URL and
-/// X-Rewrite-URL, which nobody is trusted to send; and what CGI and its like cannot tell from one of all these, or take
-/// for a setting of their own (Proxy). Requires: out.target is set. The authority is left to the caller.
+/// remaining deadline, how critical it is): the client's method and end-to-end fields, then the gateway's own fields,
+/// which no client can set or have removed: Via (behind those that came), X-Forwarded-For, -Proto, -Host, and -Path
+/// where the path sent on is another than the client's, x-request-id, tracestate and what is left of Max-Forwards. Not
+/// copied: hop-by-hop fields (RFC 9110 §7.6.1) and those that Connection names; X-Forwarded-*, Forwarded, X-Real-IP,
+/// X-Original-URL and X-Rewrite-URL, which nobody is trusted to send; and what CGI and its like cannot tell from one of
+/// all these, or take for a setting of their own (Proxy). Requires: out.target is set. The authority is left to the
+/// caller.
 void fill_upstream_head(const Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                         http::RequestHead& out);
 

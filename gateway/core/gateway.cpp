@@ -1,7 +1,5 @@
 #include "gateway/core/gateway.hpp"
 
-#include <flotilla/http/client_load.hpp>
-
 namespace flotilla::gateway {
 namespace {
 
@@ -15,24 +13,26 @@ http::ServerOptions server_options(http::ServerOptions options, const Config& co
 
 Result<std::unique_ptr<Gateway>> Gateway::listen(World& world, const Config& config,
                                                  std::shared_ptr<const RouteTable> routes, http::Client& client,
-                                                 Registry& registry, Telemetry& telemetry, GatewayOptions options,
-                                                 Lane lane) {
+                                                 Registry& registry, RetryBudgets& budgets, Telemetry& telemetry,
+                                                 GatewayOptions options, Lane lane) {
     std::unique_ptr<Gateway> gateway(
-        new Gateway(world, config, std::move(routes), client, registry, telemetry, options));
+        new Gateway(world, config, std::move(routes), client, registry, budgets, telemetry, options, lane));
     if (auto bound = gateway->listen(world, config, telemetry, options, lane); !bound) return std::move(bound.error());
     return gateway;
 }
 
 Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
-                 Registry& registry, Telemetry& telemetry, const GatewayOptions& options)
+                 Registry& registry, RetryBudgets& budgets, Telemetry& telemetry, const GatewayOptions& options,
+                 Lane lane)
     : routes_(std::move(routes)), registry_(registry), telemetry_(telemetry),
-      upstreams_(world, client, registry, telemetry, options.upstreams), proxy_(world, upstreams_),
-      composer_(upstreams_, telemetry, config.composed_bytes_max),
+      targets_(world, client, registry, budgets, telemetry, options.targets), proxy_(targets_),
+      composer_(targets_, telemetry, config.composed_bytes_max),
       recorder_(world, *routes_, telemetry, config.access_log_sample, config.access_log_slow),
       own_pages_(
           {.service = options.node.service, .instance = {}, .version = options.node.version},
           [this] { return node_->health(); }, telemetry.metrics),
-      pipeline_(world, routes_, proxy_, composer_, recorder_, own_pages_, telemetry) {}
+      shedder_(world, telemetry, options.node.shed_after, std::to_string(lane.number)),
+      pipeline_(world, routes_, proxy_, composer_, recorder_, own_pages_, shedder_, telemetry) {}
 
 Result<void> Gateway::listen(World& world, const Config& config, Telemetry& telemetry, const GatewayOptions& options,
                              Lane lane) {
@@ -54,7 +54,7 @@ Result<void> Gateway::listen(World& world, const Config& config, Telemetry& tele
 // Asking for an upstream starts to watch it: the first request finds its instances.
 void Gateway::watch_upstreams() {
     for (const auto& service : routes_->services()) {
-        upstreams_.of(service);
+        targets_.of(service);
         auto check = [this, service]() -> Result<void> {
             if (!registry_.instances(service)->empty()) return {};
             return Error(Kind::unavailable, "no instance is known");
@@ -65,12 +65,7 @@ void Gateway::watch_upstreams() {
 
 /// What belongs to this loop and a scrape on another one could not read.
 void Gateway::publish_figures() {
-    for (const auto& service : routes_->services()) {
-        node_->publish([this, &upstream = upstreams_.of(service),
-                        gauges = http::ClientLoadGauges(telemetry_.metrics, node_->loop_label(), service)]() mutable {
-            gauges.set(upstreams_.load(upstream));
-        });
-    }
+    node_->publish([this] { targets_.publish(node_->loop_label()); });
 }
 
 task<Result<void>> Gateway::run(Context& stop, std::function<void()> withdrawn) {

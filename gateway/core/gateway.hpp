@@ -13,13 +13,12 @@
 #include "gateway/core/proxy.hpp"
 #include "gateway/core/recorder.hpp"
 #include "gateway/core/route_table.hpp"
-#include "gateway/core/upstreams.hpp"
 
 namespace flotilla::gateway {
 
 struct GatewayOptions {
     NodeOptions node{.service = "gateway", .port = 3000};
-    UpstreamOptions upstreams;
+    TargetsOptions targets;
     /// Timeouts and limits; what the configuration says counts first. What nobody waits for is not asked of upstreams.
     http::ServerOptions server{.cancel_on_half_close = true};
 };
@@ -28,12 +27,12 @@ struct GatewayOptions {
 /// exists is listening. Thread-safety: none; metrics and log are shared between loops.
 class Gateway final : public Runnable {
 public:
-    /// `client` serves the upstreams; `registry` finds them and is run by this gateway. Both must outlive it.
-    /// Errors: unavailable, with the address.
+    /// `client` serves the upstreams; `registry` finds them and is run by this gateway; `budgets` are the process's.
+    /// They must outlive it. Errors: unavailable, with the address.
     static Result<std::unique_ptr<Gateway>> listen(World& world, const Config& config,
                                                    std::shared_ptr<const RouteTable> routes, http::Client& client,
-                                                   Registry& registry, Telemetry& telemetry, GatewayOptions options,
-                                                   Lane lane = {});
+                                                   Registry& registry, RetryBudgets& budgets, Telemetry& telemetry,
+                                                   GatewayOptions options, Lane lane = {});
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;
 
@@ -43,7 +42,7 @@ public:
 
 private:
     Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
-            Registry& registry, Telemetry& telemetry, const GatewayOptions& options);
+            Registry& registry, RetryBudgets& budgets, Telemetry& telemetry, const GatewayOptions& options, Lane lane);
     Result<void> listen(World& world, const Config& config, Telemetry& telemetry, const GatewayOptions& options,
                         Lane lane);
     void watch_upstreams();
@@ -53,11 +52,12 @@ private:
     std::shared_ptr<const RouteTable> routes_;
     Registry& registry_;
     Telemetry& telemetry_;
-    Upstreams upstreams_;
+    Targets targets_;
     Proxy proxy_;
     Composer composer_;
     Recorder recorder_;
     OwnPages own_pages_;
+    LoadShedder shedder_;
     Pipeline pipeline_;
     std::unique_ptr<Node> node_;
 };

@@ -62,6 +62,32 @@ TEST(GatewayLimits, ExpectedBodyOverTheLimitIsRefusedAtOnce) {
     EXPECT_TRUE(arrived.empty());
 }
 
+// Goal: how critical a request is its route says; a client may lower it, not raise it, and it reaches the service.
+TEST(GatewayLimits, RoutesCriticalityReachesTheService) {
+    TestFleet fleet;
+    auto& arrived = fleet.serve_noting("user-service");
+    fleet.start(R"(
+routes:
+  - match: {path: /pay}
+    to: user-service
+    criticality: critical
+  - match: {path: "/{rest...}"}
+    to: user-service
+)");
+    const auto sent_on = [&](std::string target, std::string said) {
+        std::vector<std::pair<std::string, std::string>> fields;
+        if (!said.empty()) fields.emplace_back("flotilla-criticality", said);
+        EXPECT_EQ(fleet.send(Method::get, std::move(target), "", fields).status(), 200);
+        return std::string(arrived.back().head.headers.get("flotilla-criticality").value_or("normal"));
+    };
+    EXPECT_EQ(sent_on("/pay", ""), "critical");
+    EXPECT_EQ(sent_on("/pay", "sheddable"), "sheddable");
+    EXPECT_EQ(sent_on("/a", ""), "normal");
+    EXPECT_EQ(sent_on("/a", "critical"), "normal");
+    EXPECT_EQ(sent_on("/a", "sheddable"), "sheddable");
+    EXPECT_EQ(fleet.send(Method::get, "/a", "", {{"flotilla-criticality", "urgent"}}).status(), 400);
+}
+
 // Goal: a route's time counts where the client brings no deadline, and reaches the service.
 TEST(GatewayLimits, RoutesTimeReachesTheService) {
     TestFleet fleet;
@@ -114,7 +140,7 @@ TEST(GatewayLimits, StalledUploadIsTheClientsFault) {
         EXPECT_THAT(fleet.log_lines(), testing::Not(testing::Contains(testing::HasSubstr("\"instance\""))));
         const auto metrics = fleet.get("/metrics").body;
         EXPECT_THAT(metrics, testing::Not(testing::HasSubstr("broken_exchanges_total{")));
-        EXPECT_THAT(metrics, testing::HasSubstr("gateway_upstream_retries_total{upstream=\"user-service\"} 0"));
+        EXPECT_THAT(metrics, testing::HasSubstr("http_client_retries_total{upstream=\"user-service\"} 0"));
     }
 }
 
@@ -225,15 +251,18 @@ task<void> lose_and_find(TestFleet& at, Instance instance) {
     ChangingRegistry registry;
     const auto listed = std::make_shared<std::vector<Instance>>(1, instance);
     registry.now = listed;
-    Upstreams upstreams(at.world(), client, registry, telemetry, {});
-    auto& upstream = upstreams.of("user-service");
-    Attempts first, second;
-    auto uploading = (co_await upstreams.connect(context, upstream, first, Use::upload)).value();
+    RetryBudgets budgets;
+    Targets targets(at.world(), client, registry, budgets, telemetry, {});
+    auto& target = targets.of("user-service");
+    TargetCall first(targets, target, context, {.upload = true});
+    EXPECT_TRUE(co_await first.connect());
     registry.now = std::make_shared<std::vector<Instance>>();
-    EXPECT_FALSE(co_await upstreams.connect(context, upstream, second, Use::upload));
+    TargetCall none(targets, target, context, {.upload = true});
+    EXPECT_FALSE(co_await none.connect());
     registry.now = std::make_shared<std::vector<Instance>>(*listed);
-    const auto again = (co_await upstreams.connect(context, upstream, second, Use::upload)).value();
-    EXPECT_EQ(again.instance, uploading.instance);
+    TargetCall again(targets, target, context, {.upload = true});
+    EXPECT_TRUE(co_await again.connect());
+    EXPECT_EQ(&again.instance(), &first.instance());
 }
 
 // Goal: an instance that is missed for a moment comes back as the one it was, with the uploads that it still has.

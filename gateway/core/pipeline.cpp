@@ -10,9 +10,9 @@ constexpr int kClientGone = 499;
 } // namespace
 
 Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy& proxy, Composer& composer,
-                   Recorder& recorder, OwnPages& own_pages, Telemetry& telemetry)
+                   Recorder& recorder, OwnPages& own_pages, LoadShedder& shedder, Telemetry& telemetry)
     : world_(world), routes_(std::move(routes)), proxy_(proxy), composer_(composer), recorder_(recorder),
-      own_pages_(own_pages), log_(telemetry.log) {}
+      own_pages_(own_pages), shedder_(shedder), log_(telemetry.log) {}
 
 // The order in which a request passes:
 //  1. server       (http/server_connection.cpp) limits, deadline and trace context: nothing below runs without them
@@ -27,11 +27,14 @@ Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy
 //                  circle, is not sent on
 //  7. routing      (gateway/core/route_table.cpp: routes_->find) 400, 404 and 405 before a body is read and before
 //                  any upstream hears of it
-//  8. the end      (http/problem.cpp: respond_options) of an OPTIONS request that goes no further
-//  9. limits       (http/server_exchange.cpp: exchange.limit_body, exchange.limit_time) the route's own ones of body
+//  8. criticality  (http/server_exchange.cpp: exchange.limit_criticality) is the route's; a client may only lower it
+//  9. shedding     (node/load_shedder.cpp: shedder_.admit) what waited past its deadline, or comes when the loop cannot
+//                  keep up, is not begun
+// 10. the end      (http/problem.cpp: respond_options) of an OPTIONS request that goes no further
+// 11. limits       (http/server_exchange.cpp: exchange.limit_body, exchange.limit_time) the route's own ones of body
 //                  and time replace the server's; 413 before any upstream hears of it
-// 10. the action   (gateway/core/proxy.cpp: proxy_.forward) or (gateway/core/composition.cpp: composer_.answer)
-// 11. errors       (http/problem.cpp: problem_json) whatever failed in 6 to 10 becomes problem+json here; how a
+// 12. the action   (gateway/core/proxy.cpp: proxy_.forward) or (gateway/core/composition.cpp: composer_.answer)
+// 13. errors       (http/problem.cpp: problem_json) whatever failed in 6 to 12 becomes problem+json here; how a
 //                  composition says that a part of it failed is an answer of its own, and so are the pages of 3
 task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
     State state;
@@ -47,6 +50,7 @@ task<void> Pipeline::handle(Context& context, http::Exchange& exchange) {
     Result<int> status = 0;
     auto routed = count_hops(exchange, state);
     if (routed) routed = route(exchange, state);
+    if (routed) routed = admit(context, exchange, state);
     if (!routed) {
         status = std::move(routed.error());
     } else {
@@ -113,6 +117,12 @@ Result<void> Pipeline::route(const http::Exchange& exchange, State& state) {
         return std::move(found.error());
     }
     return {};
+}
+
+Result<void> Pipeline::admit(Context& context, http::Exchange& exchange, const State& state) {
+    // Without a target it is an OPTIONS request that ends here.
+    exchange.limit_criticality(state.target ? routes_->targets()[*state.target].criticality : Criticality::normal);
+    return shedder_.admit(context);
 }
 
 task<Result<int>> Pipeline::act(Context& context, http::Exchange& exchange, const State& state) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <flotilla/http/exchange.hpp>
+#include <flotilla/node/load_shedder.hpp>
 #include <flotilla/node/own_pages.hpp>
 #include <flotilla/observe/telemetry.hpp>
 
@@ -20,7 +21,7 @@ namespace flotilla::gateway {
 class Pipeline {
 public:
     Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy& proxy, Composer& composer,
-             Recorder& recorder, OwnPages& own_pages, Telemetry& telemetry);
+             Recorder& recorder, OwnPages& own_pages, LoadShedder& shedder, Telemetry& telemetry);
 
     task<void> handle(Context& context, http::Exchange& exchange);
 
@@ -39,6 +40,7 @@ private:
     void identify(const http::Exchange& exchange, State& state);
     static Result<void> count_hops(const http::Exchange& exchange, State& state);
     Result<void> route(const http::Exchange& exchange, State& state);
+    Result<void> admit(Context& context, http::Exchange& exchange, const State& state);
     task<Result<int>> act(Context& context, http::Exchange& exchange, const State& state);
     task<Result<int>> answer_options(Context& context, http::Exchange& exchange, const State& state);
     task<int> answer_error(Context& context, http::Exchange& exchange, const State& state, Error error);
@@ -49,6 +51,7 @@ private:
     Composer& composer_;
     Recorder& recorder_;
     OwnPages& own_pages_;
+    LoadShedder& shedder_;
     const Logger& log_;
 };
 

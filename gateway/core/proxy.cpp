@@ -3,6 +3,8 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/time_spent.hpp>
 
+#include "gateway/core/upstream_error.hpp"
+
 namespace flotilla::gateway {
 namespace {
 
@@ -68,6 +70,11 @@ task<Result<std::string_view>> read_begin(Context& context, http::Exchange& exch
     co_return std::string_view(buffer);
 }
 
+/// What is sent twice has the effect of once.
+bool is_repeatable(const http::RequestHead& request) {
+    return is_idempotent(request.method) || request.headers.has("idempotency-key");
+}
+
 } // namespace
 
 class Proxy::BorrowedHeads {
@@ -100,75 +107,70 @@ task<Result<int>> Proxy::forward(Context& context, http::Exchange& exchange, con
     heads->request.authority = action.service;
     fill_upstream_head(context, exchange, facts, heads->request);
 
-    auto& upstream = upstreams_.of(action.service);
+    auto& target = targets_.of(action.service);
     const auto size = exchange.request_body_size();
     const bool small = size.framing == http::BodySize::Framing::none ||
                        (size.framing == http::BodySize::Framing::known && size.bytes <= kBufferedBytesMax);
-    if (small) co_return co_await forward_whole(context, exchange, facts, upstream, *heads);
-    co_return co_await forward_streamed(context, exchange, facts, upstream, *heads);
+    if (small) co_return co_await forward_whole(context, exchange, facts, target, *heads);
+    co_return co_await forward_streamed(context, exchange, facts, target, *heads);
 }
 
 task<Result<int>> Proxy::forward_whole(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                       Upstream& upstream, Heads& heads) {
+                                       Target& target, Heads& heads) {
     std::string buffer;
     std::string_view body;
     if (const auto size = exchange.request_body_size(); size.bytes > 0) {
         body = co_await must(read_small_body(context, exchange, size.bytes, buffer));
     }
-    const bool idempotent = is_idempotent(heads.request.method);
-    Attempts attempts;
+    const bool repeatable = is_repeatable(heads.request);
+    TargetCall call(targets_, target, context, {.repeatable = repeatable, .time = TimeSpent::On::upstream});
     while (true) {
-        auto connection = co_await must(upstreams_.call(context, upstream, heads.request, body, idempotent, attempts));
-        const int status = connection.head->status;
-        auto relayed = co_await relay(context, exchange, connection, facts.id, heads.response);
-        const bool broken = relayed.failed == Failed::upstream;
-        const bool more = broken && upstreams_.note_broken(context, connection, upstream, attempts, *relayed.error);
+        auto answer = co_await call.send(heads.request, body);
+        if (!answer) co_return upstream_error(context, target.service(), call, answer.error());
+        const int status = (*answer)->status;
+        auto relayed = co_await relay(context, exchange, call.exchange(), **answer, facts.id, heads.response);
         // A short answer that was cut before any of it went out can still be asked for again.
-        if (!more || !idempotent || exchange.responded())
-            co_return finished(context, exchange, upstream, std::move(relayed), status);
-        upstream.retries.add();
+        const bool again =
+            relayed.failed == Failed::upstream && call.failed(*relayed.error, repeatable && !exchange.responded());
+        if (!again) co_return finished(context, exchange, target.service(), call, std::move(relayed), status);
     }
 }
 
 task<Result<int>> Proxy::forward_streamed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                          Upstream& upstream, Heads& heads) {
+                                          Target& target, Heads& heads) {
     std::string buffer;
     const auto begun = co_await must(read_begin(context, exchange, buffer));
-    Attempts attempts;
+    TargetCall call(targets_, target, context, {.upload = true, .time = TimeSpent::On::upstream});
     while (true) {
-        auto connection = co_await must(upstreams_.connect(context, upstream, attempts, Use::upload));
-        http::OutgoingCall call(context, TimeSpent::On::upstream);
-        call.begin_try(heads.request);
-        const auto sent = co_await connection.exchange->send(context, heads.request, exchange.request_body_size());
+        auto connected = co_await call.connect();
+        if (!connected) co_return upstream_error(context, target.service(), call, connected.error());
+        call.begin(heads.request);
+        const auto sent = co_await call.exchange().send(context, heads.request, exchange.request_body_size());
         if (sent) {
-            auto relayed = co_await relay_during_upload(call, exchange, facts, upstream, connection, heads, begun);
-            if (relayed.failed == Failed::upstream) // noted; what has gone of the body is not there to be sent again
-                upstreams_.note_broken(context, connection, upstream, attempts, *relayed.error);
-            const int status = connection.head ? connection.head->status : 0;
-            co_return finished(context, exchange, upstream, std::move(relayed), status);
+            auto relayed = co_await relay_during_upload(context, exchange, facts, call, heads, begun);
+            // What has gone of the body is not there to be sent again.
+            if (relayed.failed == Failed::upstream) call.failed(*relayed.error, false);
+            const int status = relayed.status;
+            co_return finished(context, exchange, target.service(), call, std::move(relayed), status);
         }
         // What was read of the body was not sent, so the request goes elsewhere.
-        if (!upstreams_.note_broken(context, connection, upstream, attempts, sent.error()))
-            co_return upstream_failed(context, upstream.service(), sent.error());
-        upstream.retries.add();
+        if (!call.failed(sent.error(), true))
+            co_return upstream_error(context, target.service(), call, *call.last_failure());
     }
 }
 
-task<Proxy::Relayed> Proxy::relay_during_upload(http::OutgoingCall& call, http::Exchange& exchange,
-                                                const RequestFacts& facts, Upstream& upstream,
-                                                UpstreamConnection& connection, Heads& heads, std::string_view begun) {
+task<Proxy::Relayed> Proxy::relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                                TargetCall& call, Heads& heads, std::string_view begun) {
     Upload sending{.begun = begun, .client_error = {}};
-    const auto begin = world_.monotonic();
-    auto relayed = co_await scoped(call.context(), [&](Scope& scope) -> task<Relayed> {
-        scope.spawn(upload(scope.context(), exchange, *connection.exchange, sending));
-        auto received = co_await connection.exchange->receive(scope.context());
-        if (received) call.set_name({connection.instance->id});
-        call.end();
+    auto relayed = co_await scoped(context, [&](Scope& scope) -> task<Relayed> {
+        scope.spawn(upload(scope.context(), exchange, call.exchange(), sending));
+        auto received = co_await call.exchange().receive(scope.context());
         Relayed outcome;
         if (received) {
-            connection.head = *received;
-            upstream.observe(connection.head->status, world_.monotonic() - begin);
-            outcome = co_await relay(scope.context(), exchange, connection, facts.id, heads.response);
+            const int status = (*received)->status;
+            call.answered(**received);
+            outcome = co_await relay(scope.context(), exchange, call.exchange(), **received, facts.id, heads.response);
+            outcome.status = status;
         } else {
             outcome = {Failed::upstream, std::move(received.error())};
         }
@@ -176,7 +178,10 @@ task<Proxy::Relayed> Proxy::relay_during_upload(http::OutgoingCall& call, http::
         scope.cancel(Error(Kind::cancelled, "the response is complete"));
         co_return outcome;
     });
-    if (sending.client_error) co_return Relayed{Failed::client, std::move(sending.client_error)};
+    if (sending.client_error) {
+        relayed.failed = Failed::client;
+        relayed.error = std::move(sending.client_error);
+    }
     co_return relayed;
 }
 
@@ -200,10 +205,10 @@ task<void> Proxy::upload(Context& context, http::Exchange& from, http::ClientExc
     if (!finished) co_return; // as above
 }
 
-task<Proxy::Relayed> Proxy::relay(Context& context, http::Exchange& exchange, UpstreamConnection& connection,
-                                  std::string_view request_id, http::ResponseHead& head) {
-    auto& from = *connection.exchange;
-    fill_client_head(*connection.head, request_id, head);
+task<Proxy::Relayed> Proxy::relay(Context& context, http::Exchange& exchange, http::ClientExchange& from,
+                                  const http::ResponseHead& answer, std::string_view request_id,
+                                  http::ResponseHead& head) {
+    fill_client_head(answer, request_id, head);
     const auto size = from.response_body_size();
     if (size.framing == http::BodySize::Framing::none) {
         auto sent = co_await exchange.respond(context, head, {});
@@ -229,7 +234,7 @@ task<Proxy::Relayed> Proxy::relay(Context& context, http::Exchange& exchange, Up
     }
     auto sent = co_await exchange.send(context, head, size);
     if (!sent) co_return Relayed{Failed::client, client_gone(sent.error())};
-    co_return co_await relay_body(context, exchange, from, *connection.head, piece);
+    co_return co_await relay_body(context, exchange, from, answer, piece);
 }
 
 task<Proxy::Relayed> Proxy::relay_body(Context& context, http::Exchange& exchange, http::ClientExchange& from,
@@ -254,13 +259,13 @@ task<Proxy::Relayed> Proxy::relay_body(Context& context, http::Exchange& exchang
     co_return Relayed{};
 }
 
-Result<int> Proxy::finished(Context& context, http::Exchange& exchange, const Upstream& upstream, Relayed relayed,
-                            int status) {
+Result<int> Proxy::finished(Context& context, http::Exchange& exchange, const std::string& service,
+                            const TargetCall& call, Relayed relayed, int status) {
     if (relayed.failed == Failed::nothing) return status;
     if (exchange.responded()) exchange.reset(); // half an answer must not look whole
     // Before the context: it was the client that let the deadline pass.
     if (relayed.failed == Failed::client) return std::move(*relayed.error);
-    return upstream_failed(context, upstream.service(), *relayed.error);
+    return upstream_error(context, service, call, *relayed.error);
 }
 
 } // namespace flotilla::gateway

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include <flotilla/http/exchange.hpp>
+#include <flotilla/resilience/target_call.hpp>
 
 #include "gateway/core/forwarding.hpp"
 #include "gateway/core/route_table.hpp"
-#include "gateway/core/upstreams.hpp"
 
 namespace flotilla::gateway {
 
@@ -22,11 +22,11 @@ inline constexpr std::size_t kBufferedBytesMax = 64 * 1024;
 /// Thread-safety: none; one per loop.
 class Proxy {
 public:
-    Proxy(World& world, Upstreams& upstreams) : world_(world), upstreams_(upstreams) {}
+    explicit Proxy(Targets& targets) : targets_(targets) {}
 
     /// The status that was sent. An answer that breaks off in the middle resets the exchange.
-    /// Errors: what to answer while nothing has been sent; see Upstreams for those of upstreams. `cancelled` when the
-    /// client has gone.
+    /// Errors: what to answer while nothing has been sent; upstream_error() has those of upstreams. `cancelled` when
+    /// the client has gone.
     task<Result<int>> forward(Context& context, http::Exchange& exchange, const RequestFacts& facts,
                               const ProxyAction& action);
 
@@ -42,6 +42,7 @@ private:
     struct Relayed {
         Failed failed = Failed::nothing;
         std::optional<Error> error = {};
+        int status = 0; ///< of the answer, once its head had come
     };
     struct Upload {
         std::string_view begun; // of the body: read before there was a connection
@@ -49,22 +50,20 @@ private:
     };
 
     task<Result<int>> forward_whole(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                    Upstream& upstream, Heads& heads);
+                                    Target& target, Heads& heads);
     task<Result<int>> forward_streamed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                       Upstream& upstream, Heads& heads);
-    task<Relayed> relay_during_upload(http::OutgoingCall& call, http::Exchange& exchange, const RequestFacts& facts,
-                                      Upstream& upstream, UpstreamConnection& connection, Heads& heads,
-                                      std::string_view begun);
+                                       Target& target, Heads& heads);
+    static task<Relayed> relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                             TargetCall& call, Heads& heads, std::string_view begun);
     static task<void> upload(Context& context, http::Exchange& from, http::ClientExchange& to, Upload& upload);
-    static task<Relayed> relay(Context& context, http::Exchange& exchange, UpstreamConnection& connection,
-                               std::string_view request_id, http::ResponseHead& head);
+    static task<Relayed> relay(Context& context, http::Exchange& exchange, http::ClientExchange& from,
+                               const http::ResponseHead& answer, std::string_view request_id, http::ResponseHead& head);
     static task<Relayed> relay_body(Context& context, http::Exchange& exchange, http::ClientExchange& from,
                                     const http::ResponseHead& upstream_head, std::string_view piece);
-    static Result<int> finished(Context& context, http::Exchange& exchange, const Upstream& upstream, Relayed relayed,
-                                int status);
+    static Result<int> finished(Context& context, http::Exchange& exchange, const std::string& service,
+                                const TargetCall& call, Relayed relayed, int status);
 
-    World& world_;
-    Upstreams& upstreams_;
+    Targets& targets_;
     std::vector<std::unique_ptr<Heads>> spare_heads_;
 };
 

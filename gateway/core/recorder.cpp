@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include <flotilla/node/load_shedder.hpp>
+
 namespace flotilla::gateway {
 
 Recorder::Recorder(World& world, const RouteTable& routes, Telemetry& telemetry, std::uint32_t sample, Duration slow)
@@ -26,7 +28,7 @@ void Recorder::end(const Context& context, const http::Exchange& exchange, std::
         until_sample_ = logged ? sample_ - 1 : until_sample_ - 1;
     }
     const bool slow = slow_.is_slow(duration);
-    if (!logged && !slow) return;
+    if (!slow && (!logged || (error && error->code() == overloaded.code))) return;
     const std::array<LogField, 8> fields{LogField{"method", request.method_name},
                                          {"path", request.path()},
                                          {"route", durations.route()},

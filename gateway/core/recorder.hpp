@@ -14,8 +14,8 @@
 
 namespace flotilla::gateway {
 
-/// Metrics and access log of the gateway. Per loop; the instruments behind it are shared by all loops.
-/// Thread-safety: none.
+/// Metrics and access log of the gateway. Requests refused for overload are counted only. Per loop; the instruments
+/// behind it are shared by all loops. Thread-safety: none.
 class Recorder {
 public:
     /// sample: one of this many answers below 500 is logged; 0: none of them.

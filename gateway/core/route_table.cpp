@@ -12,24 +12,24 @@ Error at(const Location& where, const Error& error) {
     return Error(Kind::invalid, "invalid_configuration", where.to_string() + ": " + error.message());
 }
 
-Result<Target> proxy_target(const RouteConfig& route, const std::string& path) {
+Result<RouteTarget> proxy_target(const RouteConfig& route, const std::string& path) {
     ProxyAction action{.service = route.to, .rewrite = {}};
     if (route.rewrite) {
         auto compiled = PathTemplate::compile(*route.rewrite, path);
         if (!compiled) return at(route.rewrite_where, compiled.error());
         action.rewrite = std::move(*compiled);
     }
-    return Target{.pattern = path, .action = std::move(action)};
+    return RouteTarget{.pattern = path, .action = std::move(action)};
 }
 
-Result<Target> composition_target(const CompositionConfig& composition, const std::string& path) {
+Result<RouteTarget> composition_target(const CompositionConfig& composition, const std::string& path) {
     CompositionAction action{.branches = {}, .on_failure = composition.on_failure};
     for (const auto& branch : composition.answer) {
         auto compiled = PathTemplate::compile(branch.target, path);
         if (!compiled) return at(branch.where, compiled.error());
         action.branches.push_back({branch.name, branch.service, std::move(*compiled), branch.required, branch.timeout});
     }
-    return Target{.pattern = path, .action = std::move(action)};
+    return RouteTarget{.pattern = path, .action = std::move(action)};
 }
 
 std::string host_of(std::string_view authority) {
@@ -56,6 +56,7 @@ Result<std::shared_ptr<const RouteTable>> RouteTable::build(const Config& config
             if (!target) return std::move(target.error());
             target->timeout = route.timeout;
             target->body_bytes_max = route.body_bytes_max.value_or(config.body_bytes_max);
+            target->criticality = route.criticality;
             if (auto added = table->add(route.match, path, std::move(*target)); !added) return std::move(added.error());
         }
     }
@@ -65,6 +66,7 @@ Result<std::shared_ptr<const RouteTable>> RouteTable::build(const Config& config
             if (!target) return std::move(target.error());
             target->timeout = composition.timeout;
             target->body_bytes_max = config.body_bytes_max;
+            target->criticality = composition.criticality;
             if (auto added = table->add(composition.match, path, std::move(*target)); !added) {
                 return std::move(added.error());
             }
@@ -73,7 +75,7 @@ Result<std::shared_ptr<const RouteTable>> RouteTable::build(const Config& config
     return std::shared_ptr<const RouteTable>(std::move(table));
 }
 
-Result<void> RouteTable::add(const Match& match, std::string_view path, Target target) {
+Result<void> RouteTable::add(const Match& match, std::string_view path, RouteTarget target) {
     auto& router = match.host.empty() ? any_host_ : hosts_[match.host];
     std::vector<std::optional<Method>> methods;
     for (const auto& method : match.methods)

@@ -37,10 +37,11 @@ struct CompositionAction {
 };
 
 /// What a pattern leads to.
-struct Target {
-    std::string pattern;                  ///< for metrics and logs
-    std::optional<Duration> timeout = {}; ///< instead of the server's
-    std::uint64_t body_bytes_max = 0;     ///< of a request
+struct RouteTarget {
+    std::string pattern;                           ///< for metrics and logs
+    std::optional<Duration> timeout = {};          ///< instead of the server's
+    std::uint64_t body_bytes_max = 0;              ///< of a request
+    Criticality criticality = Criticality::normal; ///< at most
     std::variant<ProxyAction, CompositionAction> action;
 };
 
@@ -57,17 +58,17 @@ public:
     /// For `Allow`.
     std::string allowed(std::string_view authority, std::string_view path) const;
 
-    const std::vector<Target>& targets() const { return targets_; }
+    const std::vector<RouteTarget>& targets() const { return targets_; }
     /// Every service some route leads to, once.
     std::vector<std::string> services() const;
 
 private:
-    Result<void> add(const Match& match, std::string_view path, Target target);
+    Result<void> add(const Match& match, std::string_view path, RouteTarget target);
     const http::Router* router_of(std::string_view authority) const;
 
     http::Router any_host_;
     std::map<std::string, http::Router, std::less<>> hosts_;
-    std::vector<Target> targets_;
+    std::vector<RouteTarget> targets_;
 };
 
 } // namespace flotilla::gateway

@@ -416,7 +416,7 @@ TEST(GatewayStreaming, ServiceThatDoesNotReadTheUploadIs504) {
     EXPECT_EQ(fleet.run(upload_and_listen(fleet, http::BodySize::of(kPiece * kPieces), body)), 504);
     EXPECT_THAT(body, testing::HasSubstr("user-service did not answer in the time this request has"));
     EXPECT_THAT(fleet.get("/metrics").body,
-                testing::HasSubstr("gateway_upstream_broken_exchanges_total{upstream=\"user-service\",reason="
+                testing::HasSubstr("http_client_failed_requests_total{upstream=\"user-service\",reason="
                                    "\"deadline_exceeded\"} 1"));
 }
 

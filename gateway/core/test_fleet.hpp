@@ -94,10 +94,12 @@ public:
         if (!config) throw std::runtime_error(config.error().message());
         auto routes = RouteTable::build(*config);
         if (!routes) throw std::runtime_error(routes.error().message());
-        registry_ = open_registry(world(), client_, telemetry_.log, {.url = "static:", .fixed = instances_}).value();
+        registry_ = open_registry(world(), client_, telemetry_, {.url = "static:", .fixed = instances_}).value();
         options.node.port = 0;
+        options.targets.defaults.balancing.policy = BalancingPolicy::round_robin; // a test knows who is next
         gateway_ =
-            Gateway::listen(world(), *config, *routes, upstream_client_, *registry_, telemetry_, options).value();
+            Gateway::listen(world(), *config, *routes, upstream_client_, *registry_, budgets_, telemetry_, options)
+                .value();
         address_ = gateway_->address();
         scope_.spawn(run_gateway());
     }
@@ -188,6 +190,7 @@ private:
     Telemetry telemetry_{Logger("gateway", LogLevel::debug, Logger::Format::json,
                                 [this](std::string_view line) { log_lines_.emplace_back(line); })};
     http::Client client_{loop_.world()};
+    RetryBudgets budgets_;
     http::Client upstream_client_{loop_.world()};
     std::map<std::string, std::vector<Instance>, std::less<>> instances_;
     std::unique_ptr<Registry> registry_;

@@ -394,12 +394,21 @@ TEST(ConsulApi, FrameworksDriverWorksAgainstIt) {
         TemporaryFolder folder;
         ApiBench bench(context, folder);
         Scope scope(context);
-        Logger quiet("test", LogLevel::error, Logger::Format::json, [](std::string_view) {});
+        Telemetry quiet(Logger("test", LogLevel::error, Logger::Format::json, [](std::string_view) {}));
         auto registry = open_registry(context.world(), bench.http(), quiet,
                                       {.url = "consul://" + bench.address().to_string(), .host = "here", .ttl = 300ms})
                             .value();
-        const Instance instance{"order-1",     "order-service", Address::tcp("127.0.0.1", 3002),
-                                "/run/o.sock", "here",          "1.0"};
+        const Instance instance{"order-1",
+                                "order-service",
+                                Address::tcp("127.0.0.1", 3002),
+                                "/run/o.sock",
+                                "here",
+                                "1.0",
+                                "run-1",
+                                "eu-1a",
+                                2.5,
+                                {"canary"},
+                                "http://127.0.0.1:3002/openapi.json"};
         registry->announce(instance);
         scope.spawn(registry->run(scope.context()));
         const auto& list = registry->instances("order-service");

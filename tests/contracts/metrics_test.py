@@ -75,7 +75,7 @@ def whole_shop(fleet):
         if order.status != 201:
             raise AssertionError(order)
         return all(any(name == metric for name, _, _ in scraped(fleet.port(program))) for program, metric in (
-            ("gateway", "gateway_upstream_connect_failures_total"),
+            ("gateway", "http_client_failed_requests_total"),
             ("order-service", "http_client_failed_requests_total")))
 
     f.eventually(met, what="somebody tries to connect to them")

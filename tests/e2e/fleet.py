@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import socket
 import subprocess
 import tempfile
@@ -28,13 +29,24 @@ def is_free(port):
     return True
 
 
-def free_offset():
+def free_offset(instances=1):
     """An offset at which every port of the fleet is free, below the range the kernel gives to clients."""
+    ports = list(PORTS.values()) + [port + 100 * number for name, port in PORTS.items() if name.endswith("-service")
+                                    for number in range(1, instances)]
     for _ in range(200):
         offset = random.randrange(1000, 23000)
-        if all(is_free(port + offset) for port in PORTS.values()):
+        if all(is_free(port + offset) for port in ports):
             return offset
     raise RuntimeError("no free ports for a fleet")
+
+
+def shop_with_instances(folder, instances):
+    """The shop's flotilla.yaml with so many instances of each service."""
+    text = (SOURCE / "flotilla.yaml").read_text().replace("gateway.yaml", str(SOURCE / "gateway.yaml"))
+    text = re.sub(r"(-service:\n    port: \d+)", rf"\1\n    instances: {instances}", text)
+    file = pathlib.Path(folder) / "flotilla.yaml"
+    file.write_text(text)
+    return file
 
 
 class Answer:
@@ -78,11 +90,15 @@ def eventually(condition, patience=20.0, what="condition"):
 class Fleet:
     """A running fleet; use as a context manager."""
 
-    def __init__(self, data=None, file=None):
-        self.offset = free_offset()
+    def __init__(self, data=None, file=None, instances=1, up=()):
+        """instances: of each service of the shop. up: further arguments of `up`."""
+        self.offset = free_offset(instances)
         self.folder = None if data else tempfile.TemporaryDirectory(prefix="flotilla-")
         self.data = pathlib.Path(data or self.folder.name)
+        if instances > 1:
+            file = shop_with_instances(self.data, instances)
         self.file = pathlib.Path(file or SOURCE / "flotilla.yaml")
+        self.up_arguments = up
 
     def port(self, name):
         return PORTS[name] + self.offset
@@ -99,7 +115,7 @@ class Fleet:
         return done
 
     def up(self):
-        return self.cli("up", "--detach")
+        return self.cli("up", "--detach", *self.up_arguments)
 
     def down(self):
         return self.cli("down")

@@ -24,8 +24,8 @@ Context::Context(World& world, TraceContext trace_context)
       timer_(world, &Context::on_deadline, this) {}
 
 Context::Context(Context& parent, Deadline deadline)
-    : trace(parent.trace), principal(parent.principal), time_spent(parent.time_spent), world_(parent.world_),
-      parent_(&parent), deadline_(deadline.earlier(parent.deadline_)),
+    : trace(parent.trace), principal(parent.principal), criticality(parent.criticality), time_spent(parent.time_spent),
+      world_(parent.world_), parent_(&parent), deadline_(deadline.earlier(parent.deadline_)),
       timer_(parent.world_, &Context::on_deadline, this), carried_(parent.carried_) {
     if (parent.cancelled()) {
         reason_ = parent.reason();

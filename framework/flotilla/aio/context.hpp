@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include <flotilla/aio/criticality.hpp>
 #include <flotilla/aio/deadline.hpp>
 #include <flotilla/aio/task.hpp>
 #include <flotilla/aio/trace_context.hpp>
@@ -56,17 +57,17 @@ template <class T>
 inline constexpr char kCarriedType = 0;
 } // namespace detail
 
-/// What every piece of work carries: its World, deadline, trace, principal and cancellation. Passed by reference down
-/// the calls; a child ends no later than its parent and is cancelled with it. When the deadline passes the context is
-/// cancelled, which wakes whatever waits on it (streams, timers, offload, locks). What only one layer needs to find
-/// again hangs on it by its type: see Carried.
-/// Thread-safety: none; lives on its World's loop. Not movable.
+/// What every piece of work carries: its World, deadline, trace, principal, criticality and cancellation. Passed by
+/// reference down the calls; a child ends no later than its parent and is cancelled with it. When the deadline passes
+/// the context is cancelled, which wakes whatever waits on it (streams, timers, offload, locks). What only one layer
+/// needs to find again hangs on it by its type: see Carried. Thread-safety: none; lives on its World's loop. Not
+/// movable.
 class Context {
 public:
     /// A root: no deadline, a new trace unless one is given.
     explicit Context(World& world, TraceContext trace = {});
-    /// A child with the parent's trace and principal, ending at the earlier of both deadlines. It is cancelled from the
-    /// start when that has passed already, or the parent is cancelled.
+    /// A child with the parent's trace, principal and criticality, ending at the earlier of both deadlines. It is
+    /// cancelled from the start when that has passed already, or the parent is cancelled.
     explicit Context(Context& parent, Deadline deadline = Deadline::never());
     /// A child ending `timeout` from now at the latest.
     Context(Context& parent, Duration timeout);
@@ -84,6 +85,8 @@ public:
 
     TraceContext trace;
     Principal principal;
+    /// Inherited by children, and sent on by the calls that are made for this work.
+    Criticality criticality = Criticality::normal;
     /// Set while a request is handled whose time is accounted for; see time_spent.hpp. Inherited by children.
     TimeSpent* time_spent = nullptr;
 

@@ -54,6 +54,31 @@ TEST(Sleep, EndlessDurationDoesNotOverflow) {
     EXPECT_FALSE(loop.run_until_done(sleep_for(context, Duration::max())));
 }
 
+// Goal: how critical work is holds for all that is done on its behalf, whatever else a child is given.
+TEST(Context, ChildrenInheritCriticality) {
+    Loop loop;
+    Context parent(loop.world());
+    EXPECT_EQ(parent.criticality, Criticality::normal);
+    parent.criticality = Criticality::sheddable;
+    Context child(parent, 5ms);
+    Context grandchild(child);
+    EXPECT_EQ(grandchild.criticality, Criticality::sheddable);
+}
+
+// Goal: the three names are read as they are written; whatever else is refused with what was found, cut to a length.
+TEST(Criticality, ReadsItsOwnNamesOnly) {
+    for (const auto each : {Criticality::sheddable, Criticality::normal, Criticality::critical})
+        EXPECT_EQ(parse_criticality(name(each)).value(), each);
+    for (const auto* wrong : {"", "CRITICAL", "critical ", "high"}) {
+        const auto refused = parse_criticality(wrong);
+        ASSERT_FALSE(refused) << wrong;
+        EXPECT_EQ(refused.error().kind(), Kind::invalid);
+        EXPECT_EQ(refused.error().message(),
+                  "a criticality is critical, normal or sheddable, not \"" + std::string(wrong) + "\"");
+    }
+    EXPECT_LT(parse_criticality(std::string(5000, 'x')).error().message().size(), 100u);
+}
+
 // Goal: a context whose deadline has passed is cancelled from the start; nothing is begun.
 TEST(Context, PassedDeadlineIsCancelledAtOnce) {
     Loop loop;

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -302,6 +304,44 @@ TEST_F(ListenerTest, DestroyConnectingTaskIsSafe) {
         }
     };
     loop_.run_until_done(body(context_));
+}
+
+/// What a connection of this process between two ports is set to.
+int option_of(const Address& from, const Address& to, int level, int option) {
+    for (int fd = 0; fd < 1024; ++fd) {
+        detail::SocketAddress own, peer;
+        if (::getsockname(fd, own.data(), &own.length) != 0 || ::getpeername(fd, peer.data(), &peer.length) != 0)
+            continue;
+        if (detail::from_socket(own) != from || detail::from_socket(peer) != to) continue;
+        int value = -1;
+        socklen_t size = sizeof(value);
+        EXPECT_EQ(::getsockopt(fd, level, option, &value, &size), 0);
+        return value;
+    }
+    ADD_FAILURE() << "no connection from " << from.to_string() << " to " << to.to_string();
+    return -1;
+}
+
+// Goal: both ends of a TCP connection probe a silent peer, and what a client sends to one that vanished is not repeated
+// for minutes; a server waits for a client that reads slowly.
+TEST_F(ListenerTest, TcpPeersThatVanishAreNoticed) {
+    auto listener = world_.listen(kLoopback).value();
+    const Address server = listener->local();
+    AcceptOutcome accepted;
+    Scope scope(context_);
+    scope.spawn(Tasks::accept(context_, *listener, accepted));
+    const auto connected = loop_.run_until_done(world_.connect(context_, server)).value();
+    loop_.run_until_done(scope.join());
+    const Address client = (*accepted)->get()->peer();
+    for (const auto& [from, to] : {std::pair(client, server), std::pair(server, client)}) {
+        EXPECT_EQ(option_of(from, to, IPPROTO_TCP, TCP_NODELAY), 1);
+        EXPECT_EQ(option_of(from, to, SOL_SOCKET, SO_KEEPALIVE), 1);
+        EXPECT_EQ(option_of(from, to, IPPROTO_TCP, TCP_KEEPIDLE), detail::kKeepAliveIdleSeconds);
+        EXPECT_EQ(option_of(from, to, IPPROTO_TCP, TCP_KEEPINTVL), detail::kKeepAliveIntervalSeconds);
+        EXPECT_EQ(option_of(from, to, IPPROTO_TCP, TCP_KEEPCNT), detail::kKeepAliveProbes);
+    }
+    EXPECT_EQ(option_of(client, server, IPPROTO_TCP, TCP_USER_TIMEOUT), detail::kUnacknowledgedMillisecondsMax);
+    EXPECT_EQ(option_of(server, client, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
 }
 
 } // namespace

@@ -65,6 +65,9 @@ public:
     std::uint64_t random() override { return random_.next(); }
     Instant catch_up() override { return reactor_.catch_up(); }
     Instant refresh() override { return reactor_.refresh(); }
+    Backlog backlog() const override {
+        return {.since = reactor_.waiting_since(), .looked = reactor_.looked_at(), .idle = reactor_.slept()};
+    }
     Duration take_longest_turn() override { return reactor_.take_longest_turn(); }
 
     void post(std::move_only_function<void()> work) override {

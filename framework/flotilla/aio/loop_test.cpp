@@ -208,5 +208,38 @@ TEST(Wakeup, RunsLaterOnceInOrder) {
     EXPECT_EQ(loop.run_until_done(body(loop.world())), (std::vector<int>{1, 2, 2, 2}));
 }
 
+/// Keeps the thread busy.
+void work(World& world, Duration time) {
+    const Instant end = world.refresh() + time;
+    while (world.refresh() < end) {
+    }
+}
+
+// Goal: what comes while the loop works may have waited since its last look; what comes while it sleeps has not.
+TEST(LoopBacklog, CountsFromTheLastLook) {
+    Loop loop;
+    World& world = loop.world();
+    Context context(world);
+    const auto body = [](Context& ctx) -> task<void> {
+        World& own = ctx.world();
+        EXPECT_TRUE(co_await sleep_for(ctx, 5ms)); // a timer: time is measured
+        Timer alarm(own, [](void*) {}, nullptr);
+        alarm.arm(own.monotonic() + 1h);
+        const auto slept = own.backlog();
+        EXPECT_LT(own.monotonic() - slept.since, 3ms);
+        EXPECT_EQ(slept.looked, slept.since);
+        EXPECT_GE(slept.idle, 3ms);
+        work(own, 10ms);
+        EXPECT_GE(own.monotonic() - own.backlog().looked, 10ms);
+        co_await several_turns(own);
+        work(own, 10ms);
+        co_await next_turn(own);
+        const auto busy = own.backlog();
+        EXPECT_GE(busy.looked - busy.since, 10ms);
+        EXPECT_LT(own.monotonic() - busy.looked, 10ms);
+    };
+    loop.run_until_done(body(context));
+}
+
 } // namespace
 } // namespace flotilla

@@ -26,6 +26,8 @@ namespace {
 constexpr std::size_t kEventsMax = 256; // per turn
 constexpr int kForever = -1;
 constexpr int kLookOnly = 0;
+constexpr Duration kRealSleep = std::chrono::milliseconds(1);     // less may be a look that found events
+constexpr Duration kAlarmLateness = std::chrono::milliseconds(3); // epoll counts in milliseconds and rounds up
 
 int checked(int result, const char* what) {
     if (result < 0) throw std::system_error(errno, std::generic_category(), what);
@@ -160,7 +162,10 @@ void Reactor::turn() {
     const int count = ::epoll_wait(impl_->epoll.fd, events.data(), kEventsMax, work_waits ? kLookOnly : fall_asleep());
     if (count < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "epoll_wait");
     now_fresh_ = false;
-    if (alarm_ != Instant::max()) note_turn(monotonic()); // the alarm needs this turn's clock anyway
+    if (alarm_ != Instant::max()) { // the alarm needs this turn's clock anyway
+        note_turn(monotonic());
+        note_look(count < static_cast<int>(kEventsMax));
+    }
     for (int i = 0; i < count; ++i) {
         if (auto* core = static_cast<Descriptor::Core*>(events[static_cast<std::size_t>(i)].data.ptr)) {
             core->on_events(events[static_cast<std::size_t>(i)].events);
@@ -181,14 +186,31 @@ int Reactor::fall_asleep() {
     const Instant now = read_clock();
     note_turn(now);
     turn_began_ = Instant::max(); // what comes now is no work
+    fell_asleep_ = now;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(alarm_ - now);
     return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000'000));
 }
 
 /// A turn ends where the next begins, or where the loop goes to sleep.
 void Reactor::note_turn(Instant end) {
-    if (turn_began_ != Instant::max()) longest_turn_ = std::max<Duration>(longest_turn_, end - turn_began_);
+    if (turn_began_ != Instant::max()) {
+        last_turn_ = end - turn_began_;
+        longest_turn_ = std::max<Duration>(longest_turn_, last_turn_);
+    }
     turn_began_ = end;
+}
+
+/// What comes now was not there at the look before, unless that one could not take all. Of what comes while the loop
+/// sleeps nothing waits, unless it slept past its alarm: then it did not get the CPU.
+void Reactor::note_look(bool took_all) {
+    Duration waited = last_turn_;
+    if (const Instant asleep = std::exchange(fell_asleep_, Instant::max()); asleep != Instant::max()) {
+        slept_ += turn_began_ - asleep;
+        if (turn_began_ - asleep >= kRealSleep) waited = Duration::zero();
+        if (turn_began_ - alarm_ >= kAlarmLateness) waited = std::max<Duration>(waited, turn_began_ - alarm_);
+    }
+    if (!left_some_) waiting_since_ = turn_began_ - waited;
+    left_some_ = !took_all;
 }
 
 void Reactor::ring_if_due() {

@@ -41,6 +41,10 @@ public:
     Instant refresh();
     /// The longest stretch between two waits for events since the last call; measured while an alarm is set.
     Duration take_longest_turn() { return std::exchange(longest_turn_, Duration::zero()); }
+    /// World::backlog; measured while an alarm is set, else now.
+    Instant waiting_since() { return turn_began_ == Instant::max() ? monotonic() : waiting_since_; }
+    Instant looked_at() { return turn_began_ == Instant::max() ? monotonic() : turn_began_; }
+    Duration slept() const { return slept_; }
     /// Whether an operation may complete without going through the loop: a few times per callback, so that a stream
     /// that is always ready cannot starve the others.
     bool may_complete_at_once() { return at_once_left_ > 0 && at_once_left_-- > 0; }
@@ -54,12 +58,18 @@ private:
     void ring_if_due();
     int fall_asleep();
     void note_turn(Instant end);
+    void note_look(bool took_all);
 
     static constexpr int kAtOnceMax = 32; // completions per callback
     Instant now_{};
     bool now_fresh_ = false;
     Instant turn_began_ = Instant::max(); ///< max: not known
     Duration longest_turn_{};
+    Duration last_turn_{};
+    Instant fell_asleep_ = Instant::max(); ///< max: looked for events without waiting for them
+    Instant waiting_since_{};
+    bool left_some_ = false; ///< there may have been more events than the last look could take
+    Duration slept_{};
     int at_once_left_ = kAtOnceMax;
     Instant alarm_ = Instant::max();
     std::unique_ptr<Impl> impl_;

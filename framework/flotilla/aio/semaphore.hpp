@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include <flotilla/aio/context.hpp>
@@ -44,6 +45,12 @@ public:
 
     /// Waits for a permit. Errors: unavailable (waiting_max are waiting already), the context's reason.
     task<Result<Permit>> acquire(Context& context);
+    /// One that is free now; nothing: none is, or others wait for it.
+    std::optional<Permit> try_acquire() {
+        if (available_ == 0) return std::nullopt;
+        --available_;
+        return Permit(*this);
+    }
     std::size_t available() const { return available_; }
     std::size_t waiting() const { return waiting_; }
 

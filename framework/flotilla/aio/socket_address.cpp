@@ -109,10 +109,16 @@ Result<int> open_socket(int family) {
     return fd;
 }
 
-void set_no_delay(int fd, int family) {
+void set_tcp_options(int fd, int family, Side side) {
     if (family == AF_UNIX) return;
-    const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    // None of them fails on a TCP socket, and a connection without one of them still serves.
+    const auto set = [fd](int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof(value)); };
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
+    set(IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+    if (side == Side::client) set(IPPROTO_TCP, TCP_USER_TIMEOUT, kUnacknowledgedMillisecondsMax);
 }
 
 } // namespace flotilla::detail

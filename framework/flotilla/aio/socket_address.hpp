@@ -31,7 +31,23 @@ Address from_socket(const SocketAddress& address);
 
 /// A new non-blocking stream socket. Errors: unavailable.
 Result<int> open_socket(int family);
-/// TCP_NODELAY for TCP; nothing for Unix sockets.
-void set_no_delay(int fd, int family);
+/// Who opened a connection. What a listener is set to, the connections that it accepts inherit.
+enum class Side : unsigned char { client, server };
+
+/// No delay for small writes, and a peer that vanished without a word is noticed; see the values. For TCP; nothing for
+/// Unix sockets, whose peer cannot.
+void set_tcp_options(int fd, int family, Side side);
+
+/// A connection on which nothing has come for so long is probed, so often, and given up after as many probes without
+/// an answer: 10 s in all. Where a fleet lives no connection is silent for long that is in use, and a restart of a
+/// switch takes less. A probe is one packet of 66 bytes.
+inline constexpr int kKeepAliveIdleSeconds = 4;
+inline constexpr int kKeepAliveIntervalSeconds = 2;
+inline constexpr int kKeepAliveProbes = 3;
+/// For clients: what was sent and is not acknowledged for so long ends the connection, where the kernel would repeat it
+/// for a quarter of an hour (five repeats fit). Linux counts a peer that takes nothing for so long alike, alive or not.
+/// A server of ours has stopped then. A client that reads slowly may be well: servers do without, and the time that
+/// they allow for one write counts (http::ServerOptions::write_timeout).
+inline constexpr int kUnacknowledgedMillisecondsMax = 10'000;
 
 } // namespace flotilla::detail

@@ -33,7 +33,7 @@ int socket_error(int fd) {
 task<Result<std::unique_ptr<Stream>>> connect_to(Reactor& reactor, Context& context, SocketAddress to) {
     const int fd = co_await must(open_socket(to.family()));
     Descriptor socket(reactor, fd);
-    set_no_delay(fd, to.family());
+    set_tcp_options(fd, to.family(), Side::client);
     Duration pause = kBacklogPauseFirst;
     for (int tries = 0; ::connect(fd, to.data(), to.length) != 0; ++tries) {
         if (errno == EAGAIN && tries < kBacklogTriesMax) {

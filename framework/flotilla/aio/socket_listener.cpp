@@ -58,7 +58,6 @@ SocketListener::Next SocketListener::try_accept(std::unique_ptr<Stream>& into) {
     SocketAddress peer;
     const int fd = ::accept4(socket_.fd(), peer.data(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        set_no_delay(fd, peer.family());
         into = std::make_unique<SocketStream>(reactor_, Descriptor(reactor_, fd), from_socket(peer));
         return Next::accepted;
     }
@@ -135,6 +134,7 @@ int bind_socket(int fd, const Address& address, const SocketAddress& to) {
 
 Result<void> set_options(int fd, const Address& address, const ListenOptions& options) {
     if (address.is_unix()) return {};
+    set_tcp_options(fd, AF_INET, Side::server); // for what is accepted
     const int on = 1;
     if (::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
         (options.reuse_port && ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)) {

@@ -128,6 +128,14 @@ public:
     virtual Instant catch_up() { return monotonic(); }
     /// monotonic(), read anew. Costs a reading of the clock: not for every request.
     virtual Instant refresh() { return monotonic(); }
+    /// How far the loop is behind with what comes in.
+    struct Backlog {
+        Instant since;   ///< whatever the loop takes up now may have been waiting since then, but not longer
+        Instant looked;  ///< when this turn looked for work: all that it takes up was there then
+        Duration idle{}; ///< how long the loop has slept since it began
+    };
+    /// Reads no clock. Where no time passes in a turn, as in the simulation, nothing waits.
+    virtual Backlog backlog() const { return {.since = monotonic(), .looked = monotonic()}; }
     /// The longest that this loop went without looking for new work since the last call. Zero where no time passes in
     /// a turn, as in the simulation.
     virtual Duration take_longest_turn() { return Duration::zero(); }
@@ -142,7 +150,9 @@ public:
     virtual BlockingLoad blocking_load() const { return {}; }
     virtual std::unique_ptr<Worker> start_worker(std::string name) = 0;
 
-    /// Connects; TCP_NODELAY is set. Errors: unavailable (refused, unreachable, unknown name), deadline_exceeded.
+    /// Connects; a TCP connection has TCP_NODELAY set, and ends within seconds of its peer vanishing without a word
+    /// (those that a listener accepts alike). Errors: unavailable (refused, unreachable, unknown name),
+    /// deadline_exceeded.
     virtual task<Result<std::unique_ptr<Stream>>> connect(Context& context, Address address) = 0;
     /// Listens; a stale Unix socket file that nobody listens on is replaced. Errors: unavailable with the reason.
     virtual Result<std::unique_ptr<Listener>> listen(const Address& address, ListenOptions options = {}) = 0;

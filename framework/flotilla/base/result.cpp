@@ -63,6 +63,7 @@ const std::string& Error::code() const { return data_->code; }
 const std::string& Error::message() const { return data_->message; }
 const std::vector<FieldError>& Error::fields() const { return data_->fields; }
 Duration Error::retry_after() const { return data_->retry_after; }
+bool Error::retry_helps() const { return data_->retry_helps; }
 
 Error&& Error::with_field(std::string path, std::string message) && {
     data_->fields.push_back({std::move(path), std::move(message)});
@@ -72,6 +73,11 @@ Error&& Error::with_fields(std::vector<FieldError> fields) && {
     data_->fields = std::move(fields);
     return std::move(*this);
 }
+Error&& Error::with_no_retry() && {
+    data_->retry_helps = false;
+    return std::move(*this);
+}
+
 Error&& Error::with_retry_after(Duration wait) && {
     data_->retry_after = wait;
     return std::move(*this);

@@ -71,10 +71,13 @@ public:
     const std::vector<FieldError>& fields() const;
     /// How long the caller should wait before trying again; zero when unknown.
     Duration retry_after() const;
+    /// Whether it may help that somebody further up tries again; false: who found it has tried all it could.
+    bool retry_helps() const;
 
     Error&& with_field(std::string path, std::string message) &&;
     Error&& with_fields(std::vector<FieldError> fields) &&;
     Error&& with_retry_after(Duration wait) &&;
+    Error&& with_no_retry() &&;
     /// Puts "context: " before the message, for errors that pass through a layer that knows more.
     Error&& with_context(std::string_view context) &&;
 
@@ -87,6 +90,7 @@ private:
         std::string message;
         std::vector<FieldError> fields;
         Duration retry_after{};
+        bool retry_helps = true;
     };
     std::unique_ptr<Data> data_;
 };

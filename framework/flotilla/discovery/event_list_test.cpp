@@ -1,6 +1,6 @@
 #include <flotilla/discovery/event_list.hpp>
 
-#include <flotilla/discovery/fake_consul.hpp>
+#include <flotilla/discovery/conformance/test_support.hpp>
 
 namespace flotilla {
 namespace {

@@ -135,6 +135,67 @@ TEST(TimeLimit, HandlersTimeReplacesTheServersButNotTheClients) {
     });
 }
 
+// Goal: a client's deadline runs while its request waits for a busy loop: one that has passed by then is told the
+// handler before it begins.
+TEST(TimeLimit, WaitingForTheLoopCounts) {
+    std::vector<bool> in_time;
+    Handler handler = [&in_time](Context& context, Exchange& exchange) -> task<void> {
+        in_time.push_back(!context.cancelled());
+        const Instant end = context.world().refresh() + 15ms;
+        while (context.world().refresh() < end) {
+        }
+        EXPECT_TRUE(co_await respond_error(context, exchange,
+                                           context.cancelled() ? context.reason() : Error(Kind::not_found, "done")));
+    };
+    with_server({}, handler, [&in_time](Context& context, Server& server, Address address) -> task<void> {
+        auto first = co_await Wire::connect(context, address);
+        auto second = co_await Wire::connect(context, address);
+        co_await turn_until(context, [&] { return server.statistics().connections == 2; });
+        co_await turn(context); // both are waited for
+        for (auto* wire : {first.get(), second.get()})
+            EXPECT_EQ(wire->stream().write_now(post("/", "flotilla-timeout-ms: 10\r\n")),
+                      post("/", "flotilla-timeout-ms: 10\r\n").size());
+        EXPECT_TRUE((co_await first->response()).starts_with("HTTP/1.1 404 "));
+        EXPECT_TRUE((co_await second->response()).starts_with("HTTP/1.1 504 "));
+        EXPECT_EQ(in_time, (std::vector{true, false}));
+    });
+}
+
+// Goal: a client says how critical its request is; where that is limited it may lower it and not raise it, and what is
+// no criticality is refused in words.
+TEST(CriticalityLimit, ClientMayLowerIt) {
+    std::vector<std::string> seen;
+    Handler handler = [&seen](Context& context, Exchange& exchange) -> task<void> {
+        if (exchange.request().target != "/")
+            exchange.limit_criticality(parse_criticality(exchange.request().target.substr(1)).value());
+        seen.emplace_back(name(context.criticality));
+        EXPECT_TRUE(co_await exchange.respond(context, {}, {}));
+    };
+    with_server({}, handler, [&seen](Context& context, Server&, Address address) -> task<void> {
+        const auto ask = [&](std::string target, std::string fields) -> task<std::string> {
+            auto wire = co_await Wire::connect(context, address);
+            co_await wire->say(post(target, fields + "Connection: close\r\n"));
+            co_return co_await wire->rest();
+        };
+        const std::string critical = "flotilla-criticality: critical\r\n";
+        co_await ask("/", "");
+        co_await ask("/", critical);
+        co_await ask("/normal", critical);
+        co_await ask("/critical", "");
+        co_await ask("/critical", "Flotilla-Criticality: sheddable\r\n");
+        co_await ask("/sheddable", "");
+        EXPECT_EQ(seen,
+                  (std::vector<std::string>{"normal", "critical", "normal", "critical", "sheddable", "sheddable"}));
+        const auto wrong = co_await ask("/", "flotilla-criticality: high\r\n");
+        EXPECT_TRUE(wrong.starts_with("HTTP/1.1 400 ")) << wrong;
+        EXPECT_NE(wrong.find("flotilla-criticality: a criticality is critical, normal or sheddable"), wrong.npos)
+            << wrong;
+        const auto twice = co_await ask("/", critical + critical);
+        EXPECT_TRUE(twice.starts_with("HTTP/1.1 400 ")) << twice;
+        EXPECT_EQ(seen.size(), 6u);
+    });
+}
+
 // Goal: a request whose time was raised outlives the server's, one whose time was lowered ends with 504.
 TEST(TimeLimit, NewTimeIsEnforced) {
     Handler handler = [](Context& context, Exchange& exchange) -> task<void> {

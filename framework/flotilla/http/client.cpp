@@ -4,9 +4,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/semaphore.hpp>
 #include <flotilla/http/client_connection.hpp>
+#include <flotilla/http/transfer.hpp>
 
 namespace flotilla::http {
 
@@ -34,6 +34,7 @@ struct Client::Impl {
     World& world;
     ClientOptions options;
     std::unordered_map<Address, Pool, AddressHash> pools;
+    std::vector<std::string> cut; ///< addresses that cannot be reached
     Timer reaper{world, &Impl::reap, this};
 
     Impl(World& its_world, const ClientOptions& its_options) : world(its_world), options(its_options) {}
@@ -49,9 +50,6 @@ struct Client::Impl {
     /// fresh: pooled connections have proved stale.
     task<Result<std::unique_ptr<PooledExchange>>> open(Context& context, Address address, bool fresh);
     task<Result<Response>> attempt(Context& context, PooledExchange& exchange, const Request& request);
-    task<Result<Response>> attempt_streamed(Context& context, PooledExchange& exchange, const RequestHead& head,
-                                            BodySource& body);
-    task<Result<Response>> read_response(Context& context, ClientConnection& connection, bool to_head);
 };
 
 /// An exchange over a connection of a pool.
@@ -89,6 +87,7 @@ struct Client::Impl::PooledExchange final : ClientExchange {
     BodySize response_body_size() const override { return connection->response_body_size(); }
     task<Result<std::string_view>> read(Context& context) override { return connection->read(context); }
     const Headers& response_trailers() const override { return connection->response_trailers(); }
+    ResponseHead take_head() override { return connection->take_head(); }
     bool may_be_stale() const override { return connection->may_be_stale(); }
     void reset() override { connection->reset(); }
 };
@@ -129,6 +128,8 @@ void Client::Impl::reap(void* self) {
 task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(Context& context, Address address,
                                                                                bool fresh) {
     co_await must(context.check());
+    if (!cut.empty() && std::ranges::find(cut, address.to_string()) != cut.end())
+        co_return Error(Kind::unavailable, "connect_failed", "cut off from " + address.to_string() + " on purpose");
     const auto entry = pools.try_emplace(std::move(address), options.connections_per_address_max).first;
     Pool& pool = entry->second;
     struct Use { // keeps the pool while we wait
@@ -165,87 +166,8 @@ task<Result<Response>> Client::Impl::attempt(Context& context, PooledExchange& e
     if (!sent && sent.error().kind() != Kind::unavailable) co_return std::move(sent.error());
     auto head = co_await connection.receive(context);
     if (!head) co_return std::move(sent ? head.error() : sent.error());
-    co_return co_await read_response(context, connection, request.head.method == Method::head);
+    co_return co_await read_response(context, exchange, request.head.method, options.response_bytes_max);
 }
-
-/// Requires: its head was received.
-task<Result<Response>> Client::Impl::read_response(Context& context, ClientConnection& connection, bool to_head) {
-    Response response;
-    const auto size = connection.response_body_size();
-    if (size.framing == BodySize::Framing::known && !to_head) {
-        if (size.bytes > options.response_bytes_max) co_return Error(Kind::too_large, "the response is too large");
-        response.body.reserve(static_cast<std::size_t>(size.bytes));
-    }
-    while (true) {
-        auto piece = co_await connection.read(context);
-        if (!piece) co_return std::move(piece.error());
-        if (piece->empty()) break;
-        if (piece->size() > options.response_bytes_max - response.body.size()) {
-            co_return Error(Kind::too_large, "the response is too large");
-        }
-        response.body.append(*piece);
-    }
-    response.head = connection.take_head();
-    co_return response;
-}
-
-namespace {
-
-/// A source that gave more or less than it announced has reset the connection.
-void note_misuse(const Result<void>& written, std::optional<Error>& failed) {
-    if (!written && written.error().kind() == Kind::internal) failed = written.error();
-}
-
-/// Sends a body beside whoever receives; `failed` gets the source's error.
-task<void> send_body(Context& context, BodySource& from, ClientConnection& to, std::optional<Error>& failed) {
-    while (true) {
-        auto piece = co_await from.read(context);
-        if (!piece) {
-            // The answer has come, or nobody waits for one; but a source that let the deadline pass says so.
-            const bool late = context.cancelled() && context.reason().kind() == Kind::deadline_exceeded;
-            if (context.cancelled() && (!late || piece.error().code() == context.reason().code())) co_return;
-            failed = std::move(piece.error());
-            to.reset();
-            context.cancel(*failed);
-            co_return;
-        }
-        if (piece->empty()) break;
-        // A server that takes no more may have answered already; whoever receives finds out.
-        if (auto written = co_await to.write(context, *piece); !written) co_return note_misuse(written, failed);
-    }
-    note_misuse(co_await to.finish(context, {}), failed);
-}
-
-} // namespace
-
-task<Result<Response>> Client::Impl::attempt_streamed(Context& context, PooledExchange& exchange,
-                                                      const RequestHead& head, BodySource& body) {
-    auto& connection = *exchange.connection;
-    co_await must(connection.send(context, head, exchange.address, body.size()));
-    std::optional<Error> failed;
-    auto response = co_await scoped(context, [&](Scope& scope) -> task<Result<Response>> {
-        scope.spawn(send_body(scope.context(), body, connection, failed));
-        auto received = co_await connection.receive(scope.context());
-        if (!received) co_return std::move(received.error());
-        auto whole = co_await read_response(scope.context(), connection, head.method == Method::head);
-        // Who has answered reads no more (RFC 9110 §7.5).
-        scope.cancel(Error(Kind::cancelled, "the response is complete"));
-        co_return whole;
-    });
-    if (failed) co_return std::move(*failed);
-    if (!response && context.cancelled()) co_return context.reason();
-    co_return response;
-}
-
-namespace {
-
-/// What of a context's trace is the same for every try.
-void add_trace_state(const Context& context, RequestHead& head) {
-    if (!context.trace.state.empty()) head.headers.set("tracestate", context.trace.state);
-    if (!context.trace.baggage.empty()) head.headers.set("baggage", context.trace.baggage);
-}
-
-} // namespace
 
 Client::Client(World& world, ClientOptions options) : impl_(std::make_unique<Impl>(world, options)) {}
 Client::~Client() = default;
@@ -276,20 +198,6 @@ task<Result<Response>> Client::fetch(OutgoingCall& call, Address address, Reques
     co_return co_await impl_->attempt(context, *exchange, request);
 }
 
-task<Result<Response>> Client::fetch(OutgoingCall& call, Address address, RequestHead head, BodySource& body) {
-    auto& context = call.context();
-    add_trace_state(context, head);
-    head.headers.set("content-type", body.content_type());
-    for (bool fresh = false;; fresh = true) {
-        auto exchange = co_await must(impl_->open(context, address, fresh));
-        call.begin_try(head);
-        auto response = co_await impl_->attempt_streamed(context, *exchange, head, body);
-        if (response || context.cancelled() || fresh || !exchange->may_be_stale()) co_return response;
-        const bool again = !body.taken() || (is_idempotent(head.method) && body.rewind());
-        if (!again) co_return response;
-    }
-}
-
 std::size_t Client::idle_connections() const {
     std::size_t count = 0;
     for (const auto& [address, pool] : impl_->pools)
@@ -305,6 +213,8 @@ Client::Load Client::load(const Address& address) const {
             .idle = pool.idle.size(),
             .waiting = pool.permits.waiting()};
 }
+
+void Client::cut_off(const std::vector<std::string>& addresses) { impl_->cut = addresses; }
 
 void Client::close_idle(const Address* address) {
     for (auto& [key, pool] : impl_->pools) {

@@ -2,9 +2,10 @@
 
 #include <array>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
-#include <flotilla/http/body_source.hpp>
 #include <flotilla/http/exchange.hpp>
 #include <flotilla/http/outgoing_call.hpp>
 
@@ -47,11 +48,6 @@ public:
     /// As above, as one or two tries of a call that is accounted for.
     task<Result<Response>> fetch(OutgoingCall& call, Address address, Request request);
 
-    /// As above, with a body that is sent while it is made: at most one piece is in memory. An answer that comes early
-    /// ends the sending. Repeated on a stale connection only while no piece was taken, or from the start again where
-    /// the source can go back and the method is idempotent. Errors also: the source's.
-    task<Result<Response>> fetch(OutgoingCall& call, Address address, RequestHead head, BodySource& body);
-
     std::size_t idle_connections() const;
     /// The connections to one address.
     struct Load {
@@ -69,6 +65,9 @@ public:
     Load load(const Address& address) const;
     /// Closes idle connections to an address (all, without one): its instance has gone.
     void close_idle(const Address* address = nullptr);
+    /// From now on these addresses ("127.0.0.1:3001", "unix:/path") cannot be reached, and all others can: open()
+    /// answers `connect_failed`. Exchanges under way go on. For faults that somebody puts in (./flotilla chaos).
+    void cut_off(const std::vector<std::string>& addresses);
 
 private:
     struct Impl;

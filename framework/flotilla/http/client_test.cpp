@@ -21,12 +21,27 @@ task<void> echo(Context& context, Exchange& exchange) {
     auto body = co_await exchange.read_all(context);
     if (!body) co_return;
     ResponseHead head;
-    for (const auto* field : {"traceparent", "tracestate", "baggage", "flotilla-timeout-ms"}) {
+    for (const auto* field :
+         {"traceparent", "tracestate", "baggage", "flotilla-timeout-ms", "grpc-timeout", "flotilla-criticality"}) {
         if (const auto value = exchange.request().headers.get(field))
             head.headers.add("X-" + std::string(field), *value);
     }
     head.headers.add("X-Host", exchange.request().authority);
     std::ignore = co_await exchange.respond(context, head, *body);
+}
+
+// Goal: an address that is cut off is reached neither anew nor over a kept connection, until it is healed.
+TEST(HttpClient, CutOffAddressIsNotReached) {
+    with_server({}, echo, [](Context& context, Server&, Address address) -> task<void> {
+        Client client(context.world());
+        EXPECT_TRUE(co_await client.fetch(context, address, request(Method::post, "/", "one")));
+        EXPECT_EQ(client.idle_connections(), 1u);
+        client.cut_off({"127.0.0.1:1", address.to_string()});
+        const auto refused = co_await client.fetch(context, address, request(Method::post, "/", "two"));
+        EXPECT_EQ(refused ? "" : refused.error().code(), "connect_failed");
+        client.cut_off({});
+        EXPECT_TRUE(co_await client.fetch(context, address, request(Method::post, "/", "three")));
+    });
 }
 
 // Goal: one call after another goes over one connection.
@@ -100,6 +115,27 @@ TEST(HttpClient, FetchAddsTraceAndDeadline) {
         const auto left = std::stoi(std::string(headers.get("X-flotilla-timeout-ms").value_or("0")));
         EXPECT_GT(left, 3000);
         EXPECT_LE(left, 5000);
+    });
+}
+
+// Goal: how critical work is travels with its calls; normal is what is not said. A gRPC deadline that is passed on
+// becomes what is left of it.
+TEST(HttpClient, FetchAddsCriticalityAndGrpcDeadline) {
+    with_server({}, echo, [](Context& context, Server&, Address address) -> task<void> {
+        Client client(context.world());
+        Context call(context, 5s);
+        auto plain = request(Method::get, "/");
+        auto answer = co_await client.fetch(call, address, plain);
+        EXPECT_FALSE(answer->head.headers.has("X-flotilla-criticality"));
+        EXPECT_FALSE(answer->head.headers.has("X-grpc-timeout"));
+        call.criticality = Criticality::critical;
+        plain.head.headers.add("grpc-timeout", "1H");
+        answer = co_await client.fetch(call, address, plain);
+        EXPECT_EQ(answer->head.headers.get("X-flotilla-criticality"), "critical");
+        const std::string left(answer->head.headers.get("X-grpc-timeout").value_or(""));
+        EXPECT_TRUE(left.ends_with("m")) << left;
+        EXPECT_LE(std::stoi(left), 5000);
+        EXPECT_GT(std::stoi(left), 3000);
     });
 }
 

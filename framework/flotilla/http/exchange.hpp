@@ -33,6 +33,11 @@ public:
     /// Moves the deadline of the context that the handler was given. Requires: no child of that context has been made.
     virtual void limit_time(Duration max) = 0;
 
+    /// Says how critical a request is unless its client asks for less, once it is known what the request is for: a
+    /// client may lower that but not raise it. Without it the client's word counts. Sets Context::criticality of the
+    /// context that the handler was given. Requires: as limit_time().
+    virtual void limit_criticality(Criticality max) = 0;
+
     /// The next piece of the request body; empty at its end. Valid until the next call. Reading nothing applies
     /// back-pressure. Errors: invalid (bad framing; `request_timeout` when a time, the context's deadline included,
     /// ends while the client is waited for), too_large, unavailable (peer gone), the context's reason.
@@ -87,6 +92,8 @@ public:
     /// The next piece of the response body; empty at its end. Errors: bad_gateway (bad or cut message).
     virtual task<Result<std::string_view>> read(Context& context) = 0;
     virtual const Headers& response_trailers() const = 0;
+    /// The head that receive() gave, for good; what receive() returned is then empty. Requires: the body was read.
+    virtual ResponseHead take_head() = 0;
     /// True when the connection was reused from the pool and no byte of a response has arrived: the server may have
     /// closed it before it saw the request, so an idempotent (or never completed) request may be sent again. When it
     /// had closed or said something before the request left, sending fails and nothing of the request was sent

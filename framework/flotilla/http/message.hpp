@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,6 +39,9 @@ public:
     /// The first field of that name.
     std::optional<std::string_view> get(std::string_view name) const;
     bool has(std::string_view name) const { return get(name).has_value(); }
+    bool has(KnownField field) const {
+        return std::ranges::any_of(entries_, [field](const Entry& entry) { return entry.known == field; });
+    }
     /// True when a comma-separated list field (all its lines) contains the token, without case.
     bool lists(std::string_view name, std::string_view token) const;
     std::size_t size() const { return entries_.size(); }

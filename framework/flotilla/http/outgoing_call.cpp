@@ -4,16 +4,33 @@
 #include <charconv>
 
 namespace flotilla::http {
+namespace {
 
-void OutgoingCall::begin_try(RequestHead& head) {
+constexpr std::int64_t kGrpcTimeoutMax = 99'999'999; // of its unit: more than 8 digits are not allowed
+
+} // namespace
+
+void add_trace_state(const Context& context, RequestHead& head) {
+    if (!context.trace.state.empty()) head.headers.set("tracestate", context.trace.state);
+    if (!context.trace.baggage.empty()) head.headers.set("baggage", context.trace.baggage);
+}
+
+void OutgoingCall::begin_try(RequestHead& head, const Context& within) {
     span_id_ = new_span_id(context_.world());
     head.headers.set_valid("traceparent", context_.trace.traceparent(span_id_));
-    if (context_.deadline().is_never()) return;
+    // Without the field a request is normal.
+    if (context_.criticality != Criticality::normal)
+        head.headers.set_valid("flotilla-criticality", name(context_.criticality));
+    if (within.deadline().is_never()) return;
     // Rounded up: it is ours to give up first, and zero would be no time at all.
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(context_.remaining()).count();
-    std::array<char, 24> digits;
-    const auto end = std::to_chars(digits.begin(), digits.end(), std::max<std::int64_t>(1, left)).ptr;
-    head.headers.set_valid("flotilla-timeout-ms", {digits.begin(), end});
+    const auto ceiled = std::chrono::ceil<std::chrono::milliseconds>(within.remaining()).count();
+    const auto left = std::max<std::int64_t>(1, ceiled);
+    std::array<char, 24> text;
+    char* const end = std::to_chars(text.begin(), text.end() - 1, left).ptr;
+    head.headers.set_valid("flotilla-timeout-ms", {text.begin(), end});
+    if (left > kGrpcTimeoutMax || !head.headers.has(KnownField::grpc_timeout)) return;
+    *end = 'm'; // milliseconds
+    head.headers.set_valid("grpc-timeout", {text.begin(), end + 1});
 }
 
 void OutgoingCall::end() {

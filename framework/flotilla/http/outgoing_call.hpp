@@ -25,9 +25,11 @@ public:
     ~OutgoingCall() { end(); }
 
     Context& context() const { return context_; }
-    /// Begins a try: its span (`traceparent`) and the time that is left (`flotilla-timeout-ms`) go into the head, in
-    /// place of those of the try before.
-    void begin_try(RequestHead& head);
+    /// Begins a try: its span (`traceparent`), the time that is left (`flotilla-timeout-ms`, and `grpc-timeout` where
+    /// the head has one) and how critical it is (`flotilla-criticality`, unless normal) go into the head, in place of
+    /// those of the try before. within: a child of the call's context that ends earlier.
+    void begin_try(RequestHead& head) { begin_try(head, context_); }
+    void begin_try(RequestHead& head, const Context& within);
     /// Of the try that was begun last.
     const SpanId& span_id() const { return span_id_; }
     /// Where only the answer tells what it is to be called.
@@ -41,5 +43,8 @@ private:
     Name name_;
     SpanId span_id_{};
 };
+
+/// What of a context's trace is the same for every try: `tracestate`, `baggage`.
+void add_trace_state(const Context& context, RequestHead& head);
 
 } // namespace flotilla::http

@@ -51,6 +51,8 @@ std::vector<FieldError> field_errors(const boost::json::object& object) {
     return fields;
 }
 
+} // namespace
+
 Duration retry_after(const Headers& headers) {
     const auto text = headers.get("retry-after").value_or("");
     int seconds = 0;
@@ -59,7 +61,7 @@ Duration retry_after(const Headers& headers) {
     return valid ? std::chrono::seconds(seconds) : Duration::zero(); // the date form is not ours; unknown is allowed
 }
 
-} // namespace
+bool says_no_retry(const Headers& headers) { return headers.get("flotilla-retry") == "no"; }
 
 int status_of(const Error& error) {
     const std::string_view code = error.code();
@@ -122,6 +124,7 @@ void add_problem_headers(Headers& headers, const Error& error, std::string_view 
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
         headers.add("Retry-After", std::to_string(std::max<std::int64_t>(seconds, 1)));
     }
+    if (!error.retry_helps() && status_of(error) >= 500) headers.add("Flotilla-Retry", "no");
     if (!allow.empty()) headers.add("Allow", allow);
 }
 
@@ -153,9 +156,10 @@ Error error_from_problem(const Response& response) {
         message = "the answer was " + std::to_string(response.status());
         if (const auto phrase = reason_phrase(response.status()); !phrase.empty()) message.append(" ").append(phrase);
     }
-    return Error(kind, std::move(code), std::move(message))
-        .with_fields(std::move(fields))
-        .with_retry_after(retry_after(response.head.headers));
+    auto error = Error(kind, std::move(code), std::move(message))
+                     .with_fields(std::move(fields))
+                     .with_retry_after(retry_after(response.head.headers));
+    return says_no_retry(response.head.headers) ? std::move(error).with_no_retry() : std::move(error);
 }
 
 } // namespace flotilla::http

@@ -36,7 +36,13 @@ task<Result<void>> respond_options(Context& context, Exchange& exchange, std::st
 /// What `OPTIONS *` is answered with, which asks about the server and no resource of it (RFC 9110 §9.3.7).
 inline constexpr std::string_view kServerMethods = "DELETE, GET, HEAD, PATCH, POST, PUT";
 
-/// The fields of such an answer: Content-Type, Retry-After, Allow.
+/// Retry-After in seconds; zero when there is none, or a date.
+Duration retry_after(const Headers& headers);
+/// An answer from 500 on says with `flotilla-retry: no` that another try does not help, since whoever failed lies
+/// behind its sender, who has tried all it could. So tries do not multiply along a chain of calls.
+bool says_no_retry(const Headers& headers);
+
+/// The fields of such an answer: Content-Type, Retry-After, Flotilla-Retry, Allow.
 void add_problem_headers(Headers& headers, const Error& error, std::string_view allow = {});
 
 /// The error a response with status 400 or above stands for: kind from the status; code, message, bad fields and

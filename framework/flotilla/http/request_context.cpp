@@ -73,7 +73,7 @@ std::optional<Duration> parse_grpc_timeout(std::string_view text) {
     }
 }
 
-Result<Duration> time_allowed(const RequestParser& parser, Duration max) {
+Result<Duration> time_allowed(const RequestParser& parser) {
     std::optional<Duration> brought;
     if (const auto text = parser.known(KnownField::flotilla_timeout)) {
         const auto number = parse_digits(*text, kTimeoutDigitsMax);
@@ -83,9 +83,19 @@ Result<Duration> time_allowed(const RequestParser& parser, Duration max) {
         brought = parse_grpc_timeout(*grpc);
         if (!brought) return Error(Kind::invalid, "grpc-timeout is malformed");
     }
-    if (!brought) return max;
+    if (!brought) return Duration::max();
     if (*brought <= Duration::zero()) return Error(Kind::deadline_exceeded, "no time is left for this request");
-    return std::min(*brought, max);
+    return *brought;
+}
+
+Result<std::optional<Criticality>> criticality_of_request(const RequestParser& parser) {
+    const auto text = parser.known(KnownField::flotilla_criticality);
+    if (!text) return std::nullopt;
+    if (parser.repeated(KnownField::flotilla_criticality))
+        return Error(Kind::invalid, "flotilla-criticality was sent more than once");
+    auto criticality = parse_criticality(*text);
+    if (!criticality) return std::move(criticality.error()).with_context("flotilla-criticality");
+    return *criticality;
 }
 
 } // namespace flotilla::http

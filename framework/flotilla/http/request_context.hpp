@@ -9,9 +9,13 @@ namespace flotilla::http {
 /// `tracestate` and `baggage`. The caller's span id stays readable in the request's `traceparent`.
 TraceContext trace_of_request(const RequestParser& parser, World& world);
 
-/// How long a request may take: `flotilla-timeout-ms`, else `grpc-timeout`, at most `max`; `max` without one.
+/// How long the client waits for the answer: `flotilla-timeout-ms`, else `grpc-timeout`; Duration::max() without one.
 /// Errors: invalid (malformed), deadline_exceeded (nothing is left).
-Result<Duration> time_allowed(const RequestParser& parser, Duration max);
+Result<Duration> time_allowed(const RequestParser& parser);
+
+/// How critical the client says the request is: `flotilla-criticality`; nullopt without one.
+/// Errors: invalid (none of the three, or said twice).
+Result<std::optional<Criticality>> criticality_of_request(const RequestParser& parser);
 
 /// "250m" (gRPC over HTTP/2: at most 8 digits and one of H M S m u n) to a duration.
 std::optional<Duration> parse_grpc_timeout(std::string_view text);

@@ -34,8 +34,8 @@ struct ServerOptions {
 /// An exception is logged by the caller's middleware and answered with 500 by the server.
 using Handler = std::function<task<void>(Context&, Exchange&)>;
 
-/// An HTTP server on one loop. It reads `traceparent`, `tracestate`, `baggage` and the deadline header
-/// (`flotilla-timeout-ms`, `grpc-timeout`) into the Context it hands to the handler.
+/// An HTTP server on one loop. It reads `traceparent`, `tracestate`, `baggage`, the deadline header
+/// (`flotilla-timeout-ms`, `grpc-timeout`) and `flotilla-criticality` into the Context it hands to the handler.
 /// Thread-safety: none; one per loop.
 class Server {
 public:

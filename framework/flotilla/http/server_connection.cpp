@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t kBufferBytes = 8 * 1024;
 constexpr std::size_t kLingerBytesMax = 512 * 1024;
 constexpr Duration kLingerTime = std::chrono::seconds(1);
+constexpr Duration kLongWait = std::chrono::milliseconds(20);
 
 HeadLimits limits_of(const ServerOptions& options) {
     return {options.request_line_bytes_max, options.header_bytes_max, options.header_count_max};
@@ -139,18 +140,32 @@ void ServerConnection::start_request() {
     unwritten_ = 0;
 }
 
+/// What the client says of the request. Its time runs since the loop could have known of it, not since its turn came.
+Result<void> ServerConnection::read_wishes() {
+    const auto allowed = time_allowed(parser_);
+    if (!allowed) return allowed.error();
+    wanted_by_ = Deadline::after(server_.world.backlog().looked, *allowed);
+    auto criticality = criticality_of_request(parser_);
+    if (!criticality) return std::move(criticality.error());
+    criticality_ = *criticality;
+    return {};
+}
+
 task<void> ServerConnection::handle() {
     start_request();
     // Answers that could not be sent leave the connection broken, which conclude() sees: nothing more can be done.
-    const auto allowed = time_allowed(parser_, server_.options.request_timeout);
-    if (!allowed) {
-        std::ignore = co_await respond_error(context_, *this, allowed.error());
+    if (const auto wishes = read_wishes(); !wishes) {
+        std::ignore = co_await respond_error(context_, *this, wishes.error());
         co_return;
     }
-    Context context(context_, *allowed);
+    const Instant now = server_.world.monotonic();
+    Context context(context_, wanted_by_.earlier(Deadline::after(now, server_.options.request_timeout)));
     context.trace = trace_of_request(parser_, server_.world);
+    context.criticality = criticality_.value_or(Criticality::normal);
     handling_ = &context;
     server_.expect_check();
+    // Who has waited for long may have given up: nobody would read the answer.
+    if (now - server_.world.backlog().since >= kLongWait) check_client();
     bool threw = false;
     ++server_.statistics.active_requests;
     try {

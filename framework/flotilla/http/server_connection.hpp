@@ -68,6 +68,7 @@ public:
     const Address& peer() const override { return peer_; }
     Result<void> limit_body(std::uint64_t bytes_max) override;
     void limit_time(Duration max) override;
+    void limit_criticality(Criticality max) override;
     task<Result<std::string_view>> read(Context& context) override;
     const Headers& request_trailers() const override { return trailers_; }
     task<Result<void>> send(Context& context, const ResponseHead& head, BodySize size) override;
@@ -83,6 +84,7 @@ private:
     // The connection's side: server_connection.cpp.
     task<bool> read_head(bool first);
     void start_request();
+    Result<void> read_wishes();
     task<void> handle();
     task<bool> conclude();
     task<bool> drain();
@@ -113,7 +115,9 @@ private:
     BodyDecoder body_;
     BodySize request_body_size_;
     Headers trailers_;
-    Context* handling_ = nullptr; // what the handler was given
+    Deadline wanted_by_;                     // what the client said of the request
+    std::optional<Criticality> criticality_; // likewise
+    Context* handling_ = nullptr;            // what the handler was given
     Instant body_deadline_{};
     std::optional<Instant> body_given_at_; // when read() gave out a piece with more to come
     bool continue_pending_ = false;        // the client waits for 100 (Continue)

@@ -37,8 +37,11 @@ Result<void> ServerConnection::limit_body(std::uint64_t bytes_max) {
 }
 
 void ServerConnection::limit_time(Duration max) {
-    const auto allowed = time_allowed(parser_, max); // of a request that is handled its fields are valid
-    if (handling_ && allowed) handling_->set_deadline(Deadline::after(server_.world.monotonic(), *allowed));
+    if (handling_) handling_->set_deadline(wanted_by_.earlier(Deadline::after(server_.world.monotonic(), max)));
+}
+
+void ServerConnection::limit_criticality(Criticality max) {
+    if (handling_) handling_->criticality = std::min(criticality_.value_or(max), max);
 }
 
 Error ServerConnection::refuse_body() {

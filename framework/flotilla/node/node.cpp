@@ -139,7 +139,12 @@ void Node::announce() {
                          .address = address_,
                          .unix_socket = options_.loops > 1 ? std::string() : options_.unix_socket,
                          .host = options_.host,
-                         .version = options_.version});
+                         .version = options_.version,
+                         .incarnation = std::string(new_id(world_)),
+                         .zone = options_.zone,
+                         .contract_url = options_.contract_path.empty()
+                                             ? std::string()
+                                             : "http://" + address_.to_string() + options_.contract_path});
 }
 
 task<Result<void>> Node::run(Context& stop, NodeEvents events) {
@@ -181,7 +186,7 @@ task<void> Node::withdraw(Context& root) {
 
 Result<std::unique_ptr<Registry>> open_registry(World& world, http::Client& client, Telemetry& telemetry,
                                                 const NodeOptions& options) {
-    return open_registry(world, client, telemetry.log,
+    return open_registry(world, client, telemetry,
                          {.url = options.registry == "none" ? "static:" : options.registry,
                           .fixed = {},
                           .cache_file = options.data + "/" + options.service + ".instances.json",

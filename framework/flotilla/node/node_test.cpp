@@ -41,7 +41,10 @@ private:
 class NotingRegistry final : public Registry {
 public:
     explicit NotingRegistry(Notes& notes) : notes_(notes) {}
-    void announce(Instance instance) override { notes_.note("announce " + instance.id); }
+    void announce(Instance instance) override {
+        notes_.note("announce " + instance.id);
+        announced = std::move(instance);
+    }
     task<Result<void>> withdraw(Context&) override {
         notes_.note("withdraw");
         co_return Result<void>();
@@ -54,6 +57,8 @@ public:
         notes_.note("registry ended");
     }
     Result<void> health() const override { return {}; }
+
+    Instance announced;
 
 private:
     Notes& notes_;
@@ -207,6 +212,24 @@ TEST_F(NodeTest, FailureIsWhatRunGives) {
     node.fail(Error(Kind::unavailable, "and so has its log"));
     ASSERT_TRUE(eventually([&] { return outcome_.has_value(); }));
     EXPECT_EQ(outcome_->error().message(), "the disk has gone");
+}
+
+// Goal: callers learn where a program runs, where its contract is, and which of its runs this is.
+TEST_F(NodeTest, AnnouncesZoneContractAndRun) {
+    auto& node = start({.zone = "eu-1a", .contract_path = "/openapi.json"});
+    ASSERT_TRUE(eventually([&] { return !registry_.announced.id.empty(); }));
+    EXPECT_EQ(registry_.announced.zone, "eu-1a");
+    EXPECT_EQ(registry_.announced.contract_url, "http://" + node.address().to_string() + "/openapi.json");
+    const auto run = registry_.announced.incarnation;
+    EXPECT_FALSE(run.empty());
+    finish();
+    Context again(loop_.world());
+    auto next =
+        Node::listen(loop_.world(), telemetry_, {.options = {.service = "quote-service"}, .handler = {}}).value();
+    next->announce_in(registry_);
+    again.cancel(Error(Kind::cancelled, "asked to stop"));
+    EXPECT_TRUE(loop_.run_until_done(next->run(again)));
+    EXPECT_NE(registry_.announced.incarnation, run);
 }
 
 // Goal: what other loops tell of the program's health is the primary one's.

@@ -13,13 +13,16 @@ struct NodeOptions {
     std::string service;       ///< "order-service"
     std::string instance = {}; ///< unique in the fleet; empty: "<service>-<port>"
     std::string version = "0.1.0";
-    std::string host = "127.0.0.1";                   ///< address to listen on and to announce
-    std::uint16_t port = 0;                           ///< 0: a free one
-    std::string unix_socket = {};                     ///< path; empty: none
-    std::string data = ".flotilla";                   ///< folder for what the program keeps
-    std::string registry = "consul://127.0.0.1:8500"; ///< URL; "none": neither announced nor looked up
-    std::size_t loops = 1;                            ///< event loops (threads)
-    Duration drain = std::chrono::seconds(10);        ///< how long a shutdown waits for requests in flight
+    std::string host = "127.0.0.1";                      ///< address to listen on and to announce
+    std::uint16_t port = 0;                              ///< 0: a free one
+    std::string unix_socket = {};                        ///< path; empty: none
+    std::string data = ".flotilla";                      ///< folder for what the program keeps
+    std::string registry = "consul://127.0.0.1:8500";    ///< URL; "none": neither announced nor looked up
+    std::string zone = {};                               ///< where it runs, announced for callers that prefer their own
+    std::size_t loops = 1;                               ///< event loops (threads)
+    std::string contract_path = {};                      ///< of its OpenAPI document, announced; empty: it has none
+    Duration drain = std::chrono::seconds(10);           ///< how long a shutdown waits for requests in flight
+    Duration shed_after = std::chrono::milliseconds(20); ///< wait for the loop that begins load shedding; 0: never
     LogLevel log_level = LogLevel::info;
     Logger::Format log_format = Logger::Format::automatic;
 };

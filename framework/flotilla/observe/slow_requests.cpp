@@ -44,6 +44,14 @@ void add_times(Fields& fields, Duration taken, const TimeSpent& spent) {
     fields.add_time("overlap_ms", spent.overlap());
 }
 
+/// What the request had to do in time, at its begin and at its end; less than nothing: it took longer.
+void add_budget(Fields& fields, const Context& context, Duration taken) {
+    if (context.deadline().is_never()) return;
+    const Duration left = context.deadline().at - context.world().monotonic();
+    fields.add("budget_ms", log_ms(left + taken));
+    fields.add("budget_left_ms", log_ms(left));
+}
+
 } // namespace
 
 double log_ms(Duration duration) {
@@ -75,6 +83,7 @@ bool SlowRequests::note(const Context& context, Duration taken, const TimeSpent&
     }
     if (!log_.enabled(LogLevel::warning)) return true;
     Fields fields(given);
+    add_budget(fields, context, taken);
     add_times(fields, taken, spent);
     if (spent.call_count() > 0) {
         fields.add("calls", spent.call_count());

@@ -10,9 +10,10 @@
 namespace flotilla {
 
 /// Logs requests that took too long, with where the time went: one warning "slow request" each, with the caller's
-/// fields, then own_ms (TimeSpent::rest) and whatever was waited for. An overloaded process does not drown in them: at
-/// most kLinesPerSecond; the next line says how many were left out (`suppressed`). The counter
-/// flotilla_slow_requests_total counts them all. Thread-safety: none; one per loop.
+/// fields, then the time it had (budget_ms) and has left (budget_left_ms) where it has a deadline, own_ms
+/// (TimeSpent::rest) and whatever was waited for. An overloaded process does not drown in them: at most
+/// kLinesPerSecond; the next line says how many were left out (`suppressed`). The counter flotilla_slow_requests_total
+/// counts them all. Thread-safety: none; one per loop.
 class SlowRequests {
 public:
     static constexpr int kLinesPerSecond = 10;

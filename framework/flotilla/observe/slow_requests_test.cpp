@@ -58,6 +58,17 @@ TEST_F(SlowRequestsTest, LineSaysWhereTheTimeWent) {
     EXPECT_TRUE(telemetry.metrics.prometheus_text().contains("flotilla_slow_requests_total 1\n"));
 }
 
+// Goal: the line says how much time there was and how much is left; of a request that took longer, how much too long.
+TEST_F(SlowRequestsTest, LineSaysWhatTheDeadlineLeft) {
+    context.set_deadline(Deadline::after(world.at, 700ms));
+    request(600ms);
+    context.set_deadline(Deadline::after(world.at, 600ms));
+    request(600ms);
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_TRUE(lines[0].contains(R"("duration_ms":627,"budget_ms":700,"budget_left_ms":73,"own_ms":7)")) << lines[0];
+    EXPECT_TRUE(lines[1].contains(R"("budget_ms":600,"budget_left_ms":-27,)")) << lines[1];
+}
+
 // Goal: an overloaded service does not drown in its own log; what is left out is counted and told.
 TEST_F(SlowRequestsTest, ManyInASecondAreCountedInstead) {
     TimeSpent spent(world);

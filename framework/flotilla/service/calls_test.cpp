@@ -74,9 +74,11 @@ protected:
         return *upstreams_.emplace_back(std::make_unique<Upstream>(bench_, std::move(id), std::move(behaviour)));
     }
     void know(std::vector<Instance> instances) {
-        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
+        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process(),
                                         {.url = "static:", .fixed = {{"thing-service", std::move(instances)}}}));
-        calls_ = std::make_unique<Calls>(*registry_, bench_.client(), "127.0.0.1", bench_.process());
+        targets_ = std::make_unique<Targets>(bench_.world(), bench_.client(), *registry_,
+                                             bench_.process().retry_budgets, bench_.process(), options_);
+        calls_ = std::make_unique<Calls>(*targets_);
         calls_->declare(things);
     }
     /// The caller's own span that the last call was a part of.
@@ -91,7 +93,9 @@ protected:
     Bench bench_;
     std::vector<std::unique_ptr<Upstream>> upstreams_;
     std::unique_ptr<Registry> registry_;
+    std::unique_ptr<Targets> targets_;
     std::unique_ptr<Calls> calls_;
+    TargetsOptions options_ = in_turn();
     Duration timeout_ = 10s;
     TraceContext caller_;
 };
@@ -166,6 +170,7 @@ TEST_F(CallsTest, OtherCallIsSentOnce) {
 TEST_F(CallsTest, EachFailureIsNamed) {
     const auto reset = [](http::Exchange& exchange, http::Response& response) { cut(exchange, response); };
     auto& broken = upstream("broken", reset);
+    options_.defaults.retry.retries = 1; // both are tried twice
     know({gone(), broken.instance()});
     const auto failed = call(get, Id{"1"});
     ASSERT_FALSE(failed);
@@ -178,15 +183,15 @@ TEST_F(CallsTest, EachFailureIsNamed) {
     EXPECT_EQ(value(call(get, Id{"1"})).id, "fine");
     EXPECT_EQ(bench_.lines_with("\"instance\":\"gone\"").size(), 1U);
     const auto lines = bench_.lines_with("\"instance\":\"broken\"");
-    ASSERT_EQ(lines.size(), 2U);
+    ASSERT_EQ(lines.size(), 3U);
     EXPECT_EQ(lines[1].at("level").as_string(), "warning");
     EXPECT_EQ(lines[1].at("reason").as_string(), "no_response");
     EXPECT_EQ(lines[1].at("call").as_string(), "GET /things/{id}");
     const auto metrics = bench_.process().metrics.prometheus_text();
     EXPECT_TRUE(
-        metrics.contains("http_client_failed_requests_total{upstream=\"thing-service\",reason=\"no_response\"} 2"));
+        metrics.contains("http_client_failed_requests_total{upstream=\"thing-service\",reason=\"no_response\"} 3"));
     EXPECT_TRUE(
-        metrics.contains("http_client_failed_requests_total{upstream=\"thing-service\",reason=\"connect_failed\"} 1"));
+        metrics.contains("http_client_failed_requests_total{upstream=\"thing-service\",reason=\"connect_failed\"} 2"));
 }
 
 // Goal: the only instance gets a second try: it may have closed the kept connection just then.
@@ -299,7 +304,9 @@ TEST(CallsUnknown, SilentRegistryIsUnavailableSoon) {
     Telemetry telemetry{Logger("test", LogLevel::error)};
     SilentRegistry registry;
     http::Client http(world);
-    Calls calls(registry, http, "127.0.0.1", telemetry);
+    RetryBudgets budgets;
+    Targets targets(world, http, registry, budgets, telemetry, {});
+    Calls calls(targets);
     calls.declare(things);
     Context root(world);
     Context bounded(root, Duration(30s));
@@ -317,8 +324,9 @@ TEST(CallsUnknown, SilentRegistryIsUnavailableSoon) {
     EXPECT_GT(outcome->error().retry_after(), Duration::zero());
 }
 
-// Goal: a service that hangs costs the deadline, once, and no more.
-TEST_F(CallsTest, HangingServiceEndsWithTheDeadline) {
+// Goal: an instance that hangs costs what must not happen twice its deadline, and no more; what may be repeated half of
+// it, and the rest is another instance's.
+TEST_F(CallsTest, HangingInstanceEndsWithTheDeadlineOrIsPassedOver) {
     http::Server silent(bench_.world(), [](Context& context, http::Exchange&) -> task<void> {
         Event never;
         std::ignore = co_await never.wait(context);
@@ -327,11 +335,13 @@ TEST_F(CallsTest, HangingServiceEndsWithTheDeadline) {
     Scope scope(bench_.root());
     scope.spawn(silent.run(scope.context()));
     auto& fine = upstream("fine", answer);
+    timeout_ = 200ms;
     know({{.id = "silent", .address = address}, fine.instance()});
-    timeout_ = 30ms;
-    const auto failed = call(get, Id{"1"});
+    const auto failed = call(add, Thing{"1", 1});
     EXPECT_TRUE(!failed && failed.error().kind() == Kind::deadline_exceeded);
     EXPECT_EQ(fine.seen.size(), 0U);
+    know({{.id = "silent", .address = address}, fine.instance()});
+    EXPECT_EQ(value(call(get, Id{"1"})).id, "fine");
     scope.cancel(Error(Kind::cancelled, "the test has ended"));
     bench_.wait(scope.join());
 }

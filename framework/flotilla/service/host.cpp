@@ -7,6 +7,7 @@
 
 #include <flotilla/bus/bus.hpp>
 #include <flotilla/http/client_load.hpp>
+#include <flotilla/node/fault_file.hpp>
 #include <flotilla/node/node.hpp>
 #include <flotilla/service/database_work.hpp>
 #include <flotilla/service/openapi.hpp>
@@ -17,6 +18,11 @@
 #include <flotilla/store/framework_tables.hpp>
 
 namespace flotilla {
+namespace {
+
+constexpr const char* kOpenApiPath = "/openapi.json";
+
+} // namespace
 
 Process::Process(Logger logger) : Telemetry(std::move(logger)), in_flight(std::make_unique<RequestsInFlight>()) {}
 Process::~Process() = default;
@@ -39,7 +45,9 @@ struct Host::Impl {
     RequestSteps steps;
     DatabaseDuties duties; ///< until the database's work has them
     std::unique_ptr<DatabaseWork> database_work;
+    std::unique_ptr<FaultFile> faults; ///< null: this fleet was not started for them
     std::vector<TopicUse> topics;
+    std::unique_ptr<Targets> targets; ///< of its calls
     std::unique_ptr<Calls> calls;
     std::set<std::string, std::less<>> topic_names; ///< what `duties` and `topics` view
     std::set<std::string, std::less<>> known_settings;
@@ -51,7 +59,7 @@ struct Host::Impl {
           own_pages(
               {.service = options.node.service, .instance = {}, .version = options.node.version},
               [this] { return node->health(); }, p.metrics),
-          steps(w, p, *p.in_flight, options, with_contracts(own_pages)) {}
+          steps(w, p, *p.in_flight, options, with_contracts(own_pages), std::to_string(l.number)) {}
 
     static OwnPages& with_contracts(OwnPages& pages);
     void write_contracts();
@@ -59,8 +67,10 @@ struct Host::Impl {
     void open_registry_and_bus();
     task<Result<void>> check_statements(Context& context);
     Result<void> listen();
+    void make_calls();
     void add_parts();
     void add_database_work();
+    void add_faults();
     void publish_figures();
 };
 
@@ -102,10 +112,15 @@ Database& Host::database(Migrations migrations, std::initializer_list<Declared> 
     return *impl_->database;
 }
 
+void Host::Impl::make_calls() {
+    targets = std::make_unique<Targets>(world, http, *registry, process.retry_budgets, process,
+                                        TargetsOptions{.this_host = options.node.host, .zone = options.node.zone});
+    calls = std::make_unique<Calls>(*targets);
+}
+
 Calls& Host::calls(std::initializer_list<Service> services) {
     impl_->open_registry_and_bus();
-    if (!impl_->calls)
-        impl_->calls = std::make_unique<Calls>(*impl_->registry, impl_->http, impl_->options.node.host, impl_->process);
+    if (!impl_->calls) impl_->make_calls();
     for (const auto& service : services)
         impl_->calls->declare(service);
     return *impl_->calls;
@@ -174,14 +189,14 @@ void Host::Impl::open_registry_and_bus() {
 }
 
 OwnPages& Host::Impl::with_contracts(OwnPages& pages) {
-    for (const auto* path : {"/openapi.json", "/asyncapi.json"})
+    for (const auto* path : {kOpenApiPath, "/asyncapi.json"})
         pages.add_document(path, "application/json", {});
     return pages;
 }
 
 void Host::Impl::write_contracts() {
     const auto& [service, version] = std::tie(options.node.service, options.node.version);
-    own_pages.add_document("/openapi.json", "application/json",
+    own_pages.add_document(kOpenApiPath, "application/json",
                            openapi_document(service, version, steps.routes().endpoints(), options.body_bytes_max));
     own_pages.add_document("/asyncapi.json", "application/json", asyncapi_document(service, version, topics));
 }
@@ -218,6 +233,7 @@ task<Result<void>> Host::Impl::check_statements(Context& context) {
 }
 
 Result<void> Host::Impl::listen() {
+    options.node.contract_path = kOpenApiPath;
     auto listening = Node::listen(
         world, process,
         {.options = options.node,
@@ -234,7 +250,16 @@ Result<void> Host::Impl::listen() {
 void Host::Impl::add_parts() {
     node->announce_in(*registry);
     if (database && lane.primary()) add_database_work();
+    if (!options.faults.empty()) add_faults();
     publish_figures();
+}
+
+void Host::Impl::add_faults() {
+    faults = std::make_unique<FaultFile>(options.faults, process.log, [this](const FaultPlan& plan) {
+        steps.faults().put(plan);
+        http.cut_off(plan.cut_off);
+    });
+    node->add({.name = "faults", .run = [this](Context& context) { return faults->run(context); }});
 }
 
 void Host::Impl::add_database_work() {
@@ -248,12 +273,7 @@ void Host::Impl::add_database_work() {
 
 /// What belongs to this loop and a scrape on another one could not read.
 void Host::Impl::publish_figures() {
-    if (!calls) return;
-    node->publish([this, gauges = std::map<std::string, http::ClientLoadGauges>()]() mutable {
-        calls->for_each_load([&](const std::string& service, http::Client::Load load) {
-            gauges.try_emplace(service, process.metrics, node->loop_label(), service).first->second.set(load);
-        });
-    });
+    if (targets) node->publish([this] { targets->publish(node->loop_label()); });
 }
 
 } // namespace flotilla

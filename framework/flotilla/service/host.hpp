@@ -33,6 +33,7 @@ struct Engines;
 /// What the loops of a process share: log, metrics, and which idempotent requests are being handled. Thread-safe.
 struct Process : Telemetry {
     std::unique_ptr<struct RequestsInFlight> in_flight;
+    RetryBudgets retry_budgets; ///< of all loops' calls
 
     explicit Process(Logger logger);
     ~Process();

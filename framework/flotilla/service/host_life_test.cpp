@@ -1,5 +1,6 @@
 // What a host is to those who operate it: health, traces, background work, several loops.
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <future>
@@ -9,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <flotilla/node/fault_file.hpp>
 #include <flotilla/service/test_host.hpp>
 
 namespace flotilla {
@@ -307,6 +309,37 @@ TEST(RunLoops, TwoLoopsServeOnePort) {
     }
     ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
     EXPECT_EQ(ended.get(), 0);
+}
+
+// Goal: faults are taken from the file the host was started with, met by requests and by no page of the program's own,
+// and end with the file; one that others may write is refused.
+TEST(HostLife, FaultsOfItsFileAreMet) {
+    Bench bench;
+    const TemporaryFolder folder;
+    const auto file = folder.path() + "/faults";
+    const auto install = [](Host& host) {
+        host.serve(add, [](Context&, Note note) -> task<Result<Note>> { co_return note; });
+    };
+    HostOptions options;
+    options.faults = file;
+    TestHost host(bench, install, options);
+    const auto status = [&] { return host.post("/notes", R"({"text":"a"})").status(); };
+    EXPECT_EQ(status(), 200);
+    value(write_fault_plan(file, {.fail_percent = 100}));
+    EXPECT_TRUE(bench.eventually([&] { return status() == 500; }));
+    EXPECT_FALSE(bench.lines_with("failed on purpose").empty());
+    EXPECT_EQ(host.get("/readyz").status(), 200);
+    value(write_fault_plan(file, {.slow_ms = 40}));
+    const auto slow = [&] {
+        const auto begun = bench.world().refresh();
+        return status() == 200 && bench.world().refresh() - begun >= 40ms;
+    };
+    EXPECT_TRUE(bench.eventually(slow));
+    ASSERT_EQ(::chmod(file.c_str(), 0666), 0);
+    EXPECT_TRUE(bench.eventually([&] { return !bench.lines_with("others than its owner may write it").empty(); }));
+    EXPECT_TRUE(bench.eventually([&] { return !slow(); }));
+    value(write_fault_plan(file, {}));
+    EXPECT_EQ(status(), 200);
 }
 
 } // namespace

@@ -20,10 +20,10 @@ std::string_view below(std::string_view pattern, std::string_view path) {
 } // namespace
 
 RequestSteps::RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight& in_flight, const HostOptions& options,
-                           OwnPages& own_pages)
+                           OwnPages& own_pages, std::string loop)
     : log_(telemetry.log), body_bytes_max_(options.body_bytes_max), own_pages_(own_pages),
       routes_(telemetry.metrics, own_pages.paths()), recorder_(world, telemetry, options),
-      keys_(in_flight, telemetry.log) {}
+      shedder_(world, telemetry, options.node.shed_after, std::move(loop)), keys_(in_flight, telemetry.log) {}
 
 // The order in which a request passes:
 //  1. server       (http/server_connection.cpp) limits, deadline and trace context: nothing below runs without them
@@ -33,17 +33,21 @@ RequestSteps::RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight&
 //                  state of the rest, and do not count
 //  4. recording    (service/request/recording.cpp: Recording, recording.end) sees every outcome, also those of the
 //                  steps that refuse
-//  5. OPTIONS      (service/request/refusal.cpp: answer_options) says what may be asked of a path
-//  6. files        (http/static_content.cpp: files->answer) are answered as they lie there
-//  7. limits       (service/request/limits.cpp: apply_limits) the endpoint's own ones of body and time replace the
+//  5. shedding     (node/load_shedder.cpp: shedder_.admit) what waited past its deadline, or comes when the loop cannot
+//                  keep up, is not begun
+//  6. faults       (service/request/faults.cpp: faults_.strike) put in by ./flotilla chaos: recorded as any other
+//                  outcome, and never met by an own page
+//  7. OPTIONS      (service/request/refusal.cpp: answer_options) says what may be asked of a path
+//  8. files        (http/static_content.cpp: files->answer) are answered as they lie there
+//  9. limits       (service/request/limits.cpp: apply_limits) the endpoint's own ones of body and time replace the
 //                  server's; 413 before a body is read
-//  8. the edge     (service/request/http_edge.cpp: HttpEdge, edge.respond) reads the request and writes the response
+// 10. the edge     (service/request/http_edge.cpp: HttpEdge, edge.respond) reads the request and writes the response
 //                  as HTTP has them
-//  9. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record,
+// 11. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record,
 //                  before validation could change its mind
-// 10. the endpoint (service/endpoint_core.hpp: endpoint.call) names, types and bounds of the request, all errors at
+// 12. the endpoint (service/endpoint_core.hpp: endpoint.call) names, types and bounds of the request, all errors at
 //                  once; then the service's method
-// 11. refusal      (service/request/refusal.cpp: refuse) whatever failed in 4 to 10, thrown or returned, becomes
+// 13. refusal      (service/request/refusal.cpp: refuse) whatever failed in 4 to 12, thrown or returned, becomes
 //                  problem+json
 task<void> RequestSteps::handle(Context& context, http::Exchange& exchange) {
     auto matched = routes_.match(exchange.request());
@@ -51,7 +55,8 @@ task<void> RequestSteps::handle(Context& context, http::Exchange& exchange) {
     Recording recording(recorder_, context);
     Result<int> status = 0;
     try {
-        status = co_await serve(context, exchange, matched);
+        const auto admitted = shedder_.admit(context);
+        status = admitted ? co_await serve(context, exchange, matched) : Result<int>(admitted.error());
     } catch (const std::exception& bug) {
         status = Error(Kind::internal, std::string("the handler threw: ") + bug.what());
     } catch (...) {
@@ -64,6 +69,7 @@ task<void> RequestSteps::handle(Context& context, http::Exchange& exchange) {
 }
 
 task<Result<int>> RequestSteps::serve(Context& context, http::Exchange& exchange, MatchedRoute& matched) {
+    if (faults_.any()) co_await must(faults_.strike(context));
     const auto& request = exchange.request();
     if (matched.refused) {
         if (request.target == "*")

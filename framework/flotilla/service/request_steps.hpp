@@ -1,6 +1,8 @@
 #pragma once
 
+#include <flotilla/node/load_shedder.hpp>
 #include <flotilla/node/own_pages.hpp>
+#include <flotilla/service/request/faults.hpp>
 #include <flotilla/service/request/idempotency.hpp>
 #include <flotilla/service/request/recording.hpp>
 #include <flotilla/service/request/routes.hpp>
@@ -11,13 +13,17 @@ namespace flotilla {
 /// request_steps.cpp lists. Thread-safety: none; one per loop.
 class RequestSteps {
 public:
+    /// `loop`: its name, for metrics and log.
     RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight& in_flight, const HostOptions& options,
-                 OwnPages& own_pages);
+                 OwnPages& own_pages, std::string loop);
 
     Routes& routes() { return routes_; }
     const Routes& routes() const { return routes_; }
     /// Requires: before a request with an Idempotency-Key.
     void use_database(Database& database) { keys_.use_database(database); }
+
+    /// Until they are put there are no faults.
+    Faults& faults() { return faults_; }
 
     task<void> handle(Context& context, http::Exchange& exchange);
 
@@ -30,6 +36,8 @@ private:
     OwnPages& own_pages_;
     Routes routes_;
     RequestRecorder recorder_;
+    LoadShedder shedder_;
+    Faults faults_;
     IdempotencyKeys keys_;
 };
 

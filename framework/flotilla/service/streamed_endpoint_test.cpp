@@ -117,9 +117,11 @@ protected:
             std::move(options));
     }
     Calls& calls(std::vector<Instance> instances) {
-        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
+        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process(),
                                         {.url = "static:", .fixed = {{"file-service", std::move(instances)}}}));
-        calls_ = std::make_unique<Calls>(*registry_, bench_.client(), "127.0.0.1", bench_.process());
+        targets_ = std::make_unique<Targets>(bench_.world(), bench_.client(), *registry_,
+                                             bench_.process().retry_budgets, bench_.process(), in_turn());
+        calls_ = std::make_unique<Calls>(*targets_);
         calls_->declare(files);
         return *calls_;
     }
@@ -140,6 +142,7 @@ protected:
     std::optional<TestHost> host_;
     Files* files_ = nullptr;
     std::unique_ptr<Registry> registry_;
+    std::unique_ptr<Targets> targets_;
     std::unique_ptr<Calls> calls_;
 };
 

@@ -21,6 +21,14 @@
 
 namespace flotilla::test {
 
+/// Targets on this machine whose instances take turns: a test knows which one is next.
+inline TargetsOptions in_turn() {
+    TargetsOptions options{.this_host = "127.0.0.1"};
+    options.defaults.balancing.policy = BalancingPolicy::round_robin;
+    options.defaults.balancing.slow_start = Duration::zero();
+    return options;
+}
+
 template <class T>
 T value(Result<T> result) {
     if (!result) throw std::runtime_error(result.error().code() + ": " + result.error().message());
@@ -143,7 +151,7 @@ public:
              std::unique_ptr<Registry> registry = {})
         : bench_(bench), stop_(bench.stop()), options_(with_defaults(std::move(options))) {
         if (!registry) {
-            registry = value(open_registry(bench.world(), bench.client(), bench.process().log,
+            registry = value(open_registry(bench.world(), bench.client(), bench.process(),
                                            {.url = "static:", .fixed = std::move(known)}));
         }
         node_ = value(bench_.wait(ServiceNode::prepare(bench.root(), bench.world(), bench.process(), options_, install,

@@ -15,7 +15,8 @@ Error error(const Backfill& backfill, const Error& cause) {
 constexpr Query<std::int64_t, std::string> kLastVersion{
     "SELECT coalesce(max(version), 0) FROM flotilla_migrations WHERE component = $1"};
 constexpr Statement<std::string, int, std::string_view, Timestamp> kRecord{
-    "INSERT INTO flotilla_migrations (component, version, name, checksum, applied_at) VALUES ($1, $2, $3, '', $4)"};
+    "INSERT INTO flotilla_migrations (component, version, name, checksum, applied_at) VALUES ($1, $2, $3, '', $4) "
+    "ON CONFLICT (component, version) DO NOTHING"}; // another instance may have run it beside this one
 
 task<Result<void>> run(Context& context, Database& database, std::string component, Backfill backfill, Logger log) {
     log.info(context, "backfill begins", {{"backfill", backfill.name}});

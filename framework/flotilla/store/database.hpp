@@ -61,7 +61,7 @@ public:
     task<Result<Recorded<T>>> answer(Context& context, Body body);
 
     /// A point read by key (one row or none), on the loop, under a budget of work (a query that scans is refused with
-    /// an internal error that says so). Sees every commit this process has answered.
+    /// an internal error that says so). Sees every commit that was answered, by whichever process.
     template <class Row, class... Key>
     task<Result<std::optional<Row>>> find(Context& context, const Table<Row>& table, const Key&... key) {
         return find_one<Row>(context, table.find(), owned(key...));
@@ -97,8 +97,8 @@ public:
     /// Errors: internal when an applied migration's text has changed or one is missing, naming it.
     virtual task<Result<void>> migrate(Context& context, std::string_view component, Migrations migrations) = 0;
 
-    /// Calls back on this object's loop after commits whose transaction gave that signal. Returns a handle that stops
-    /// it.
+    /// Calls back on this object's loop after commits whose transaction gave that signal; also after those of other
+    /// processes that share the database, which may have given another one. Returns a handle that stops it.
     virtual std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) = 0;
 
     /// ok, or why the database cannot serve now: unavailable while its disk takes nothing; database_damaged for good.
@@ -107,9 +107,12 @@ public:
     /// Whether all of it was looked through for damage when it was opened: a large one is not, so that it need not
     /// wait.
     virtual bool fully_checked() const = 0;
-    /// Names the time for which this process alone can have the database open (a SQLite file): whatever another process
-    /// left undone in it, that process has ended. Empty where other processes may have it open, too.
-    virtual std::string_view exclusive_session() const = 0;
+    /// Names this opening of the database by this process, for has_ended().
+    virtual std::string_view session() const = 0;
+    /// Whether the process whose session that was is known to have ended: what it left undone it does no more. Always
+    /// so of another session where one process at a time can have the database open (a SQLite file that is not shared);
+    /// false where nobody can tell.
+    virtual bool has_ended(std::string_view session) const = 0;
     /// Transactions waiting for the writer.
     virtual std::size_t queued() const = 0;
     /// From now on counts in these, which must live longer: flotilla_database_queued, _bodies_per_commit,
@@ -146,8 +149,10 @@ private:
 
 /// Opens by URL: "sqlite:/path/to/file.db" (created when missing; parent folders too; see sqlite_url()),
 /// "sqlite::memory:" for tests. Two processes (or two services of one process) on one file are refused: unavailable,
-/// naming the file and its owner. Other errors: invalid (no such URL), unavailable, database_damaged.
-/// `owner`: the service's name. Objects opened with the same URL and owner in one process share the writer.
+/// naming the file and its owner; only processes of one owner whose URLs all end in "?processes=several" share it, and
+/// then signals of the others' commits come within 20 ms. Other errors: invalid (no such URL), unavailable,
+/// database_damaged. `owner`: the service's name. Objects opened with the same URL and owner in one process share the
+/// writer.
 Result<std::unique_ptr<Database>> open_database(World& world, std::string_view url, std::string_view owner);
 
 /// The URL of a database file: the path, with what a URL cannot hold as it is percent-encoded.

@@ -9,7 +9,7 @@
 #include <string>
 
 #include <flotilla/base/json.hpp>
-#include <flotilla/bus/conformance/server_process.hpp>
+#include <flotilla/aio/test_process.hpp>
 #include <flotilla/bus/conformance/test_support.hpp>
 
 namespace flotilla::bus_testing {

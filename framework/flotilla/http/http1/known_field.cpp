@@ -41,6 +41,8 @@ KnownField known_field(std::string_view name) {
         return one_of(name, "transfer-encoding", KnownField::transfer_encoding);
     case 19:
         return one_of(name, "flotilla-timeout-ms", KnownField::flotilla_timeout);
+    case 20:
+        return one_of(name, "flotilla-criticality", KnownField::flotilla_criticality);
     default:
         return KnownField::other;
     }

@@ -23,8 +23,9 @@ enum class KnownField : std::uint8_t {
     baggage,
     flotilla_timeout,
     grpc_timeout,
+    flotilla_criticality,
 };
-inline constexpr std::size_t kKnownFields = 16;
+inline constexpr std::size_t kKnownFields = 17;
 
 KnownField known_field(std::string_view name);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <flotilla/node/load_shedder.hpp>
+
 namespace flotilla {
 
 RequestRecorder::RequestRecorder(World& world, Telemetry& telemetry, const HostOptions& options)
@@ -16,6 +18,7 @@ void RequestRecorder::record(const Context& context, const http::Exchange& excha
     matched.route.durations.observe(request.method, status, taken);
     const bool sampled = ++served_ % sample_ == 0;
     const bool slow = slow_.is_slow(taken);
+    if (failure && failure->code() == overloaded.code) return;
     const auto level = status >= 500 ? LogLevel::warning : LogLevel::info;
     if (!slow && (!log_.enabled(level) || (!sampled && status < 500))) return;
     const std::array<LogField, 6> all{LogField{"method", request.method_name},

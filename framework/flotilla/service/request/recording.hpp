@@ -13,7 +13,8 @@
 namespace flotilla {
 
 /// Counts, measures and logs requests: durations by route, method and status; one of HostOptions::access_log_sample
-/// in the access log, and each that failed (from 500 on) or was slow. Thread-safety: none; one per loop.
+/// in the access log, and each that failed (from 500 on) or was slow.
+/// Those refused for overload are counted only. Thread-safety: none; one per loop.
 class RequestRecorder {
 public:
     RequestRecorder(World& world, Telemetry& telemetry, const HostOptions& options);

@@ -1,4 +1,6 @@
 // The steps of a request (service/request_steps.cpp), each by itself: no server, no sockets.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include <flotilla/aio/manual_world.hpp>
@@ -8,6 +10,7 @@
 #include <flotilla/service/request/recording.hpp>
 #include <flotilla/service/request/refusal.hpp>
 #include <flotilla/service/request/routes.hpp>
+#include <flotilla/service/request_steps.hpp>
 #include <flotilla/service/test_host.hpp>
 #include <flotilla/store/framework_tables.hpp>
 
@@ -48,6 +51,7 @@ public:
         return {};
     }
     void limit_time(Duration max) override { time = max; }
+    void limit_criticality(Criticality) override {}
     task<Result<std::string_view>> read(Context&) override {
         co_return std::exchange(read_, true) ? std::string_view() : std::string_view(body);
     }
@@ -301,6 +305,72 @@ TEST(IdempotencyKeys, MethodRunsOncePerKey) {
     const auto entry = in_flight.enter("POST /ships/{ship}/sail\n\nbusy");
     EXPECT_EQ(call("busy", R"({"knots":2})"), "idempotency_key_in_use");
     EXPECT_EQ(counting.calls, 1);
+}
+
+/// A service's steps in a world whose loop is behind.
+class OverloadedSteps : public testing::Test {
+protected:
+    OverloadedSteps() {
+        steps.routes().add(sailing());
+        world.behind = world.in_turn = 30ms;
+        for (int i = 0; i < 102; ++i) {
+            world.advance(world.at + 1ms);
+            for (int each = 0; each <= LoadShedder::kQueueMin; ++each)
+                ask(Method::post, "/ships/Ada/sail");
+        }
+    }
+
+    http::ResponseHead ask(Method method, std::string target, Criticality criticality = Criticality::normal,
+                           Duration timeout = 10s) {
+        FakeExchange exchange(method, std::move(target), R"({"knots":7})");
+        Context context(root, timeout);
+        context.criticality = criticality;
+        Scope scope(root);
+        scope.spawn(steps.handle(context, exchange));
+        EXPECT_TRUE(exchange.has_responded);
+        return std::move(exchange.answer);
+    }
+    long lines_with(std::string_view text) const {
+        return std::ranges::count_if(lines, [text](const std::string& line) { return line.contains(text); });
+    }
+
+    ManualWorld world;
+    Context root{world};
+    std::vector<std::string> lines;
+    Process process{Logger(
+        "ship-service", LogLevel::info, Logger::Format::json,
+        [this](std::string_view line) { lines.emplace_back(line); }, [this] { return world.now(); })};
+    const HostOptions options{.access_log_sample = 1};
+    OwnPages own_pages{{"ship-service", "", "0.1.0"}, [] { return HealthReport{.status = "ok"}; }, process.metrics};
+    RequestSteps steps{world, process, *process.in_flight, options, own_pages, "0"};
+};
+
+// Goal: an overloaded service says so and when to come back, serves what is critical, and never refuses its own pages.
+TEST_F(OverloadedSteps, RefuseByCriticalityButNoOwnPages) {
+    const auto refused = ask(Method::post, "/ships/Ada/sail");
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_EQ(refused.headers.get("retry-after"), "1");
+    EXPECT_EQ(ask(Method::post, "/ships/Ada/sail", Criticality::sheddable).status, 503);
+    EXPECT_EQ(ask(Method::post, "/ships/Ada/sail", Criticality::critical).status, 202);
+    for (const auto path : kOwnPagePaths)
+        EXPECT_EQ(ask(Method::get, std::string(path), Criticality::sheddable).status, 200) << path;
+}
+
+// Goal: what is refused is counted with the other answers and has no line in the log.
+TEST_F(OverloadedSteps, RefusalsAreCountedAndNotLogged) {
+    const auto before = lines_with("\"request\"");
+    for (int i = 0; i < 100; ++i)
+        EXPECT_EQ(ask(Method::post, "/ships/Ada/sail").status, 503);
+    EXPECT_EQ(lines_with("\"request\""), before);
+    EXPECT_EQ(lines_with("load shedding began"), 1);
+    const auto metrics = process.metrics.prometheus_text();
+    EXPECT_TRUE(metrics.contains("flotilla_requests_shed_total{criticality=\"normal\"} 106\n")) << metrics;
+    EXPECT_TRUE(metrics.contains(R"(http_response_status_code="503")")) << metrics;
+}
+
+// Goal: a request whose deadline passed while it waited does not reach the method: 504.
+TEST_F(OverloadedSteps, LateRequestIsNotBegun) {
+    EXPECT_EQ(ask(Method::post, "/ships/Ada/sail", Criticality::critical, 0s).status, 504);
 }
 
 } // namespace

@@ -102,8 +102,7 @@ Connection::Connection(std::string file, sqlite3* handle, const ConnectionOption
 
 Connection::~Connection() {
     // The name may lead to another file by now, and the WAL is not that one's.
-    if (role_ == Role::writer && !damage_->check())
-        sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    if (role_ == Role::writer && !damage_->check()) keep_log();
     statements_.clear();
     controls_.clear();
     sqlite3_close_v2(handle_);
@@ -170,6 +169,8 @@ Result<void> Connection::empty_log() {
     wal_pages_ = 0;
     return {};
 }
+
+void Connection::keep_log() { sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
 
 Result<void> Connection::check_names() const {
     const auto gone = [this](std::string_view what) {

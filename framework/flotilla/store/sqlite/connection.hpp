@@ -19,8 +19,9 @@ struct sqlite3_stmt;
 
 namespace flotilla::sqlite {
 
-/// writer: the one connection of a file that writes and checkpoints (SQLite 3.40 has a WAL-reset bug when several do):
-///   WAL, synchronous=FULL, foreign keys on; the WAL keeps its size, which makes commits twice as fast.
+/// writer: the one connection of a file that writes and checkpoints (SQLite 3.40 has a WAL-reset bug when several do at
+///   once: those of several processes take turns, see WriterTurns): WAL, synchronous=FULL, foreign keys on; the WAL
+///   keeps its size, which makes commits twice as fast.
 /// reader: query_only, never checkpoints.
 /// observer: may hold the write lock (begin()), so that others do not write meanwhile; writes and checkpoints nothing.
 enum class Role : unsigned char { writer, reader, observer };
@@ -98,6 +99,9 @@ public:
     /// readers. Not with a damaged file, whose WAL may not be its own any more. Errors: as statements'; the WAL keeps
     /// what it holds.
     Result<void> empty_log();
+
+    /// Leaves the WAL as it is when it closes, though it be the last: the file is another process's.
+    void keep_log();
 
     const std::string& file() const { return file_; }
     sqlite3* handle() const { return handle_; } ///< for OnlineCopy

@@ -86,11 +86,15 @@ Result<Location> Location::parse(std::string_view url) {
         options = end == std::string_view::npos ? std::string_view() : options.substr(end + 1);
         if (option == "bodies=twice")
             location.bodies_twice = true;
+        else if (option == "processes=several")
+            location.several_processes = true;
         else if (option.starts_with("vfs="))
             location.vfs = option.substr(4);
         else
             return bad("unknown option " + std::string(option));
     }
+    if (location.in_memory && location.several_processes)
+        return bad("a database in memory cannot be shared by several processes");
     return location;
 }
 
@@ -124,22 +128,44 @@ Result<std::unique_ptr<SharedFile>> SharedFile::create(World& world, const Locat
         remove_abandoned_databases(folder);
         file = (folder / fmt::format("{}{}-{:016x}", kTemporaryPrefix, ::getpid(), world.random())).string();
     }
-    auto lock = FileLock::acquire(file, owner);
+    const bool several = location.several_processes;
+    auto lock = FileLock::acquire(file, owner, several ? FileLock::Mode::shared : FileLock::Mode::exclusive);
     if (!lock) return std::move(lock.error());
     std::unique_ptr<SharedFile> shared(
         new SharedFile(std::move(key), file, std::string(owner), std::string(new_id(world).view()), std::move(*lock)));
     shared->temporary_ = location.in_memory;
-    // Only the writer: readers write nothing.
-    const std::string vfs = location.vfs.empty() ? gathering_vfs(Gather::log) : location.vfs;
-    auto connection = Connection::open(file, {.role = Role::writer, .vfs = vfs, .checkpoints_by_owner = true});
+    if (several) {
+        auto turns = WriterTurns::open(shared->lock_.descriptor());
+        if (!turns) return std::move(turns.error());
+        shared->turns_ = std::move(*turns);
+        if (auto shown = shared->lock_.show_session(shared->session_); !shown) return std::move(shown.error());
+    }
+    auto connection = shared->open_writer(location);
     if (!connection) return std::move(connection.error());
     auto checked = check_file(**connection);
     if (!checked) return std::move(checked.error());
     shared->fully_checked_ = *checked;
     shared->readers_ = std::make_shared<ReaderPool>(file, location.vfs, (*connection)->shared_damage());
     shared->writer_ =
-        std::make_unique<Writer>(world, std::move(*connection), Writer::Options{.bodies_twice = location.bodies_twice});
+        std::make_unique<Writer>(world, std::move(*connection),
+                                 Writer::Options{.bodies_twice = location.bodies_twice, .turns = shared->turns_.get()});
     return shared;
+}
+
+Result<std::unique_ptr<Connection>> SharedFile::open_writer(const Location& location) {
+    // Making the file, or going on behind a crash, is writing.
+    const WriterTurn turn(turns_.get(), kTurnPatience);
+    if (!turn.begun()) return turn.begun().error();
+    // Gathering is the writer's alone: readers write nothing. Not where several processes write, either: what a rolled
+    // back transaction has gathered would be written where by then another process has.
+    std::string vfs = location.vfs;
+    if (vfs.empty() && !turns_) vfs = gathering_vfs(Gather::log);
+    return Connection::open(file_, {.role = Role::writer, .vfs = vfs, .checkpoints_by_owner = true});
+}
+
+bool SharedFile::has_ended(std::string_view session) const {
+    if (session == session_) return false;
+    return !turns_ || lock_.session_ended(session);
 }
 
 void SharedFile::Release::operator()(SharedFile* file) const {
@@ -150,6 +176,9 @@ void SharedFile::Release::operator()(SharedFile* file) const {
 SharedFile::~SharedFile() {
     // The last connection to close is the one that may empty the WAL into the file.
     if (readers_) readers_->close(); // none when it could not be opened
+    if (writer_) writer_->stop();    // it takes turns, which are only ours as long as the lock is
+    const bool last = lock_.become_last();
+    if (writer_ && !last) writer_->leave_log();
     writer_.reset();
     if (temporary_) remove_database(file_);
 }

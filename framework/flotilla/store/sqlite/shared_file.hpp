@@ -7,18 +7,21 @@
 #include <flotilla/store/sqlite/file_lock.hpp>
 #include <flotilla/store/sqlite/reader_pool.hpp>
 #include <flotilla/store/sqlite/writer.hpp>
+#include <flotilla/store/sqlite/writer_turns.hpp>
 
 namespace flotilla::sqlite {
 
 /// Where a database is and how it is opened: "sqlite:PATH[?OPTION=VALUE&...]", the path percent-encoded where it holds
 /// `?`, `#` or `%`; sqlite_url() writes one. Options: `bodies=twice` runs every
-/// transaction body twice (tests), `vfs=NAME` uses a registered SQLite VFS. The path `:memory:` (or `:memory:NAME`) is
-/// a database that lives as long as it is open: a file on tmpfs, so that it behaves like any other.
+/// transaction body twice (tests), `vfs=NAME` uses a registered SQLite VFS, `processes=several` lets further processes
+/// of the same owner open the file that say so, too. The path `:memory:` (or `:memory:NAME`) is a database that lives
+/// as long as it is open: a file on tmpfs, so that it behaves like any other.
 struct Location {
     std::string path;
     std::string vfs;
     bool in_memory = false;
     bool bodies_twice = false;
+    bool several_processes = false;
 
     /// Errors: invalid, naming what is wrong.
     static Result<Location> parse(std::string_view url);
@@ -42,8 +45,12 @@ public:
     Writer& writer() { return *writer_; }
     /// Whether all of the file was looked through when it was opened; see check_file().
     bool fully_checked() const { return fully_checked_; }
-    /// A name made anew each time a process opens the file, which it alone may.
+    /// A name made anew each time a process opens the file.
     const std::string& session() const { return session_; }
+    /// See Database::has_ended.
+    bool has_ended(std::string_view session) const;
+    /// The other processes that may write the file; null: there are none.
+    WriterTurns* turns() { return turns_.get(); }
     const std::shared_ptr<ReaderPool>& readers() const { return readers_; }
 
 private:
@@ -52,6 +59,7 @@ private:
           lock_(std::move(lock)) {}
     static Result<std::unique_ptr<SharedFile>> create(World& world, const Location& location, std::string key,
                                                       std::string_view owner);
+    Result<std::unique_ptr<Connection>> open_writer(const Location& location);
 
     const std::string key_; ///< in the registry
     const std::string file_;
@@ -61,6 +69,7 @@ private:
     bool temporary_ = false;
     bool fully_checked_ = true;
     std::size_t users_ = 0; ///< guarded by the registry's mutex
+    std::unique_ptr<WriterTurns> turns_;
     std::shared_ptr<ReaderPool> readers_;
     std::unique_ptr<Writer> writer_;
 };

@@ -61,7 +61,8 @@ Result<std::unique_ptr<Database>> SqliteDatabase::open(World& world, std::string
 }
 
 SqliteDatabase::SqliteDatabase(World& world, SharedFile::Handle file, std::unique_ptr<Connection> reader)
-    : file_(std::move(file)), client_(std::make_shared<WriterClient>(world)), reader_(std::move(reader)) {
+    : file_(std::move(file)), client_(std::make_shared<WriterClient>(world)), reader_(std::move(reader)),
+      look_(world, &SqliteDatabase::look_for_signals, this) {
     reader_->set_step_budget(kPointReadSteps);
     file_->writer().attach(client_);
 }
@@ -87,7 +88,22 @@ task<Result<void>> SqliteDatabase::check(Context& context, std::vector<DeclaredS
 }
 
 std::unique_ptr<SignalSubscription> SqliteDatabase::on_signal(std::string_view name, std::function<void()> callback) {
+    if (auto* turns = file_->turns(); turns && !look_.armed()) {
+        signals_seen_ = turns->foreign_signals();
+        look_.arm(client_->world().monotonic() + kLookForSignalsEvery);
+    }
     return client_->subscribe(name, std::move(callback));
+}
+
+/// Which signals other processes gave nobody tells: whoever listens looks.
+void SqliteDatabase::look_for_signals(void* self) {
+    auto& database = *static_cast<SqliteDatabase*>(self);
+    if (!database.client_->has_listeners()) return;
+    database.look_.arm(database.client_->world().monotonic() + kLookForSignalsEvery);
+    const auto signals = database.file_->turns()->foreign_signals();
+    if (signals <= database.signals_seen_) return;
+    database.signals_seen_ = signals;
+    database.client_->call_all();
 }
 
 task<Result<void>> SqliteDatabase::transact_erased(Context& context, ErasedBody body) {

@@ -30,9 +30,12 @@ Writer::Writer(World& world, std::unique_ptr<Connection> connection, Options opt
     : options_(options), connection_(std::move(connection)), worker_(world.start_worker("sqlite")) {}
 
 Writer::~Writer() {
-    worker_.reset();
+    stop();
     // Whatever keeps it from it, the WAL is as durable as the file and read at the next opening.
-    (void)connection_->empty_log();
+    if (empties_log_)
+        (void)connection_->empty_log();
+    else
+        connection_->keep_log();
 }
 
 void Writer::attach(std::shared_ptr<WriterClient> client) {
@@ -117,20 +120,32 @@ Writer::Statistics Writer::statistics() const {
 }
 
 void Writer::drain() {
-    while (true) {
-        auto batch = take_batch();
-        if (batch.empty()) return;
-        look_at_names(batch.front()->client->world());
+    while (has_work())
+        run_batch();
+}
+
+bool Writer::has_work() {
+    const std::lock_guard lock(mutex_);
+    draining_ = !queue_.empty();
+    return draining_;
+}
+
+void Writer::run_batch() {
+    const WriterTurn turn(options_.turns, kTurnPatience);
+    auto batch = take_batch();
+    if (batch.empty()) return; // taken back meanwhile
+    look_at_names(batch.front()->client->world());
+    if (!turn.begun()) {
+        refuse(batch, turn.begun().error());
+    } else if (const auto well = connection_->damage().check(); !well) {
         // Written into a damaged file it would be acknowledged and lost.
-        if (const auto well = connection_->damage().check(); !well) {
-            refuse(batch, well.error());
-        } else {
-            for (std::size_t done = 0; done < batch.size();)
-                done += run_transaction(std::span(batch).subspan(done));
-        }
-        deliver(std::move(batch));
-        tidy();
+        refuse(batch, well.error());
+    } else {
+        for (std::size_t done = 0; done < batch.size();)
+            done += run_transaction(std::span(batch).subspan(done));
     }
+    deliver(std::move(batch));
+    if (turn.begun()) tidy();
 }
 
 /// Written into a file that has no name any more it would be acknowledged and lost. Not with each commit: two looks at
@@ -174,7 +189,6 @@ Writer::Requests Writer::take_batch() {
         batch.back()->queued = false;
     }
     running_batch_ = !batch.empty();
-    draining_ = running_batch_;
     ++batch_number_;
     return batch;
 }
@@ -187,6 +201,7 @@ void Writer::deliver(Requests batch) {
             if (std::ranges::find(signals, name) == signals.end()) signals.push_back(name);
         }
     }
+    if (options_.turns && !signals.empty()) options_.turns->note_signals();
     const std::lock_guard lock(mutex_);
     for (const auto& client : clients_) {
         // Moved, so that the bodies and what they captured are destroyed on the loop they came from.
@@ -350,12 +365,13 @@ Result<void> Writer::health() {
 }
 
 void Writer::probe() {
-    auto outcome = connection_->begin();
+    const WriterTurn turn(options_.turns, kTurnPatience);
+    auto outcome = turn.begun() ? connection_->begin() : turn.begun();
     // Writes the first page as it is; nothing else uses this number (versions are kept in flotilla_migrations).
     if (outcome) outcome = connection_->script("PRAGMA user_version = 0");
     if (outcome) outcome = connection_->commit();
     connection_->rollback();
-    if (connection_->checkpoint_failed()) note_checkpoint(connection_->checkpoint());
+    if (turn.begun() && connection_->checkpoint_failed()) note_checkpoint(connection_->checkpoint());
     const std::lock_guard lock(mutex_);
     probing_ = false;
     if (outcome)

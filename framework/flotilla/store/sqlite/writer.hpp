@@ -15,6 +15,7 @@
 #include <flotilla/store/database.hpp>
 #include <flotilla/store/sqlite/connection.hpp>
 #include <flotilla/store/sqlite/writer_client.hpp>
+#include <flotilla/store/sqlite/writer_turns.hpp>
 
 namespace flotilla::sqlite {
 
@@ -40,12 +41,18 @@ struct WriteRequest {
     std::list<std::shared_ptr<WriteRequest>>::iterator place;
 };
 
+/// How long a process waits for its turn to write, where several do.
+inline constexpr Duration kTurnPatience = std::chrono::seconds(5);
+
 /// Owns the one writing connection of a file and the thread it lives on. Each wake-up takes everything that waits (up
 /// to kBatchMax bodies) into one transaction, one COMMIT, then the answers. A failed COMMIT fails every body in it.
 ///
 /// A body that fails must leave nothing. Most that do have written nothing yet, so bodies run bare first. One that
 /// fails after it wrote takes the whole transaction back, which is then run again with a savepoint around each body,
 /// and so are the next kGuarded ones: a savepoint costs as much as an insert, a repetition as much as the transaction.
+///
+/// Where several processes write the file, each batch and its checkpoint wait for their turn: they are the only writer
+/// meanwhile, as SQLite 3.40 needs it (see Role::writer), and bodies that wait can still be taken back.
 /// Thread-safe.
 class Writer {
 public:
@@ -56,6 +63,7 @@ public:
     struct Options {
         /// Runs each body, rolls it back and runs it again: finds bodies that consume their captures.
         bool bodies_twice = false;
+        WriterTurns* turns = nullptr; ///< with other processes; null: no other one writes the file
     };
     struct Statistics {
         std::uint64_t commits = 0; ///< transactions of the file: fsyncs, when they changed something
@@ -68,6 +76,10 @@ public:
     /// Leaves everything in the file and nothing in its WAL, where readers and disk allow it. Requires: every client
     /// detached.
     ~Writer();
+    /// Finishes what was submitted; from now on nothing is written. Requires: every client detached.
+    void stop() { worker_.reset(); }
+    /// The destructor does not: another process has the file open and does so as it ends.
+    void leave_log() { empties_log_ = false; }
 
     /// From now on the client's loop gets answers and signals.
     void attach(std::shared_ptr<WriterClient> client);
@@ -93,6 +105,8 @@ private:
     using Requests = std::vector<std::shared_ptr<WriteRequest>>;
 
     void drain();
+    bool has_work();
+    void run_batch();
     void look_at_names(const World& world);
     void refuse(Requests& batch, const Error& error);
     void tidy();
@@ -111,8 +125,9 @@ private:
 
     const Options options_;
     std::unique_ptr<Connection> connection_; // the worker's
-    int guarded_left_ = 0;                   // the worker's
-    Timestamp names_seen_at_;                // the worker's
+    bool empties_log_ = true;
+    int guarded_left_ = 0;    // the worker's
+    Timestamp names_seen_at_; // the worker's
 
     mutable std::mutex mutex_;
     std::condition_variable batch_done_;

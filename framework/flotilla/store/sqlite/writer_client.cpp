@@ -25,12 +25,20 @@ void WriterClient::receive(const std::vector<std::shared_ptr<WriteRequest>>& ans
         if (auto waiter = std::exchange(request->waiter, nullptr)) waiter.resume();
     }
     if (signals.empty()) return;
+    call([&](const std::string& name) { return std::ranges::find(signals, name) != signals.end(); });
+}
+
+void WriterClient::call_all() {
+    call([](const std::string&) { return true; });
+}
+
+template <class Wanted>
+void WriterClient::call(Wanted wanted) {
     // A callback may end its own or another subscription.
     const auto listeners = listeners_;
     for (const auto& listener : listeners) {
-        const bool wanted = std::ranges::find(signals, listener->name) != signals.end();
         const bool subscribed = std::ranges::find(listeners_, listener) != listeners_.end();
-        if (wanted && subscribed) listener->callback();
+        if (subscribed && wanted(listener->name)) listener->callback();
     }
 }
 

@@ -22,6 +22,9 @@ public:
     World& world() const { return world_; }
     /// Resumes who waits for these requests, then calls the listeners of the signals.
     void receive(const std::vector<std::shared_ptr<WriteRequest>>& answered, const std::vector<std::string>& signals);
+    /// Calls every listener: another process gave signals, and it is not known which.
+    void call_all();
+    bool has_listeners() const { return !listeners_.empty(); }
     std::unique_ptr<SignalSubscription> subscribe(std::string_view name, std::function<void()> callback);
     /// Nothing is called back any more.
     void close() { listeners_.clear(); }
@@ -32,6 +35,8 @@ private:
         std::function<void()> callback;
     };
     struct Subscription;
+    template <class Wanted>
+    void call(Wanted wanted);
 
     World& world_;
     std::vector<std::shared_ptr<Listener>> listeners_;

@@ -1,0 +1,272 @@
+#include <flotilla/resilience/target_call.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <flotilla/aio/loop.hpp>
+#include <flotilla/aio/scope.hpp>
+#include <flotilla/discovery/static_registry.hpp>
+#include <flotilla/http/problem.hpp>
+#include <flotilla/http/server.hpp>
+
+namespace flotilla {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+/// A registry that knows what it is told.
+class ToldRegistry final : public Registry {
+public:
+    void announce(Instance) override {}
+    task<Result<void>> withdraw(Context&) override { co_return Result<void>(); }
+    Instances instances(std::string_view) override { return now; }
+    task<Result<Instances>> resolve(Context&, std::string) override { co_return now; }
+    task<void> run(Context&) override { co_return; }
+    Result<void> health() const override { return {}; }
+
+    Instances now = std::make_shared<const std::vector<Instance>>();
+};
+
+/// How an instance answers, and how often it was asked.
+struct Server {
+    int status = 200;
+    bool hangs = false;
+    std::vector<std::pair<std::string, std::string>> fields = {};
+    int asked = 0;
+    std::unique_ptr<http::Server> http = {};
+};
+
+/// A service whose instances answer as a test says, over real sockets.
+class TargetCallTest : public testing::Test {
+protected:
+    TargetCallTest() { options_.this_host = "127.0.0.1"; }
+    ~TargetCallTest() override {
+        scope_.cancel(Error(Kind::cancelled, "the test is over"));
+        loop_.run_until_done(scope_.join());
+    }
+
+    Server& serve(std::string id, Server how = {}) {
+        auto& server = *servers_.emplace_back(std::make_unique<Server>(std::move(how)));
+        server.http = std::make_unique<http::Server>(
+            loop_.world(), [&server](Context& context, http::Exchange& exchange) -> task<void> {
+                ++server.asked;
+                if (server.hangs) std::ignore = co_await sleep_for(context, 1h);
+                http::ResponseHead head;
+                head.status = server.status;
+                for (const auto& [name, value] : server.fields)
+                    head.headers.add(name, value);
+                std::ignore = co_await exchange.respond(context, head, "{}");
+            });
+        const auto address = server.http->listen(Address::tcp("127.0.0.1", 0)).value();
+        scope_.spawn(server.http->run(scope_.context()));
+        know(std::move(id), address);
+        return server;
+    }
+    void serve_dead(std::string id) {
+        auto listener = loop_.world().listen(Address::tcp("127.0.0.1", 0)).value();
+        const auto address = listener->local();
+        listener.reset();
+        know(std::move(id), address);
+    }
+    void know(std::string id, const Address& address, std::string incarnation = "1") {
+        auto list = *registry_.now;
+        std::erase_if(list, [&](const Instance& each) { return each.id == id; });
+        list.push_back({.id = std::move(id),
+                        .service = "thing-service",
+                        .address = address,
+                        .incarnation = std::move(incarnation)});
+        registry_.now = std::make_shared<const std::vector<Instance>>(std::move(list));
+    }
+    void forget_all() { registry_.now = std::make_shared<const std::vector<Instance>>(); }
+
+    Targets& targets() {
+        if (!targets_) targets_.emplace(loop_.world(), client_, registry_, budgets_, telemetry_, options_);
+        return *targets_;
+    }
+    Target& target() { return targets().of("thing-service"); }
+
+    task<Result<int>> one(Method method, CallTraits traits, Duration timeout) {
+        Context context(root_, timeout);
+        TargetCall call(targets(), target(), context, traits);
+        http::RequestHead head;
+        head.method = method;
+        head.method_name = name(method);
+        head.target = "/things/1";
+        head.authority = "thing-service";
+        auto answer = co_await call.send(head, {});
+        if (!answer) co_return std::move(answer.error());
+        co_return (*answer)->status;
+    }
+    Result<int> call(CallTraits traits = {.repeatable = true}, Duration timeout = 5s) {
+        return loop_.run_until_done(one(traits.repeatable ? Method::get : Method::post, traits, timeout));
+    }
+    BreakerState state(std::string_view id) {
+        for (const auto& each : target().instances())
+            if (each->id == id) return each->breaker.state();
+        throw std::logic_error("there is no such instance");
+    }
+    std::string metrics() {
+        targets().publish("0");
+        return telemetry_.metrics.prometheus_text();
+    }
+
+    Loop loop_;
+    Context root_{loop_.world()};
+    Scope scope_{root_};
+    Telemetry telemetry_{Logger("test", LogLevel::error)};
+    http::Client client_{loop_.world()};
+    ToldRegistry registry_;
+    RetryBudgets budgets_;
+    TargetsOptions options_;
+    std::vector<std::unique_ptr<Server>> servers_;
+    std::optional<Targets> targets_;
+};
+
+// Goal: nobody notices that one of three refuses connections, and after five refusals nobody asks it any more.
+TEST_F(TargetCallTest, InstanceThatRefusesIsTakenOut) {
+    serve("one");
+    serve("two");
+    serve_dead("gone");
+    options_.defaults.balancing.policy = BalancingPolicy::round_robin;
+    for (int i = 0; i < 50; ++i)
+        EXPECT_EQ(call({}).value_or(0), 200) << "nothing was sent, so that it is safe whatever it is for";
+    EXPECT_EQ(state("gone"), BreakerState::open);
+    EXPECT_THAT(
+        metrics(),
+        testing::AllOf(
+            HasSubstr("http_client_failed_requests_total{upstream=\"thing-service\",reason=\"connect_failed\"} 5"),
+            HasSubstr("circuit_breaker_transitions_total{upstream=\"thing-service\",state=\"OPEN\"} 1"),
+            HasSubstr("circuit_breaker_instances{loop=\"0\",upstream=\"thing-service\",state=\"OPEN\"} 1"),
+            HasSubstr("circuit_breaker_instances{loop=\"0\",upstream=\"thing-service\",state=\"CLOSED\"} 2"),
+            HasSubstr("http_client_retries_total{upstream=\"thing-service\"} 0")));
+}
+
+// Goal: what is safe to repeat is asked of another instance when one answers with an error of its own; what is not, is
+// answered as it was.
+TEST_F(TargetCallTest, ErrorOfAnInstanceIsBetteredByAnotherWhereThatIsSafe) {
+    serve("broken", {.status = 500});
+    serve("well");
+    options_.defaults.balancing.policy = BalancingPolicy::round_robin;
+    EXPECT_EQ(call().value_or(0), 200);
+    EXPECT_EQ(call().value_or(0), 200) << "which begins at the broken one, too: a try takes a turn";
+    EXPECT_THAT(metrics(), HasSubstr("http_client_retries_total{upstream=\"thing-service\"} 2"));
+    int failed = 0;
+    for (int i = 0; i < 4; ++i)
+        failed += call({.repeatable = false}).value_or(0) == 500;
+    EXPECT_EQ(failed, 2) << "in turn";
+}
+
+// Goal: 4xx, and 5xx that another try does not help, are answered at once and say nothing against the instance.
+TEST_F(TargetCallTest, AnswersThatNoOtherTryBettersEndTheCall) {
+    auto& server = serve("one", {.status = 404});
+    serve("two", {.status = 404});
+    for (int i = 0; i < 12; ++i)
+        EXPECT_EQ(call().value_or(0), 404);
+    for (auto& each : servers_) {
+        each->status = 503;
+        each->fields = {{"flotilla-retry", "no"}};
+    }
+    const int before = servers_[0]->asked + servers_[1]->asked;
+    for (int i = 0; i < 12; ++i)
+        EXPECT_EQ(call().value_or(0), 503);
+    EXPECT_EQ(servers_[0]->asked + servers_[1]->asked, before + 12) << "one try each";
+    EXPECT_EQ(state("one"), BreakerState::closed);
+    EXPECT_EQ(state("two"), BreakerState::closed);
+    EXPECT_GT(server.asked, 0);
+}
+
+// Goal: an instance that hangs costs a call half of its time, not all of it; nothing is taken for its answer.
+TEST_F(TargetCallTest, InstanceThatHangsLeavesTimeForAnother) {
+    serve("hanging", {.hangs = true});
+    serve("well");
+    options_.defaults.balancing.policy = BalancingPolicy::round_robin;
+    EXPECT_EQ(call({.repeatable = true}, 400ms).value_or(0), 200);
+    EXPECT_THAT(metrics(), HasSubstr("reason=\"attempt_timeout\"} 1"));
+}
+
+// Goal: where all fail, the tries end with the budget: what is sent is little more than what was asked.
+TEST_F(TargetCallTest, RetriesEndWithTheBudget) {
+    serve("one", {.status = 500});
+    serve("two", {.status = 500});
+    options_.defaults.retry.backoff = options_.defaults.retry.backoff_max = 1ms;
+    for (int i = 0; i < 100; ++i)
+        EXPECT_EQ(call().value_or(0), 500);
+    EXPECT_LE(servers_[0]->asked + servers_[1]->asked, 100 + 10) << "the process' floor, and no successes to add to it";
+    EXPECT_THAT(metrics(), testing::Not(HasSubstr("http_client_retries_refused_total{upstream=\"thing-service\"} 0")));
+}
+
+// Goal: more calls than a target takes wait, and beyond that are refused at once, in words.
+TEST_F(TargetCallTest, BulkheadBoundsWhatIsUnderWay) {
+    serve("one", {.hangs = true});
+    options_.defaults.bulkhead = {.concurrency = 1, .queue = 1};
+    std::vector<Result<int>> outcomes(3, 0);
+    const auto into = [&](std::size_t at) -> task<void> {
+        outcomes[at] = co_await one(Method::get, {.repeatable = true}, 50ms);
+    };
+    const auto all = [&]() -> task<void> {
+        co_await scoped(root_, [&](Scope& scope) -> task<void> {
+            for (std::size_t i = 0; i < outcomes.size(); ++i)
+                scope.spawn(into(i));
+            co_return;
+        });
+    };
+    loop_.run_until_done(all());
+    EXPECT_EQ(outcomes[0].error().kind(), Kind::deadline_exceeded);
+    EXPECT_EQ(outcomes[1].error().kind(), Kind::deadline_exceeded);
+    EXPECT_EQ(outcomes[2].error().code(), "target_busy");
+    EXPECT_GT(outcomes[2].error().retry_after(), 0s);
+}
+
+// Goal: an instance that is missed for a moment comes back as the one it was; a new run of it begins anew.
+TEST_F(TargetCallTest, IncarnationKeepsItsState) {
+    serve_dead("gone");
+    serve("well");
+    const auto list = registry_.now;
+    options_.defaults.balancing.policy = BalancingPolicy::round_robin;
+    for (int i = 0; i < 20; ++i)
+        EXPECT_EQ(call().value_or(0), 200);
+    ASSERT_EQ(state("gone"), BreakerState::open);
+
+    forget_all();
+    EXPECT_EQ(call().error().code(), "no_instance");
+    registry_.now = std::make_shared<const std::vector<Instance>>(*list);
+    targets().publish("0");
+    EXPECT_EQ(state("gone"), BreakerState::half_open) << "the same, with a chance";
+
+    know("gone", list->front().address, "2");
+    targets().publish("0");
+    EXPECT_EQ(state("gone"), BreakerState::closed);
+}
+
+// Goal: all are bad, so all are used; the first good answer is found by the next calls.
+TEST_F(TargetCallTest, PoolIsNeverEmpty) {
+    for (const auto* id : {"one", "two", "three"})
+        serve(id, {.status = 500});
+    for (int i = 0; i < 60; ++i)
+        std::ignore = call({.repeatable = false});
+    EXPECT_THAT(metrics(), HasSubstr("http_client_panics_total{upstream=\"thing-service\"} 1"));
+    servers_[1]->status = 200;
+    int tries = 1;
+    while (call({.repeatable = false}).value_or(0) != 200 && tries < 100)
+        ++tries;
+    EXPECT_LE(tries, 3) << "in turn";
+}
+
+// Goal: the error of a call whose tries are spent says so to whoever hears of it, over HTTP too.
+TEST_F(TargetCallTest, ErrorOfSpentTriesHelpsNobodyFurtherUp) {
+    serve_dead("gone");
+    options_.defaults.retry.backoff = options_.defaults.retry.backoff_max = 1ms;
+    const auto outcome = call();
+    ASSERT_FALSE(outcome);
+    EXPECT_FALSE(outcome.error().retry_helps());
+    http::Headers fields;
+    http::add_problem_headers(fields, outcome.error());
+    EXPECT_TRUE(http::says_no_retry(fields));
+    http::Headers plain;
+    http::add_problem_headers(plain, Error(Kind::unavailable, "busy"));
+    EXPECT_FALSE(http::says_no_retry(plain));
+}
+
+} // namespace
+} // namespace flotilla
