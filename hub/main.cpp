@@ -24,8 +24,8 @@ int main(int argc, char** argv) {
         .add("--allowed-host", options.allowed_hosts,
              "Name that HTTP answers to besides addresses, localhost, this machine's and those without a dot, as in "
              "hub.example.com; .example.com: and all below. May be repeated")
-        ->delimiter(',')
-        ->envname("FLOTILLA_HUB_ALLOWED_HOSTS");
+        .separated_by(',')
+        .variable("FLOTILLA_HUB_ALLOWED_HOSTS");
     flags.add("--http-port", options.node.port, "Consul API, mail and health; 0 picks a free port");
     flags.add("--redis-port", options.redis_port, "Event bus; 0 picks a free port");
     flags.add("--smtp-port", options.smtp_port, "Mail catcher; 0 picks a free port");

@@ -34,7 +34,7 @@ bool class_matches(std::string_view pattern, std::size_t& at, unsigned char c) {
             ++at;
         } else if (at + 2 < pattern.size() && pattern[at + 1] == '-') {
             const auto [low, high] =
-                std::minmax(static_cast<unsigned char>(pattern[at]), static_cast<unsigned char>(pattern[at + 2]));
+                std::minmax({static_cast<unsigned char>(pattern[at]), static_cast<unsigned char>(pattern[at + 2])});
             matches |= low <= c && c <= high;
             at += 3;
         } else {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <flotilla/base/ascii.hpp>
@@ -38,47 +39,101 @@ std::string unknown_argument(const CLI::App& command) {
     return "unknown argument '" + unknown + "'" + did_you_mean(unknown, names);
 }
 
+Flag& Flag::within(std::int64_t min, std::int64_t max) {
+    option_->check(CLI::Range(min, max));
+    return *this;
+}
+
+Flag& Flag::within(double min, double max) {
+    option_->check(CLI::Range(min, max));
+    return *this;
+}
+
+Flag& Flag::variable(const std::string& name) {
+    option_->envname(name);
+    return *this;
+}
+
+Flag& Flag::separated_by(char separator) {
+    option_->delimiter(separator);
+    return *this;
+}
+
 Flags::Flags(std::string program, const std::string& about, std::string variables)
-    : app_(about + " Every flag can also be set as " + variables + "<NAME>.", std::move(program)),
+    : app_(std::make_unique<CLI::App>(about + " Every flag can also be set as " + variables + "<NAME>.",
+                                      std::move(program))),
       variables_(std::move(variables)) {
-    app_.allow_extras(); // refused below, in words of our own
+    app_->allow_extras(); // refused below, in words of our own
 }
 
-CLI::Option* Flags::with_variable(CLI::Option* option) {
-    return option->envname(environment_name(variables_, option->get_lnames().front()));
+Flags::~Flags() = default;
+
+Flag Flags::with_variable(CLI::Option* option) {
+    return Flag(option->envname(environment_name(variables_, option->get_lnames().front())));
 }
 
-CLI::Option* Flags::add(const std::string& name, Duration& value, Duration unit, const std::string& help) {
+template <class T>
+Flag Flags::add_value(const std::string& name, T& value, const std::string& help) {
+    return with_variable(app_->add_option(name, value, help)->capture_default_str());
+}
+
+Flag Flags::add(const std::string& name, std::string& value, const std::string& help) {
+    return add_value(name, value, help);
+}
+
+Flag Flags::add(const std::string& name, int& value, const std::string& help) { return add_value(name, value, help); }
+
+Flag Flags::add(const std::string& name, std::uint16_t& value, const std::string& help) {
+    return add_value(name, value, help);
+}
+
+Flag Flags::add(const std::string& name, std::uint64_t& value, const std::string& help) {
+    return add_value(name, value, help);
+}
+
+Flag Flags::add(const std::string& name, std::vector<std::string>& values, const std::string& help) {
+    return with_variable(app_->add_option(name, values, help)->take_all());
+}
+
+Flag Flags::add(const std::string& name, Duration& value, Duration unit, const std::string& help) {
     const double in_units = static_cast<double>(unit.count());
     const auto take = [&value, in_units, name](double number) {
         if (!std::isfinite(number)) throw CLI::ValidationError(name, "must be a finite number"); // bounds let nan pass
         value = Duration(static_cast<Duration::rep>(number * in_units));
     };
-    auto* option = app_.add_option_function<double>(name, take, help);
+    auto* option = app_->add_option_function<double>(name, take, help);
     option->default_str(fmt::format("{}", static_cast<double>(value.count()) / in_units));
     return with_variable(option->type_name("NUMBER"));
 }
 
+Flag Flags::add_choice(const std::string& name, const std::string& now, const std::vector<std::string>& names,
+                       std::function<void(const std::string&)> take, const std::string& help) {
+    auto* option = app_->add_option_function<std::string>(name, std::move(take), help);
+    // Without the list of names that CLI11 would put into --help.
+    option->type_name("NAME")->default_str(now)->check(CLI::IsMember(names).description(""));
+    return with_variable(option);
+}
+
 void Flags::add_switch(const std::string& name, bool& value, const std::string& help) {
-    app_.add_flag(name, value, help);
+    app_->add_flag(name, value, help);
 }
 
 std::optional<int> Flags::parse(int argc, const char* const* argv) {
     try {
-        app_.parse(argc, argv);
+        app_->parse(argc, argv);
     } catch (const CLI::ParseError& mistake) {
         const auto source = source_of(mistake.what(), argc, argv);
-        if (!source.empty()) fmt::print(stderr, "{}: {}:\n", app_.get_name(), source);
-        return app_.exit(mistake) == 0 ? 0 : kWrongFlags;
+        if (!source.empty()) fmt::print(stderr, "{}: {}:\n", app_->get_name(), source);
+        return app_->exit(mistake) == 0 ? 0 : kWrongFlags;
     }
-    if (app_.remaining_size() == 0) return std::nullopt;
-    fmt::print(stderr, "{}: {} (see --help)\n", app_.get_name(), unknown_argument(app_));
+    if (app_->remaining_size() == 0) return std::nullopt;
+    fmt::print(stderr, "{}: {} (see --help)\n", app_->get_name(), unknown_argument(*app_));
     return kWrongFlags;
 }
 
 std::set<std::string, std::less<>> Flags::variables() const {
     std::set<std::string, std::less<>> names;
-    for (const auto* option : app_.get_options())
+    for (const auto* option : app_->get_options())
         if (const auto name = option->get_envname(); !name.empty()) names.insert(name);
     return names;
 }
@@ -86,7 +141,7 @@ std::set<std::string, std::less<>> Flags::variables() const {
 /// The variable that a mistake is about, when that is not on the command line.
 std::string Flags::source_of(std::string_view mistake, int argc, const char* const* argv) const {
     const std::vector<std::string_view> given(argv, argv + argc);
-    for (const auto* option : app_.get_options()) {
+    for (const auto* option : app_->get_options()) {
         const auto name = "--" + option->get_lnames().front();
         const auto variable = option->get_envname();
         const auto is_it = [&](std::string_view argument) {
@@ -102,7 +157,7 @@ void add_program_flags(Flags& flags, NodeOptions& options) {
     flags.add("--host", options.host, "Address to listen on and to announce");
     flags.add("--data", options.data, "Folder for what the program keeps");
     flags.add("--drain", options.drain, std::chrono::seconds(1), "Seconds a shutdown waits for requests in flight")
-        ->check(CLI::Range(0.0, 3600.0));
+        .within(0.0, 3600.0);
     flags.add("--log-level", options.log_level,
               {{"debug", LogLevel::debug},
                {"info", LogLevel::info},
@@ -117,7 +172,7 @@ void add_program_flags(Flags& flags, NodeOptions& options) {
 void add_member_flags(Flags& flags, NodeOptions& options) {
     flags.add("--port", options.port, "Port; 0 picks a free one");
     flags.add("--registry", options.registry, "Registry URL, or none");
-    flags.add("--loops", options.loops, "Event loops (threads)")->check(CLI::Range(1, 256));
+    flags.add("--loops", options.loops, "Event loops (threads)").within(1, 256);
 }
 
 } // namespace flotilla

@@ -22,21 +22,18 @@ void add_flags(Flags& flags, HostOptions& options, std::vector<std::string>& set
     flags
         .add("--body-bytes-max", options.body_bytes_max,
              "Bytes of a request body, where the endpoint declares no limit")
-        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
+        .within(std::int64_t{1}, std::int64_t{1} << 40);
     flags.add("--access-log-sample", options.access_log_sample, "Log one of this many successful requests")
-        ->check(CLI::Range(1, 1'000'000));
+        .within(1, 1'000'000);
     flags
         .add("--slow-request", options.slow_request, milliseconds(1),
              "Milliseconds from which on a request is logged with where its time went; 0: none is")
-        ->check(CLI::Range(0.0, 3'600'000.0));
+        .within(0.0, 3'600'000.0);
     flags
         .add("--lag-max", options.lag_max, seconds(1),
              "Seconds that events and jobs may wait before /readyz says that they do")
-        ->check(CLI::Range(0.001, 1e9));
-    flags.add("--set", settings, "A setting of the service: name=value")
-        ->take_all()
-        ->default_str("")
-        ->envname(""); // each setting has a variable of its own
+        .within(0.001, 1e9);
+    flags.add("--set", settings, "A setting of the service: name=value").variable(""); // each has one of its own
 }
 
 Result<void> take_settings(const std::vector<std::string>& given, HostOptions& options) {
