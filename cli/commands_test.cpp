@@ -14,7 +14,7 @@
 #include "cli/command_line.hpp"
 #include "cli/fleet_state.hpp"
 
-namespace flotilla::cli {
+namespace flotilla::cli::commands_test {
 namespace {
 
 using testing::HasSubstr;
@@ -180,4 +180,4 @@ TEST_F(CommandLineTest, UnknownArgumentsAndCommandsNameTheNearest) {
 }
 
 } // namespace
-} // namespace flotilla::cli
+} // namespace flotilla::cli::commands_test

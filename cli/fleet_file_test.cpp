@@ -9,7 +9,7 @@
 
 #include "cli/fleet_plan.hpp"
 
-namespace flotilla::cli {
+namespace flotilla::cli::fleet_file_test {
 namespace {
 
 class FleetFileTest : public testing::Test {
@@ -121,4 +121,4 @@ TEST_F(FleetFileTest, PlanShiftsPortsAndNamesMissingBinaries) {
 }
 
 } // namespace
-} // namespace flotilla::cli
+} // namespace flotilla::cli::fleet_file_test

@@ -10,7 +10,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::context_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -223,4 +223,4 @@ TEST(Sleep, ManySleepersWakeInOrder) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::context_test

@@ -16,7 +16,7 @@
 #include <flotilla/aio/socket_address.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::listener_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -305,4 +305,4 @@ TEST_F(ListenerTest, DestroyConnectingTaskIsSafe) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::listener_test

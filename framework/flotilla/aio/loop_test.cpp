@@ -14,7 +14,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::loop_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -209,4 +209,4 @@ TEST(Wakeup, RunsLaterOnceInOrder) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::loop_test

@@ -6,7 +6,7 @@
 
 #include <flotilla/discovery/fake_consul.hpp>
 
-namespace flotilla {
+namespace flotilla::consul_registry_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -238,4 +238,4 @@ TEST(ConsulRegistry, DamagedCacheFileIsReplaced) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::consul_registry_test

@@ -4,7 +4,7 @@
 
 #include <flotilla/discovery/fake_consul.hpp>
 
-namespace flotilla {
+namespace flotilla::consul_wire_test {
 namespace {
 
 constexpr std::string_view kEntry = R"([{"Node":{"Node":"n1","Address":"10.1.1.1"},
@@ -62,4 +62,4 @@ TEST(ConsulWire, CacheTextReadsBack) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::consul_wire_test

@@ -2,7 +2,7 @@
 
 #include <flotilla/discovery/fake_consul.hpp>
 
-namespace flotilla {
+namespace flotilla::registry_conformance_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -134,4 +134,4 @@ TEST(OpenRegistry, BadUrlIsInvalid) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::registry_conformance_test

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace flotilla {
+namespace flotilla::text_file_test {
 namespace {
 
 /// A path of this test's own, free at first and gone at the end.
@@ -52,4 +52,4 @@ TEST(TextFile, UnreadableFilesSayWhy) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::text_file_test

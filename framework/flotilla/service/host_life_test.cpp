@@ -11,7 +11,7 @@
 
 #include <flotilla/service/test_host.hpp>
 
-namespace flotilla {
+namespace flotilla::host_life_test {
 namespace {
 
 using namespace test;
@@ -310,4 +310,4 @@ TEST(RunLoops, TwoLoopsServeOnePort) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::host_life_test

@@ -2,7 +2,7 @@
 
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::open_database_test {
 namespace {
 
 using test::TestDatabase;
@@ -141,4 +141,4 @@ TEST(OpenDatabase, OpenBadUrlIsRefused) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::open_database_test

@@ -11,7 +11,7 @@
 #include <flotilla/service/test_host.hpp>
 #include <flotilla/store/framework_tables.hpp>
 
-namespace flotilla {
+namespace flotilla::steps_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -304,4 +304,4 @@ TEST(IdempotencyKeys, MethodRunsOncePerKey) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::steps_test
