@@ -90,7 +90,7 @@ std::unique_ptr<SignalSubscription> SqliteDatabase::on_signal(std::string_view n
     return client_->subscribe(name, std::move(callback));
 }
 
-task<Result<void>> SqliteDatabase::transact_erased(Context& context, ErasedBody body) {
+task<Result<void>> SqliteDatabase::transact_erased(Context& context, std::shared_ptr<TransactionBody> body) {
     if (context.cancelled()) co_return context.reason();
     World& world = context.world();
     TimeSpent::Interval waiting(context, TimeSpent::On::database);
