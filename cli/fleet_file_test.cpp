@@ -9,7 +9,7 @@
 
 #include "cli/fleet_plan.hpp"
 
-namespace flotilla::cli {
+namespace flotilla::cli::fleet_file_test {
 namespace {
 
 class FleetFileTest : public testing::Test {
@@ -151,4 +151,4 @@ TEST_F(FleetFileTest, PlanShiftsPortsAndNamesMissingBinaries) {
 }
 
 } // namespace
-} // namespace flotilla::cli
+} // namespace flotilla::cli::fleet_file_test

@@ -10,7 +10,7 @@
 
 #include "gateway/core/route_table.hpp"
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::config_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -176,4 +176,4 @@ TEST(GatewayConfig, AbsentFileIsNotFound) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::config_test

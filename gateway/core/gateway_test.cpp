@@ -5,7 +5,7 @@
 
 #include "gateway/core/test_fleet.hpp"
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::gateway_test {
 namespace {
 
 using testing::HasSubstr;
@@ -98,4 +98,4 @@ TEST(GatewayShutdown, RequestInFlightIsFinished) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::gateway_test

@@ -9,7 +9,7 @@
 #include "hub/consul/api_bench.hpp"
 #include "hub/consul/journal.hpp"
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::consul_api_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -429,4 +429,4 @@ TEST(ConsulApi, FrameworksDriverWorksAgainstIt) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::consul_api_test

@@ -2,7 +2,7 @@
 
 #include <flotilla/discovery/conformance/test_support.hpp>
 
-namespace flotilla {
+namespace flotilla::event_list_test {
 namespace {
 
 task<void> count_wakes(Context& context, EventList& list, int times, int& wakes) {
@@ -48,4 +48,4 @@ TEST(EventList, CancelledWaiterLeavesOthersWaiting) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::event_list_test

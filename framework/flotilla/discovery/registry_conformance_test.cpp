@@ -5,7 +5,7 @@
 #include <flotilla/discovery/conformance/fake_eureka.hpp>
 #include <flotilla/discovery/conformance/fake_kubernetes.hpp>
 
-namespace flotilla {
+namespace flotilla::registry_conformance_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -265,4 +265,4 @@ TEST(OpenRegistry, BadUrlIsInvalid) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::registry_conformance_test

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace flotilla {
+namespace flotilla::text_file_test {
 namespace {
 
 /// A path of this test's own, free at first and gone at the end.
@@ -69,4 +69,4 @@ TEST(TextFile, ReplaceLeavesOneOrTheOther) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::text_file_test

@@ -5,7 +5,7 @@
 #include <flotilla/aio/manual_world.hpp>
 #include <flotilla/service/test_host.hpp>
 
-namespace flotilla {
+namespace flotilla::calls_test {
 namespace {
 
 using namespace test;
@@ -347,4 +347,4 @@ TEST_F(CallsTest, HangingInstanceEndsWithTheDeadlineOrIsPassedOver) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::calls_test

@@ -13,7 +13,7 @@
 #include <flotilla/node/fault_file.hpp>
 #include <flotilla/service/test_host.hpp>
 
-namespace flotilla {
+namespace flotilla::host_life_test {
 namespace {
 
 using namespace test;
@@ -343,4 +343,4 @@ TEST(HostLife, FaultsOfItsFileAreMet) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::host_life_test

@@ -5,7 +5,7 @@
 #include <flotilla/http/test_wire.hpp>
 #include <flotilla/service/test_host.hpp>
 
-namespace flotilla {
+namespace flotilla::streamed_endpoint_test {
 namespace {
 
 using namespace test;
@@ -404,4 +404,4 @@ TEST(StreamedEndpointHandlers, OtherShapesDoNotCompile) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::streamed_endpoint_test

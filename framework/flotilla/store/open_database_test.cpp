@@ -7,7 +7,7 @@
 
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::open_database_test {
 namespace {
 
 using test::TestDatabase;
@@ -432,4 +432,4 @@ TEST(OpenDatabase, OpenBadUrlIsRefused) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::open_database_test

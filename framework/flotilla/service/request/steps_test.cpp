@@ -14,7 +14,7 @@
 #include <flotilla/service/test_host.hpp>
 #include <flotilla/store/framework_tables.hpp>
 
-namespace flotilla {
+namespace flotilla::steps_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -374,4 +374,4 @@ TEST_F(OverloadedSteps, LateRequestIsNotBegun) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::steps_test

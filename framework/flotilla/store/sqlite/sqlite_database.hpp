@@ -44,7 +44,7 @@ private:
     class Written;
     static void look_for_signals(void* self);
 
-    task<Result<void>> transact_erased(Context& context, ErasedBody body) override;
+    task<Result<void>> transact_erased(Context& context, std::shared_ptr<TransactionBody> body) override;
     task<Result<void>> read_erased(Context& context, ReadKind kind, std::string_view sql,
                                    std::vector<SqlValue> arguments, RowCallback row) override;
     task<Result<void>> scan(Context& context, std::string sql, std::vector<SqlValue> arguments, RowCallback row);

@@ -310,7 +310,7 @@ void Writer::run_body(WriteRequest& request) {
     request.signals.clear();
     WriterTransaction transaction(*connection_, request);
     try {
-        request.outcome = request.body(transaction);
+        request.outcome = request.body->run(transaction);
     } catch (const std::exception& exception) {
         request.outcome = Error(Kind::internal, std::string("a transaction body threw: ") + exception.what());
     } catch (...) {

@@ -3,7 +3,6 @@
 #include <array>
 #include <condition_variable>
 #include <coroutine>
-#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -21,7 +20,7 @@ namespace flotilla::sqlite {
 
 /// One transaction body on its way to the writer and back.
 struct WriteRequest {
-    std::function<Result<void>(Transaction&)> body;
+    std::shared_ptr<TransactionBody> body;
     Timestamp now;
     TraceContext trace;
     std::array<std::uint64_t, 2> id_seed{};
