@@ -13,7 +13,7 @@
 #include <flotilla/discovery/registry_url.hpp>
 #include <flotilla/discovery/service_name.hpp>
 
-namespace flotilla {
+namespace flotilla::drivers_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -451,4 +451,4 @@ TEST(EurekaDriver, FetchesDeltasUntilTheyComeApart) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::drivers_test

@@ -8,7 +8,7 @@
 #include <flotilla/aio/test_streams.hpp>
 #include <flotilla/discovery/conformance/fake_consul.hpp>
 
-namespace flotilla::consul_registry_test {
+namespace flotilla::consul_registry_test::remote_registry_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -306,4 +306,4 @@ TEST(RemoteRegistry, DamagedCacheFileIsReplaced) {
 }
 
 } // namespace
-} // namespace flotilla::consul_registry_test
+} // namespace flotilla::consul_registry_test::remote_registry_test

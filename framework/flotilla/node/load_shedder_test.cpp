@@ -7,7 +7,7 @@
 
 #include <flotilla/aio/manual_world.hpp>
 
-namespace flotilla {
+namespace flotilla::load_shedder_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -217,4 +217,4 @@ TEST_F(LoadShedderTest, OrderHoldsOverRandomEvents) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::load_shedder_test

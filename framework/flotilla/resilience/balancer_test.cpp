@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::balancer_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -518,4 +518,4 @@ TEST(Balancer, RandomLivesNeverEmptyThePool) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::balancer_test

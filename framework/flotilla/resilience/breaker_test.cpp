@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::breaker_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -314,4 +314,4 @@ TEST(SlidingWindow, CountsWhatAListOfEventsCounts) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::breaker_test

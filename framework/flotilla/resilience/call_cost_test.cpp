@@ -14,7 +14,7 @@
 #include <flotilla/resilience/retry_schedule.hpp>
 #include <flotilla/resilience/target_call.hpp>
 
-namespace flotilla {
+namespace flotilla::call_cost_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -170,4 +170,4 @@ TEST(TargetCallCost, NothingIsAllocatedBeyondTheBareClient) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::call_cost_test

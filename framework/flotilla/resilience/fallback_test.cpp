@@ -6,7 +6,7 @@
 #include <flotilla/aio/manual_world.hpp>
 #include <flotilla/aio/scope.hpp>
 
-namespace flotilla {
+namespace flotilla::fallback_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -234,4 +234,4 @@ TEST(SingleFlight, DestroyedCallersLeaveNothingBehind) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::fallback_test

@@ -5,7 +5,7 @@
 #include <boost/pfr/tuple_size.hpp>
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::options_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -116,4 +116,4 @@ TEST(TargetOptions, WhatIsShownCanBeSet) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::options_test

@@ -9,7 +9,7 @@
 #include <flotilla/http/problem.hpp>
 #include <flotilla/http/server.hpp>
 
-namespace flotilla {
+namespace flotilla::target_call_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -269,4 +269,4 @@ TEST_F(TargetCallTest, ErrorOfSpentTriesHelpsNobodyFurtherUp) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::target_call_test

@@ -4,7 +4,7 @@
 
 #include <flotilla/discovery/conformance/test_support.hpp>
 
-namespace flotilla {
+namespace flotilla::consul_wire_test {
 namespace {
 
 constexpr std::string_view kEntry = R"([{"Node":{"Node":"n1","Address":"10.1.1.1"},
@@ -66,4 +66,4 @@ TEST(ConsulWire, RegistrationBodyIsGolden) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::consul_wire_test
