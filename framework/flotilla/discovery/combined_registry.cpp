@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <flotilla/discovery/no_instance.hpp>
+#include <flotilla/discovery/registry_errors.hpp>
 #include <flotilla/discovery/watched_service.hpp>
 
 namespace flotilla {

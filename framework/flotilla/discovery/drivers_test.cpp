@@ -36,22 +36,23 @@ TEST(ServiceNameParse, EveryWayToWriteItIsRead) {
         const auto parsed = ServiceName::parse(text);
         ASSERT_TRUE(parsed) << text << ": " << parsed.error().message();
         EXPECT_EQ(*parsed, name) << text;
+        EXPECT_EQ(ServiceName::parse(parsed->text()).value(), name) << text;
     }
 }
 
 // Goal: what names no service is refused, and says why.
 TEST(ServiceNameParse, WhatIsNoneIsRefused) {
     const std::pair<std::string, const char*> bad[] = {
-        {"", "expected letters"},
-        {"a..b", "expected letters"},
-        {"a b", "expected letters"},
-        {"user@host", "expected letters"},
-        {std::string(64, 'a'), "parts of 1 to 63"},
-        {"http://user-service/users", "it has a path"},
-        {"https://user-service", "http only"},
-        {"user-service:0", "the port is not a number"},
-        {"user-service:80a", "the port is not a number"},
-        {"user-service:65536", "the port is not a number"},
+        {"a b", "has letters, digits"},
+        {"user@host", "has letters, digits"},
+        {"", "has 1 to 63 characters"},
+        {"a..b", "has 1 to 63 characters"},
+        {std::string(64, 'a'), "has 1 to 63 characters"},
+        {"http://user-service/users", "has no path"},
+        {"https://user-service", "scheme http, no other"},
+        {"user-service:0", "a port from 1 to 65535"},
+        {"user-service:80a", "a port from 1 to 65535"},
+        {"user-service:65536", "a port from 1 to 65535"},
     };
     for (const auto& [text, words] : bad) {
         const auto parsed = ServiceName::parse(text);

@@ -24,10 +24,10 @@ public:
 
 private:
     World& world_;
-    Telemetry& telemetry_;
+    Logger log_;
     std::string registry_;
-    std::string task_;
     Words words_;
+    Counter& failures_;
     std::size_t failing_ = 0;
     AgeGauge age_;
 };

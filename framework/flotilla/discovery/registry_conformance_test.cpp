@@ -94,6 +94,7 @@ struct Kinds {
     const char* name;
     const char* missing; ///< what to install when there is none here
     std::unique_ptr<RegistryServer> (*make)(World&);
+    Duration time = 20s; ///< for one test
 };
 
 template <class Server, auto... Arguments>
@@ -120,7 +121,7 @@ protected:
         const auto server = GetParam().make(loop.world());
         if (!server) GTEST_SKIP() << "not here: " << GetParam().missing;
         Context root(loop.world());
-        Context context(root, 20s);
+        Context context(root, GetParam().time);
         loop.run_until_done(run(context, *server, check));
     }
     void with_changing_registry(Check check) {
@@ -139,16 +140,16 @@ private:
 
 INSTANTIATE_TEST_SUITE_P(
     Drivers, RegistryConformance,
-    testing::Values(Kinds{"StaticList", "", &make_server<StaticList>},
-                    Kinds{"ConsulInTheTest", "", &make_server<ConsulInTheTest>},
-                    Kinds{"Hub", "flotilla-hub beside the test (build the target programs)",
-                          &start_process<HubProcess>},
-                    Kinds{"Consul", "consul on PATH, or named by CONSUL", &start_process<ConsulProcess>},
-                    Kinds{"Etcd", "the Debian package etcd-server", &start_process<EtcdProcess>},
-                    Kinds{"EurekaInTheTest", "", &make_server<FakeEureka>},
-                    Kinds{"KubernetesInTheTest", "", &make_server<FakeKubernetes>},
-                    Kinds{"DnsAddresses", "the Debian package dnsmasq-base", &start_process<DnsmasqProcess, false>},
-                    Kinds{"DnsRecords", "the Debian package dnsmasq-base", &start_process<DnsmasqProcess, true>}),
+    testing::Values(
+        Kinds{"StaticList", "", &make_server<StaticList>}, Kinds{"ConsulInTheTest", "", &make_server<ConsulInTheTest>},
+        Kinds{"Hub", "flotilla-hub beside the test (build the target programs)", &start_process<HubProcess>},
+        Kinds{"Consul", "consul on PATH, or named by CONSUL", &start_process<ConsulProcess>},
+        Kinds{"Etcd", "the Debian package etcd-server", &start_process<EtcdProcess>},
+        Kinds{"EurekaInTheTest", "", &make_server<FakeEureka>},
+        Kinds{"Eureka", "the jar of a Eureka server, named by EUREKA_JAR", &start_process<EurekaProcess>, 100s},
+        Kinds{"KubernetesInTheTest", "", &make_server<FakeKubernetes>},
+        Kinds{"DnsAddresses", "the Debian package dnsmasq-base", &start_process<DnsmasqProcess, false>},
+        Kinds{"DnsRecords", "the Debian package dnsmasq-base", &start_process<DnsmasqProcess, true>}),
     [](const auto& info) { return std::string(info.param.name); });
 
 // Goal: resolve() gives the instances with all that the registry tells, whichever way the name is written; a service
@@ -244,6 +245,8 @@ TEST(OpenRegistry, BadUrlIsInvalid) {
         {"consull://a:1", "did you mean 'consul'?"},
         {"consul://127.0.0.1:banana", "the port is not a number"},
         {"consul://127.0.0.1:8500/x", "found the path /x"},
+        {"consul://a:1,b:2", "found several servers"},
+        {"eureka://a:1?fetch=1h", "from 10ms to 1m"},
         {"etcd://127.0.0.1:2379?lease=5", "found the parameter lease"},
         {"dns://127.0.0.1/a?prot=5", "did you mean 'port'?"},
         {"dns://127.0.0.1/a?port=0", "port is not a number"},

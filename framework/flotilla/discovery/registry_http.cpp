@@ -1,5 +1,7 @@
 #include <flotilla/discovery/registry_http.hpp>
 
+#include <flotilla/discovery/registry_errors.hpp>
+
 namespace flotilla {
 namespace {
 
@@ -12,8 +14,8 @@ constexpr std::size_t kRefusalBytesMax = 64 * 1024;
 Error refusal(const http::Response& response) {
     std::string text = "the registry answered " + std::to_string(response.status());
     if (!response.body.empty()) text += ": " + response.body.substr(0, kQuotedMax);
-    if (response.status() == 410) return {Kind::unavailable, std::string(kRegistryGone), std::move(text)};
-    return {Kind::unavailable, "registry_refused", std::move(text)};
+    if (response.status() == 410) return Error(Kind::unavailable, "registry_gone", std::move(text));
+    return refused_by_registry(std::move(text));
 }
 
 http::Request RegistryHttp::request_to(const Address& server, Method method, std::string target,

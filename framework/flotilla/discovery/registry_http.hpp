@@ -49,10 +49,8 @@ private:
     std::size_t looked_at_ = 0;
 };
 
-/// The code of the error that a watch ends with whose beginning is no longer kept (410).
-inline constexpr std::string_view kRegistryGone = "registry_gone";
-
-/// What a status that is not the expected one means: unavailable `registry_refused` or `registry_gone`.
+/// What a status that is not the expected one means: unavailable `registry_refused`, or `registry_gone` (410) when the
+/// beginning of a watch is no longer kept.
 Error refusal(const http::Response& response);
 
 } // namespace flotilla

@@ -70,6 +70,7 @@ Result<RegistryUrl> RegistryUrl::parse(std::string_view text, std::uint16_t defa
 Result<void> RegistryUrl::check(const Form& form) const {
     const auto expected = "expected " + std::string(form.example) + ", found ";
     if (form.servers && servers.empty()) return refused(expected + "no server");
+    if (!form.several && servers.size() > 1) return refused(expected + "several servers");
     if (!form.path && !path.empty()) return refused(expected + "the path /" + path);
     const std::vector<std::string> known(form.parameters.begin(), form.parameters.end());
     for (const auto& [key, value] : parameters) {

@@ -22,11 +22,12 @@ struct RegistryUrl {
     /// Errors: invalid, with the text and what was expected.
     static Result<RegistryUrl> parse(std::string_view text, std::uint16_t default_port = 0);
 
-    /// What a driver understands: a path, at least one server, these parameters. Errors: invalid, naming what it does
+    /// What a driver understands. Errors: invalid, naming what it does
     /// not, with the nearest one.
     struct Form {
         std::string_view example; ///< "etcd://HOST:PORT[,HOST:PORT]/[PREFIX]"
-        bool servers = true;
+        bool servers = true;      ///< it needs one
+        bool several = false;     ///< it takes more
         bool path = false;
         std::span<const std::string_view> parameters = {};
     };

@@ -1,6 +1,6 @@
 #include <flotilla/discovery/remote_registry.hpp>
 
-#include <flotilla/discovery/no_instance.hpp>
+#include <flotilla/discovery/registry_errors.hpp>
 #include <flotilla/discovery/retry_pace.hpp>
 
 namespace flotilla {

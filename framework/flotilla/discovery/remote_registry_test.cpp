@@ -8,7 +8,7 @@
 #include <flotilla/aio/test_streams.hpp>
 #include <flotilla/discovery/conformance/fake_consul.hpp>
 
-namespace flotilla::consul_registry_test::remote_registry_test {
+namespace flotilla::remote_registry_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -256,6 +256,28 @@ TEST(RemoteRegistry, RegistryForgetsInOutageThenInstancesStayUntilSettled) {
     });
 }
 
+// Goal: a registry that comes back empty and goes away at once takes nothing away either.
+TEST(RemoteRegistry, SecondOutageBeforeItSettlesThenInstancesStay) {
+    run_on_loop([](Context& context) -> task<void> {
+        Bench bench(context, 1h);
+        bench.consul.services["a"] = boost::json::parse(registration_body(some_instance("a"), 5s)).as_object();
+        bench.start();
+        EXPECT_TRUE(co_await bench.registry->resolve(context, "order-service"));
+        bench.consul.mode = FakeConsul::Mode::unreachable;
+        bench.consul.forget();
+        co_await eventually(context, [&] { return !bench.registry->health(); });
+        bench.consul.mode = FakeConsul::Mode::well;
+        co_await eventually(context, [&] { return bench.registry->health().has_value(); });
+        bench.consul.mode = FakeConsul::Mode::unreachable;
+        bench.consul.set_critical("nobody"); // wakes the long poll
+        co_await eventually(context, [&] { return !bench.registry->health(); });
+        const auto settled = context.world().monotonic() + 500ms;
+        co_await eventually(context, [&] { return context.world().monotonic() > settled; });
+        EXPECT_EQ(bench.registry->instances("order-service")->size(), 1u);
+        co_await bench.stop();
+    });
+}
+
 // Goal: a name that is none is told, and waits for nothing.
 TEST(RemoteRegistry, ImpossibleNameIsRefused) {
     run_on_loop([](Context& context) -> task<void> {
@@ -306,4 +328,4 @@ TEST(RemoteRegistry, DamagedCacheFileIsReplaced) {
 }
 
 } // namespace
-} // namespace flotilla::consul_registry_test::remote_registry_test
+} // namespace flotilla::remote_registry_test

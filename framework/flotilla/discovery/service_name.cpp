@@ -11,8 +11,8 @@ constexpr std::string_view kScheme = "http://";
 constexpr std::size_t kHostSizeMax = 253; ///< RFC 1035 §2.3.4, as text
 constexpr std::size_t kLabelSizeMax = 63;
 
-Error malformed(std::string_view text, std::string_view why) {
-    return {Kind::invalid, "\"" + std::string(text) + "\" is not the name of a service: " + std::string(why)};
+Error malformed(std::string_view text, std::string_view rule) {
+    return {Kind::invalid, "a service name " + std::string(rule) + ", found '" + std::string(text) + "'"};
 }
 
 bool is_name_character(char c) {
@@ -29,11 +29,11 @@ std::vector<std::string_view> labels_of(std::string_view host) {
     return labels;
 }
 
-bool is_label(std::string_view label) {
-    return !label.empty() && label.size() <= kLabelSizeMax && std::ranges::all_of(label, is_name_character);
-}
+bool is_label(std::string_view label) { return !label.empty() && label.size() <= kLabelSizeMax; }
 
 } // namespace
+
+std::string ServiceName::text() const { return port == 0 ? host : host + ":" + std::to_string(port); }
 
 Result<ServiceName> ServiceName::parse(std::string_view text) {
     auto rest = text;
@@ -41,21 +41,23 @@ Result<ServiceName> ServiceName::parse(std::string_view text) {
         rest.remove_prefix(kScheme.size());
         if (rest.ends_with('/')) rest.remove_suffix(1);
     } else if (rest.find("://") != rest.npos) {
-        return malformed(text, "of the schemes calls have http only");
+        return malformed(text, "may have the scheme http, no other");
     }
-    if (rest.find('/') != rest.npos) return malformed(text, "it has a path; that belongs into the call");
+    if (rest.find('/') != rest.npos) return malformed(text, "has no path");
     ServiceName name;
     if (const auto colon = rest.find(':'); colon != rest.npos) {
         const auto digits = rest.substr(colon + 1);
         const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), name.port);
         if (failed != std::errc() || end != digits.data() + digits.size() || name.port == 0)
-            return malformed(text, "the port is not a number from 1 to 65535");
+            return malformed(text, "may have a port from 1 to 65535");
         rest = rest.substr(0, colon);
     }
     if (rest.ends_with('.')) rest.remove_suffix(1); // a name that is complete, as DNS writes it
     const auto labels = labels_of(rest);
+    if (!std::ranges::all_of(rest, [](char c) { return c == '.' || is_name_character(c); }))
+        return malformed(text, "has letters, digits, '-', '_' and '.'");
     if (rest.size() > kHostSizeMax || !std::ranges::all_of(labels, is_label))
-        return malformed(text, "expected letters, digits, '-' and '_' in parts of 1 to 63, with '.' between them");
+        return malformed(text, "has 1 to 63 characters between its dots, 253 in all");
     const bool kubernetes = labels.size() >= 3 && labels[2] == "svc";
     name.host = rest;
     name.service = kubernetes ? labels[0] : rest;

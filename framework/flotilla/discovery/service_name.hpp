@@ -20,6 +20,8 @@ struct ServiceName {
     std::uint16_t port = 0; ///< 0: not said
     bool operator==(const ServiceName&) const = default;
 
+    /// "user-service" or "user-service:3001": the shortest way to write it, for configuration, metrics and Host.
+    std::string text() const;
     /// Errors: invalid, with the text: no name, a path, a scheme that calls do not have.
     static Result<ServiceName> parse(std::string_view text);
 };

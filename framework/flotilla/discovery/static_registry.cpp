@@ -1,7 +1,7 @@
 #include <flotilla/discovery/static_registry.hpp>
 
 #include <flotilla/aio/event.hpp>
-#include <flotilla/discovery/no_instance.hpp>
+#include <flotilla/discovery/registry_errors.hpp>
 #include <flotilla/discovery/service_name.hpp>
 
 namespace flotilla {

@@ -66,6 +66,7 @@ void WatchedService::on_settled(void* self) {
 void WatchedService::fail(Error why) {
     shared_.outage.failed(failing_, why);
     error_ = std::move(why);
+    settled_.disarm(); // what it said last may have been a part
     doubt();
 }
 

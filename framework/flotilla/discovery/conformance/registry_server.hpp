@@ -131,6 +131,22 @@ public:
     RegistryOptions options() const override { return {.url = "etcd://" + address() + "/test"}; }
 };
 
+/// A Spring Cloud Netflix Eureka server, the jar that EUREKA_JAR names: heavy, so only where somebody has built one.
+class EurekaProcess final : public RegistryProcess {
+public:
+    static std::string binary() {
+        const char* jar = std::getenv("EUREKA_JAR");
+        return jar ? jar : "";
+    }
+    EurekaProcess() {
+        start({"java", "-jar", binary(), "--server.address=127.0.0.1", "--server.port=" + port(),
+               "--eureka.client.register-with-eureka=false", "--eureka.client.fetch-registry=false",
+               "--eureka.server.use-read-only-response-cache=false"},
+              "Started ");
+    }
+    RegistryOptions options() const override { return {.url = "eureka://" + address() + "/eureka?fetch=100ms"}; }
+};
+
 /// dnsmasq with the instances as A and SRV records.
 class DnsmasqProcess final : public RegistryProcess {
 public:

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include <flotilla/discovery/consul/consul_wire.hpp>
+#include <flotilla/discovery/registry_errors.hpp>
 #include <flotilla/discovery/retry_pace.hpp>
 
 namespace flotilla {
@@ -35,8 +36,7 @@ task<Result<void>> ConsulDriver::enrol(Context& context, const Instance& instanc
     if (response.status() != 200) co_return refusal(response);
     // A registry that knew the instance keeps its check's last state over a registration.
     if (co_await must(heartbeat(context, instance))) co_return Result<void>();
-    co_return Error(Kind::unavailable, "registry_refused",
-                    "the registry does not know " + instance.id + ", which it has just registered");
+    co_return refused_by_registry("the registry does not know " + instance.id + ", which it has just registered");
 }
 
 task<Result<bool>> ConsulDriver::heartbeat(Context& context, const Instance& instance) {

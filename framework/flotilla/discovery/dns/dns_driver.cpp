@@ -81,8 +81,10 @@ struct DnsDriver::Found {
 
 Result<std::unique_ptr<RegistryDriver>> DnsDriver::open(const DriverSetup& setup) {
     const auto& url = setup.url;
-    constexpr std::string_view kExample = "dns://[HOST[:PORT]]/[DOMAIN][?port=N&srv=PREFIX]";
-    if (auto fits = url.check({.example = kExample, .servers = false, .path = true, .parameters = kParameters}); !fits)
+    constexpr std::string_view kExample = "dns://[HOST[:PORT],...]/[DOMAIN][?port=N&srv=PREFIX]";
+    if (auto fits = url.check(
+            {.example = kExample, .servers = false, .several = true, .path = true, .parameters = kParameters});
+        !fits)
         return std::move(fits.error());
     Options options{.system = {.servers = url.servers, .search = {}}, .srv_prefix = std::string(kSrvPrefix)};
     if (url.servers.empty()) {

@@ -10,8 +10,8 @@ namespace flotilla {
 /// and 5 minutes. Announces nothing: names are given by whoever runs the instances.
 class DnsDriver final : public RegistryDriver {
 public:
-    /// dns://[HOST[:PORT]]/[DOMAIN][?port=N&srv=PREFIX]. Without a host: what /etc/resolv.conf says. DOMAIN is appended
-    /// to names; PREFIX stands before those of SRV records, "_http._tcp" unless said. Errors: invalid.
+    /// dns://[HOST[:PORT],...]/[DOMAIN][?port=N&srv=PREFIX]. Without a host: what /etc/resolv.conf says. DOMAIN is
+    /// appended to names; PREFIX stands before those of SRV records, "_http._tcp" unless said. Errors: invalid.
     static Result<std::unique_ptr<RegistryDriver>> open(const DriverSetup& setup);
 
     task<Result<void>> follow(Context& context, WatchedService& service) override;

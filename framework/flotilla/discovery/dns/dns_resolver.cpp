@@ -6,6 +6,7 @@
 #include <span>
 
 #include <flotilla/aio/stream.hpp>
+#include <flotilla/discovery/registry_errors.hpp>
 #include <flotilla/discovery/service_name.hpp>
 
 namespace flotilla::dns {
@@ -81,9 +82,9 @@ task<Result<std::vector<Answer>>> Resolver::ask_one(Context& context, const Addr
         co_await must(co_await stream->write(context, message));
         auto answer = co_await must(parse_answer(co_await must(read_message(context, *stream)), id, question));
         if (answer.verdict != Verdict::ok && answer.verdict != Verdict::no_such_name) {
-            co_return Error(Kind::unavailable, "registry_refused",
-                            "the DNS server " + server.to_string() + " answered " +
-                                std::to_string(static_cast<int>(answer.verdict)) + " to " + question.name);
+            co_return refused_by_registry("the DNS server answered " +
+                                          std::to_string(static_cast<int>(answer.verdict)) + " to " + question.name +
+                                          ", from " + server.to_string());
         }
         answers.push_back(std::move(answer));
     }
@@ -97,9 +98,9 @@ task<Result<std::vector<Answer>>> Resolver::ask(Context& context, std::vector<Qu
         auto answers = co_await ask_one(limited, server, questions);
         if (answers) co_return answers;
         co_await must(context.check());
-        last = limited.cancelled() ? Error(Kind::unavailable, "no_response",
-                                           "the DNS server " + server.to_string() + " does not answer")
-                                   : std::move(answers.error());
+        last = limited.cancelled()
+                   ? Error(Kind::bad_gateway, "no_response", "no answer from the DNS server " + server.to_string())
+                   : std::move(answers.error());
     }
     co_return std::move(*last);
 }

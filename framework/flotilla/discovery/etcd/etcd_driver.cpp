@@ -27,7 +27,9 @@ struct EtcdDriver::Followed {
 };
 
 Result<std::unique_ptr<RegistryDriver>> EtcdDriver::open(const DriverSetup& setup) {
-    if (auto fits = setup.url.check({.example = "etcd://HOST:PORT[,HOST:PORT]/[PREFIX]", .path = true}); !fits)
+    if (auto fits =
+            setup.url.check({.example = "etcd://HOST:PORT[,HOST:PORT]/[PREFIX]", .several = true, .path = true});
+        !fits)
         return std::move(fits.error());
     return std::unique_ptr<RegistryDriver>(new EtcdDriver(setup.world, {setup.http, setup.url.servers},
                                                           setup.url.path.empty() ? "flotilla" : setup.url.path,

@@ -4,9 +4,9 @@
 
 #include <flotilla/base/base64.hpp>
 #include <flotilla/base/json_value.hpp>
-#include <flotilla/discovery/bad_answer.hpp>
 #include <flotilla/discovery/instance_json.hpp>
 #include <flotilla/discovery/json_members.hpp>
+#include <flotilla/discovery/registry_errors.hpp>
 
 namespace flotilla {
 namespace {
@@ -33,7 +33,7 @@ Result<bj::object> parse_message(std::string_view about, std::string_view body, 
     if (!root) return bad_answer(about, "is not a JSON object");
     if (const auto* error = root->if_contains("error")) {
         const auto text = error->is_object() ? text_at(error->if_object(), "message") : text_at(root, "error");
-        return Error(Kind::unavailable, "registry_refused", "the registry says: " + text);
+        return refused_by_registry("the registry says: " + text);
     }
     if (!stream) return std::move(*root);
     auto* result = root->if_contains("result");
@@ -112,8 +112,7 @@ Result<EtcdNews> apply_etcd_watch(EtcdState& state, std::string_view service, st
     if (!message) return message.error();
     if (bool_at(&*message, "canceled").value_or(false)) {
         if (integer_at(&*message, "compact_revision").value_or(0) > 0) return EtcdNews::lost;
-        return Error(Kind::unavailable, "registry_refused",
-                     "the registry ended the watch: " + text_at(&*message, "cancel_reason"));
+        return refused_by_registry("the registry ended the watch: " + text_at(&*message, "cancel_reason"));
     }
     const auto revision = integer_at(object_at(&*message, "header"), "revision").value_or(0);
     if (revision < state.revision) return EtcdNews::lost; // it began anew, with an empty past

@@ -17,7 +17,7 @@ constexpr Duration kFetchTimeout = std::chrono::seconds(10);
 Result<std::unique_ptr<RegistryDriver>> EurekaDriver::open(const DriverSetup& setup) {
     const auto& url = setup.url;
     constexpr std::string_view kExample = "eureka://HOST:PORT[,HOST:PORT]/[PATH][?fetch=5s]";
-    if (auto fits = url.check({.example = kExample, .path = true, .parameters = kParameters}); !fits)
+    if (auto fits = url.check({.example = kExample, .several = true, .path = true, .parameters = kParameters}); !fits)
         return std::move(fits.error());
     Duration fetch = kFetch;
     if (const auto text = url.parameter("fetch"); !text.empty()) {

@@ -4,9 +4,9 @@
 
 #include <flotilla/base/ascii.hpp>
 #include <flotilla/base/json_value.hpp>
-#include <flotilla/discovery/bad_answer.hpp>
 #include <flotilla/discovery/instance_json.hpp>
 #include <flotilla/discovery/json_members.hpp>
+#include <flotilla/discovery/registry_errors.hpp>
 
 namespace flotilla {
 namespace {

@@ -3,9 +3,8 @@
 #include <algorithm>
 
 #include <flotilla/base/json_value.hpp>
-#include <flotilla/discovery/bad_answer.hpp>
 #include <flotilla/discovery/json_members.hpp>
-#include <flotilla/discovery/registry_http.hpp>
+#include <flotilla/discovery/registry_errors.hpp>
 
 namespace flotilla {
 namespace {
@@ -108,7 +107,7 @@ Result<EndpointSlices::News> EndpointSlices::take_event(std::string_view line) {
     const auto type = text_at(event, "type");
     if (type == "ERROR") {
         if (integer_at(object, "code") == kGone) return News::expired;
-        return Error(Kind::unavailable, "registry_refused", "the registry says: " + text_at(object, "message"));
+        return refused_by_registry("the registry says: " + text_at(object, "message"));
     }
     const auto* metadata = object_at(object, "metadata");
     const auto version = text_at(metadata, "resourceVersion");

@@ -107,7 +107,8 @@ task<Result<void>> KubernetesDriver::follow(Context& context, WatchedService& se
     co_await must(list(context, service, followed));
     while (true) {
         const auto watched = co_await watch(context, service, followed);
-        if (!watched && watched.error().code() != kRegistryGone) co_return watched.error();
+        if (!watched && watched.error().code() != "registry_gone") co_return watched.error();
+        if (!watched) co_await must(sleep_for(context, jittered(world_, kAskingPace, 0.5)));
         if (!watched || followed.expired) co_await must(list(context, service, followed));
     }
 }
