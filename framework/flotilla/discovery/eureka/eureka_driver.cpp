@@ -89,7 +89,8 @@ task<void> EurekaDriver::run(Context& context) {
         if (done) backoff.reset();
         fetched_.notify_all();
         // Ends early with the context, which the loop looks at.
-        (void)co_await sleep_for(context, done ? jittered(world_, fetch_, 0.1) : std::min(fetch_, backoff.next(world_.random())));
+        (void)co_await sleep_for(context, done ? jittered(world_, fetch_, 0.1)
+                                               : std::min(fetch_, backoff.next(world_.random())));
     }
 }
 
