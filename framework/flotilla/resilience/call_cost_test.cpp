@@ -1,3 +1,7 @@
+#include <flotilla/aio/test_allocations.hpp>
+
+#ifdef FLOTILLA_COUNTS_ALLOCATIONS
+
 #include <flotilla/resilience/balancer.hpp>
 
 #include <thread>
@@ -8,7 +12,6 @@
 #include <sys/socket.h>
 
 #include <flotilla/aio/loop.hpp>
-#include <flotilla/aio/test_allocations.hpp>
 #include <flotilla/resilience/latency_quantile.hpp>
 #include <flotilla/resilience/retry_budget.hpp>
 #include <flotilla/resilience/retry_schedule.hpp>
@@ -171,3 +174,5 @@ TEST(TargetCallCost, NothingIsAllocatedBeyondTheBareClient) {
 
 } // namespace
 } // namespace flotilla::call_cost_test
+
+#endif
