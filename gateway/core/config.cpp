@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include <flotilla/base/ascii.hpp>
 #include <flotilla/node/text_file.hpp>
+#include <flotilla/resilience/target_yaml.hpp>
 
 #include "gateway/core/path.hpp"
 #include "gateway/core/yaml_reader.hpp"
@@ -12,6 +14,10 @@
 namespace flotilla::gateway {
 
 std::string Location::to_string() const { return file + ":" + std::to_string(line); }
+
+std::string Location::in_short() const {
+    return std::filesystem::path(file).filename().string() + ":" + std::to_string(line);
+}
 
 namespace {
 
@@ -45,6 +51,7 @@ public:
 
 private:
     void read_top(const YAML::Node& root, Config& config) {
+        std::optional<YAML::Node> targets;
         yaml_.map(root, "the configuration",
                   {{"routes",
                     [&](auto& list) {
@@ -57,8 +64,20 @@ private:
                     }},
                    {"timeout",
                     [&](auto& value) { config.timeout = yaml_.duration(value, "timeout").value_or(config.timeout); }},
+                   {"targets", [&](auto& map) { targets = map; }},
                    {"access_log", [&](auto& map) { read_access_log(map, config); }},
                    {"limits", [&](auto& map) { read_limits(map, config); }}});
+        if (targets) read_all_targets(*targets, config); // when it is known which services there are
+    }
+
+    void read_all_targets(const YAML::Node& node, Config& config) {
+        read_targets(
+            node,
+            {.what = "targets",
+             .known = called_services(config),
+             .source = [this](const YAML::Node& value) { return yaml_.where(value).in_short(); },
+             .fail = [this](const YAML::Node& at, std::string message) { yaml_.fail(at, std::move(message)); }},
+            config.targets);
     }
 
     void read_access_log(const YAML::Node& node, Config& config) {
@@ -244,6 +263,18 @@ Result<Config> parse_config(std::string_view text, std::string file_name) {
                      Location{std::move(file_name), error.mark.line + 1}.to_string() +
                          ": not valid YAML: " + error.msg);
     }
+std::vector<std::string> called_services(const Config& config) {
+    std::vector<std::string> services;
+    const auto add = [&services](const std::string& service) {
+        if (std::ranges::find(services, service) == services.end()) services.push_back(service);
+    };
+    for (const auto& route : config.routes)
+        add(route.to);
+    for (const auto& composition : config.compositions)
+        std::ranges::for_each(composition.answer, add, &BranchConfig::service);
+    return services;
+}
+
 }
 
 Result<Config> load_config(const std::string& file_name) {

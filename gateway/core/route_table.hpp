@@ -59,8 +59,6 @@ public:
     std::string allowed(std::string_view authority, std::string_view path) const;
 
     const std::vector<RouteTarget>& targets() const { return targets_; }
-    /// Every service some route leads to, once.
-    std::vector<std::string> services() const;
 
 private:
     Result<void> add(const Match& match, std::string_view path, RouteTarget target);

@@ -137,8 +137,7 @@ Targets::Targets(World& world, http::Client& client, Registry& registry, RetryBu
 
 Target& Targets::of(std::string_view service) {
     if (auto* target = find(service)) return *target;
-    const auto own = options_.of.find(service);
-    const auto& options = own == options_.of.end() ? options_.defaults : own->second;
+    const auto options = options_.configuration.options_of(service, options_.defaults);
     auto target =
         std::make_unique<Target>(std::string(service), options, budgets_.of(service, options.budget), telemetry_);
     auto& made = *targets_.emplace(service, std::move(target)).first->second;

@@ -15,6 +15,7 @@
 #include <flotilla/observe/telemetry.hpp>
 #include <flotilla/resilience/balancer.hpp>
 #include <flotilla/resilience/retry_budgets.hpp>
+#include <flotilla/resilience/target_configuration.hpp>
 
 namespace flotilla {
 
@@ -73,6 +74,9 @@ public:
     const std::string& service() const { return service_; }
     const TargetOptions& options() const { return balancer_.options(); }
     const std::vector<TargetInstancePtr>& instances() const { return instances_; }
+    /// Calls that the bulkhead has let through, and those it keeps waiting.
+    std::size_t under_way() const { return options().bulkhead.concurrency - permits_.available(); }
+    std::size_t waiting() const { return permits_.waiting(); }
     /// "2 of 3 instances are out: order-service-3002 OPEN for another 42s: failures in a row"; empty: all are CLOSED.
     std::string detail(Instant now) const;
 
@@ -106,7 +110,7 @@ struct TargetsOptions {
     std::string this_host = {}; ///< where Unix sockets of instances can be used
     std::string zone = {};      ///< the own one; empty: zones are not told apart
     TargetOptions defaults = {};
-    std::map<std::string, TargetOptions, std::less<>> of = {}; ///< by service, instead of the defaults
+    TargetConfiguration configuration = {}; ///< what replaces them, for all services and for each
 };
 
 /// The targets of one loop by name, from the registry: who asks for one watches it from then on.
@@ -120,6 +124,9 @@ public:
     Target& of(std::string_view service);
     /// As of(), without making one; null: nobody has asked for it.
     Target* find(std::string_view service);
+    /// Those that somebody has asked for, by service.
+    const std::map<std::string, std::unique_ptr<Target>, std::less<>>& all() const { return targets_; }
+    const TargetConfiguration& configuration() const { return options_.configuration; }
 
     /// Sets the gauges of what belongs to this loop: instances by state, connections.
     void publish(std::string_view loop);
