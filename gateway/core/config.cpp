@@ -214,15 +214,23 @@ private:
 
     BranchConfig read_branch(const std::string& name, const YAML::Node& node) {
         BranchConfig branch{.name = name, .service = {}, .target = {}, .timeout = {}, .where = yaml_.where(node)};
-        if (name == "degraded")
-            yaml_.fail(node, "'degraded' lists the branches that failed; name the branch otherwise");
+        if (name == "degraded" || name == "stale")
+            yaml_.fail(node, "'" + name + "' lists the branches that failed; name the branch otherwise");
         yaml_.map(
             node, "branch '" + name + "'",
             {{"get", [&](auto& value) { read_target(branch, value); }},
              {"required", [&](auto& value) { branch.required = yaml_.boolean(value, "required").value_or(true); }},
-             {"timeout", [&](auto& value) { branch.timeout = yaml_.duration(value, "timeout"); }}});
+             {"timeout", [&](auto& value) { branch.timeout = yaml_.duration(value, "timeout"); }},
+             {"fallback", [&](auto& value) { read_fallback(branch, value); }}});
         if (node.IsMap() && !node["get"]) yaml_.fail(node, "branch '" + name + "' needs a 'get'");
         return branch;
+    }
+
+    void read_fallback(BranchConfig& branch, const YAML::Node& node) {
+        yaml_.map(node, "fallback",
+                  {{"age_max", [&](auto& value) { branch.fallback_age_max = yaml_.duration(value, "age_max"); }}});
+        if (node.IsMap() && !node["age_max"])
+            yaml_.fail(node, "a fallback needs an 'age_max', how old the last good answer may be");
     }
 
     void read_target(BranchConfig& branch, const YAML::Node& node) {
@@ -255,14 +263,6 @@ private:
 
 } // namespace
 
-Result<Config> parse_config(std::string_view text, std::string file_name) {
-    try {
-        return ConfigReader(file_name).read(YAML::Load(std::string(text)));
-    } catch (const YAML::Exception& error) {
-        return Error(Kind::invalid, "invalid_configuration",
-                     Location{std::move(file_name), error.mark.line + 1}.to_string() +
-                         ": not valid YAML: " + error.msg);
-    }
 std::vector<std::string> called_services(const Config& config) {
     std::vector<std::string> services;
     const auto add = [&services](const std::string& service) {
@@ -275,6 +275,14 @@ std::vector<std::string> called_services(const Config& config) {
     return services;
 }
 
+Result<Config> parse_config(std::string_view text, std::string file_name) {
+    try {
+        return ConfigReader(file_name).read(YAML::Load(std::string(text)));
+    } catch (const YAML::Exception& error) {
+        return Error(Kind::invalid, "invalid_configuration",
+                     Location{std::move(file_name), error.mark.line + 1}.to_string() +
+                         ": not valid YAML: " + error.msg);
+    }
 }
 
 Result<Config> load_config(const std::string& file_name) {

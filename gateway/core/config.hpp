@@ -47,6 +47,7 @@ struct BranchConfig {
     std::string target;  ///< template of path and query: "/users/{id}"
     bool required = true;
     std::optional<Duration> timeout;
+    std::optional<Duration> fallback_age_max = {}; ///< of its last good answer, which stands in for one that fails
     Location where;
 };
 
@@ -69,18 +70,18 @@ struct CompositionConfig {
 struct Config {
     std::vector<RouteConfig> routes;
     std::vector<CompositionConfig> compositions;
-    Duration timeout = std::chrono::seconds(30);               ///< for a whole exchange
     TargetConfiguration targets;                               ///< how services are called
+    Duration timeout = std::chrono::seconds(30);               ///< for a whole exchange
     std::uint32_t access_log_sample = 1;                       ///< log one of N answers below 500; 0: none of them
     Duration access_log_slow = std::chrono::milliseconds(500); ///< slower exchanges: where the time went; 0: off
     std::uint64_t body_bytes_max = 10 * 1024 * 1024;           ///< of a request
     std::uint64_t composed_bytes_max = 4 * 1024 * 1024;        ///< of one branch's body
 };
 
-/// Reads a configuration. Errors: invalid, with every problem on a line of its own: file, line, what is wrong and the
 /// The services that its routes and compositions lead to, each once.
 std::vector<std::string> called_services(const Config& config);
 
+/// Reads a configuration. Errors: invalid, with every problem on a line of its own: file, line, what is wrong and the
 /// nearest valid name.
 Result<Config> parse_config(std::string_view text, std::string file_name);
 /// As parse_config(), from a file. Errors: also not_found.

@@ -26,7 +26,8 @@ Result<RouteTarget> composition_target(const CompositionConfig& composition, con
     for (const auto& branch : composition.answer) {
         auto compiled = PathTemplate::compile(branch.target, path);
         if (!compiled) return at(branch.where, compiled.error());
-        action.branches.push_back({branch.name, branch.service, std::move(*compiled), branch.required, branch.timeout});
+        action.branches.push_back({branch.name, branch.service, std::move(*compiled), branch.required, branch.timeout,
+                                   branch.fallback_age_max});
     }
     return RouteTarget{.pattern = path, .action = std::move(action)};
 }

@@ -28,6 +28,7 @@ struct Branch {
     PathTemplate target;
     bool required = true;
     std::optional<Duration> timeout;
+    std::optional<Duration> fallback_age_max;
 };
 
 /// Answers from several services; see CompositionConfig.
