@@ -24,6 +24,9 @@ TargetFigures::TargetFigures(std::string service, Metrics& metrics)
                                        {{"upstream", service_}})),
       panics_(metrics.counter("http_client_panics_total",
                               "Times at which no instance was well any more, so that all were used.",
+                              {{"upstream", service_}})),
+      hedges_(metrics.counter("http_client_hedges_total",
+                              "Second tries that were begun beside a first one that took longer than most do.",
                               {{"upstream", service_}})) {}
 
 void TargetFigures::count_answer(int status, Duration until_head) {

@@ -14,6 +14,7 @@
 #include <flotilla/http/client_load.hpp>
 #include <flotilla/observe/telemetry.hpp>
 #include <flotilla/resilience/balancer.hpp>
+#include <flotilla/resilience/latency_quantile.hpp>
 #include <flotilla/resilience/retry_budgets.hpp>
 #include <flotilla/resilience/target_configuration.hpp>
 
@@ -47,6 +48,8 @@ public:
     void count_retry() { retries_.add(); }
     /// One that would have been made, had there been budget.
     void count_refused_retry() { refused_retries_.add(); }
+    /// A second try beside a first one that takes long.
+    void count_hedge() { hedges_.add(); }
     void count_transition(BreakerState to);
     void count_panic() { panics_.add(); }
     /// How many instances are in each state, and the connections to them, of one loop.
@@ -58,6 +61,7 @@ private:
     Counter& retries_;
     Counter& refused_retries_;
     Counter& panics_;
+    Counter& hedges_;
     std::vector<std::pair<int, Histogram*>> durations_;      // by status
     std::vector<std::pair<std::string, Counter*>> failures_; // few: the codes of http::Client
     std::vector<std::pair<BreakerState, Counter*>> transitions_;
@@ -77,6 +81,8 @@ public:
     /// Calls that the bulkhead has let through, and those it keeps waiting.
     std::size_t under_way() const { return options().bulkhead.concurrency - permits_.available(); }
     std::size_t waiting() const { return permits_.waiting(); }
+    /// Of the calls that may be hedged.
+    LatencyQuantile& latencies() { return latencies_; }
     /// "2 of 3 instances are out: order-service-3002 OPEN for another 42s: failures in a row"; empty: all are CLOSED.
     std::string detail(Instant now) const;
 
@@ -96,6 +102,7 @@ private:
     RetryBudget& budget_;
     FifoSemaphore permits_; ///< the bulkhead: calls under way
     TargetFigures figures_;
+    LatencyQuantile latencies_;
     Instances seen_;
     std::vector<TargetInstancePtr> instances_;
     struct Departed {
