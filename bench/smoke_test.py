@@ -47,6 +47,13 @@ class Smoke(unittest.TestCase):
         self.assertEqual(["1 concurrent"], [row["peer"] for row in judged])
         self.assertIn(judged[0]["ok"], (True, False))
 
+    # Goal: overload is measured with shedding and without, each figure beside what an unloaded service gives.
+    def test_overload_stands_beside_the_own_peak(self):
+        rows = [json.loads(line) for line in self.bench("--json", "overload").stdout.splitlines()]
+        self.assertEqual({"peak", "unloaded", "sent"}, {row["peer"] for row in rows})
+        self.assertEqual(["goodput at 3x, shedding", "p99 of served, shedding", "critical served, shedding"],
+                         [row["what"] for row in rows if row["target"] is not None])
+
     # Goal: a peer that is not there is named as skipped, and nothing is made up for it.
     def test_missing_peers_are_skipped(self):
         if any(pathlib.Path(folder, name).exists() for folder in ("/usr/sbin", "/usr/local/sbin")

@@ -16,7 +16,7 @@
 #include "cli/fleet_state.hpp"
 #include "cli/shell_words.hpp"
 
-namespace flotilla::cli {
+namespace flotilla::cli::backup_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -222,4 +222,4 @@ TEST(DataFolderName, MustBeUtf8) {
 }
 
 } // namespace
-} // namespace flotilla::cli
+} // namespace flotilla::cli::backup_test

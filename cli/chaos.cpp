@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include <fmt/ranges.h>
+
 #include <flotilla/node/fault_file.hpp>
 
 #include "cli/chaos_order.hpp"
@@ -87,18 +89,23 @@ private:
     }
 
     Result<void> heal(const std::vector<std::string>& names) const {
-        std::string healed;
+        std::vector<std::string> healed;
         for (const auto& name : names) {
             const auto path = folder_.fault_file(name);
             const bool faulty = std::filesystem::exists(path);
             const auto& process = member(name).process;
             if (!faulty && !is_stopped(process)) continue;
-            if (auto written = write_fault_plan(path, {}); faulty && !written) return written;
+            if (auto written = write_fault_plan(path, {}); !written) return written;
             if (is_stopped(process) && !send_signal(process, SIGCONT))
                 return Error(Kind::forbidden, name + " belongs to another user; only that user or root can do that");
-            healed += (healed.empty() ? "" : ", ") + name;
+            healed.push_back(name);
         }
-        std::printf(healed.empty() ? "There is nothing to heal.\n" : "%s is as it was.\n", healed.c_str());
+        if (healed.empty()) {
+            std::printf("There is nothing to heal.\n");
+        } else {
+            std::printf("%s %s.\n", fmt::format("{}", fmt::join(healed, ", ")).c_str(),
+                        healed.size() == 1 ? "is as it was" : "are as they were");
+        }
         return {};
     }
 

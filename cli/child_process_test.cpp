@@ -9,7 +9,7 @@
 
 #include <flotilla/testing/test_service.hpp>
 
-namespace flotilla::cli {
+namespace flotilla::cli::child_process_test {
 namespace {
 
 Result<void> note_nothing(const ProcessIdentity&) { return {}; }
@@ -154,4 +154,4 @@ TEST_F(ChildProcessTest, MissingBinaryIsReported) {
 }
 
 } // namespace
-} // namespace flotilla::cli
+} // namespace flotilla::cli::child_process_test

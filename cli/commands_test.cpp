@@ -17,7 +17,7 @@
 #include "cli/command_line.hpp"
 #include "cli/fleet_state.hpp"
 
-namespace flotilla::cli {
+namespace flotilla::cli::commands_test {
 namespace {
 
 using testing::HasSubstr;
@@ -257,4 +257,4 @@ TEST_F(CommandsTest, ChaosPutsFaultsOnlyWhereTheyAreTaken) {
 }
 
 } // namespace
-} // namespace flotilla::cli
+} // namespace flotilla::cli::commands_test

@@ -9,7 +9,7 @@
 
 #include "cli/fleet_plan.hpp"
 
-namespace flotilla::cli {
+namespace flotilla::cli::fleet_file_test {
 namespace {
 
 class FleetFileTest : public testing::Test {
@@ -79,7 +79,7 @@ TEST_F(FleetFileTest, SharedPortsAndDatabasesAreRefused) {
 // Goal: each instance has a port of its own, by a rule; one that another has is refused by its name.
 TEST_F(FleetFileTest, InstancesHavePortsOfTheirOwn) {
     EXPECT_EQ(mistake("services:\n  a: {port: 7, instances: 0}\n"),
-              "2:26: a.instances: expected a number of instances, 1..64, found '0'");
+              "2:27: a.instances: expected a number of instances, 1..64, found '0'");
     EXPECT_EQ(mistake("services:\n  a: {port: 3000, instances: 3}\n  b: {port: 3200}\n"),
               "3:6: b and a.3 are both given port 3200; each needs its own");
     EXPECT_EQ(mistake("services:\n  a: {port: 7, instances: 2, database: 'sqlite::memory:'}\n"),
@@ -191,4 +191,4 @@ TEST_F(FleetFileTest, PlanShiftsPortsAndNamesMissingBinaries) {
 }
 
 } // namespace
-} // namespace flotilla::cli
+} // namespace flotilla::cli::fleet_file_test

@@ -1,9 +1,6 @@
 #include "cli/fleet_state.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +8,7 @@
 #include <stdexcept>
 
 #include <flotilla/base/json.hpp>
+#include <flotilla/node/text_file.hpp>
 
 namespace flotilla::cli {
 
@@ -47,15 +45,7 @@ Result<std::optional<FleetState>> read_state(const DataFolder& folder) {
 }
 
 Result<void> write_state(const DataFolder& folder, const FleetState& state) {
-    const auto fresh = folder.state_file() + "." + std::to_string(getpid());
-    errno = 0;
-    std::ofstream file(fresh);
-    file << json::write(state) << '\n';
-    file.close();
-    if (file && std::rename(fresh.c_str(), folder.state_file().c_str()) == 0) return {};
-    const std::string why = errno == 0 ? "the write failed" : std::strerror(errno);
-    std::remove(fresh.c_str()); // half of it, or none
-    return Error(Kind::unavailable, "cannot write " + folder.state_file() + ": " + why);
+    return replace_text_file(folder.state_file(), json::write(state) + '\n');
 }
 
 void remove_state(const DataFolder& folder) { std::filesystem::remove(folder.state_file()); }

@@ -6,7 +6,7 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/stream.hpp>
 
-namespace flotilla::cli {
+namespace flotilla::cli::port_owner_test {
 namespace {
 
 // Goal: who keeps a fleet from listening is found by port, on its own address or on all; a free port belongs to nobody.
@@ -57,4 +57,4 @@ TEST(PortOwner, TakenPortsAreToldTogether) {
 }
 
 } // namespace
-} // namespace flotilla::cli
+} // namespace flotilla::cli::port_owner_test

@@ -11,7 +11,7 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
 
-namespace flotilla::cli {
+namespace flotilla::cli::supervisor_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -203,4 +203,4 @@ TEST_F(SupervisorTest, ReloadOutcomeIsKept) {
 }
 
 } // namespace
-} // namespace flotilla::cli
+} // namespace flotilla::cli::supervisor_test

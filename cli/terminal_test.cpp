@@ -5,7 +5,7 @@
 #include "cli/fleet_report.hpp"
 #include "cli/log_line.hpp"
 
-namespace flotilla::cli {
+namespace flotilla::cli::terminal_test {
 namespace {
 
 class TerminalTest : public testing::Test {
@@ -102,4 +102,4 @@ TEST_F(TerminalTest, LogsAreMergedByTime) {
 }
 
 } // namespace
-} // namespace flotilla::cli
+} // namespace flotilla::cli::terminal_test

@@ -16,7 +16,7 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/http/client.hpp>
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::main_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -158,4 +158,4 @@ TEST(GatewayProgram, WrongConfigurationEndsWithTwo) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::main_test

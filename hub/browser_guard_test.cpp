@@ -8,7 +8,7 @@
 
 #include "hub/consul/request.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::browser_guard_test {
 namespace {
 
 using Fields = std::initializer_list<std::pair<std::string_view, std::string_view>>;
@@ -109,4 +109,4 @@ TEST(BrowserGuard, EveryChangingGetIsKnown) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::browser_guard_test

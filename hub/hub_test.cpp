@@ -9,7 +9,7 @@
 
 #include "hub/testing/hub_process.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::hub_test {
 namespace {
 
 /// Sends one mail in one packet and returns the last reply code before QUIT's.
@@ -426,4 +426,4 @@ TEST(HubLifecycle, FolderAndPortsAreNotShared) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::hub_test

@@ -4,7 +4,7 @@
 
 #include <stdexcept>
 
-namespace flotilla::bench {
+namespace flotilla::bench::closed_loop_test {
 namespace {
 
 // Goal: an HTTP answer counts once it is whole, whatever the case of its field names, and without what follows.
@@ -46,4 +46,4 @@ TEST(SmtpAnswerLength, RepliesUpToTheNextMessageGiveTheirLength) {
 }
 
 } // namespace
-} // namespace flotilla::bench
+} // namespace flotilla::bench::closed_loop_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::bench {
+namespace flotilla::bench::contest_test {
 namespace {
 
 // Goal: the middle value counts, or the mean of the two in the middle.
@@ -32,4 +32,4 @@ TEST(Contest, RoundsInterleaveContenders) {
 }
 
 } // namespace
-} // namespace flotilla::bench
+} // namespace flotilla::bench::contest_test

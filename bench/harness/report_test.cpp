@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::bench {
+namespace flotilla::bench::report_test {
 namespace {
 
 Row row() {
@@ -55,4 +55,4 @@ TEST(BenchTable, ColumnsAlignByCharacters) {
 }
 
 } // namespace
-} // namespace flotilla::bench
+} // namespace flotilla::bench::report_test

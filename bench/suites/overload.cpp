@@ -77,7 +77,7 @@ std::vector<Row> rows_of(const std::string& with, const Figures& figures, double
     add("p99 of served", figures.p99, "µs", "unloaded", unloaded_p99, wanted(kP99Wanted), Wanted::at_most);
     add("critical served", figures.critical, "%", "sent", 100, wanted(kCriticalWanted), Wanted::at_least);
     add("normal served", figures.normal, "%", "sent", 100, {}, Wanted::at_least);
-    add("sheddable refused", figures.sheddable_refused, "%", "sent", 100, {}, Wanted::at_least);
+    if (judged) add("sheddable refused", figures.sheddable_refused, "%", "sent", 100, {}, Wanted::at_least);
     return rows;
 }
 

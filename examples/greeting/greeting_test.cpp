@@ -4,10 +4,10 @@
 
 #include <flotilla/testing/test_service.hpp>
 
-using namespace flotilla;
-
-namespace greeting {
+namespace greeting::greeting_test {
 namespace {
+
+using namespace flotilla;
 
 // Goal: the smallest service answers over real HTTP, and refuses what its contract does not allow.
 TEST(ExampleGreeting, NamedIsGreeted) {
@@ -20,4 +20,4 @@ TEST(ExampleGreeting, NamedIsGreeted) {
 }
 
 } // namespace
-} // namespace greeting
+} // namespace greeting::greeting_test

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include <flotilla/base/ascii.hpp>
+#include <flotilla/discovery/service_name.hpp>
 #include <flotilla/node/text_file.hpp>
 #include <flotilla/resilience/target_yaml.hpp>
 
@@ -23,13 +24,6 @@ namespace {
 
 constexpr std::array<std::string_view, 7> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
-
-bool is_service_name(std::string_view name) {
-    return !name.empty() && name.size() <= 128 && std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-               c == '.';
-    });
-}
 
 class ConfigReader {
 public:
@@ -147,11 +141,11 @@ private:
         return paths;
     }
 
-    std::string read_service(const YAML::Node& node, std::string name) {
-        if (!name.empty() && !is_service_name(name)) {
-            yaml_.fail(node, "a service name has letters, digits, '-', '_' and '.', found '" + name + "'");
-        }
-        return name;
+    std::string read_service(const YAML::Node& node, const std::string& text) {
+        if (text.empty()) return text;
+        const auto name = ServiceName::parse(text);
+        if (!name) yaml_.fail(node, name.error().message());
+        return name ? name->text() : text;
     }
 
     RouteConfig read_route(const YAML::Node& node) {
@@ -235,7 +229,8 @@ private:
 
     void read_target(BranchConfig& branch, const YAML::Node& node) {
         const auto text = yaml_.text(node, "get");
-        const auto slash = text.find('/');
+        const auto scheme = text.find("://");
+        const auto slash = text.find('/', scheme == std::string::npos ? 0 : scheme + 3);
         if (slash == std::string::npos || slash == 0) {
             yaml_.fail(node,
                        "get must be a service and a path such as \"user-service/users/{id}\", found '" + text + "'");

@@ -10,7 +10,7 @@
 
 #include "gateway/core/route_table.hpp"
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::config_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -133,6 +133,23 @@ limits: {body_bytes_max: 1000, composed_bytes_max: 2000}
     EXPECT_EQ(config->composed_bytes_max, 2000u);
 }
 
+// Goal: a service may be written as others write it: with http:// and its port, or with its Kubernetes namespace.
+TEST(GatewayConfig, ServiceIsReadInEveryWayToWriteIt) {
+    const auto config = parse_config(R"(
+routes:
+  - {match: {path: "/a"}, to: "http://user-service:3001"}
+  - {match: {path: "/b"}, to: user-service.shop.svc.cluster.local}
+compositions:
+  - {match: {path: "/c"}, answer: {first: {get: "http://user-service:3001/users"}}}
+)",
+                                     "gateway.yaml");
+    ASSERT_TRUE(config.has_value()) << config.error().message();
+    EXPECT_EQ(config->routes.at(0).to, "user-service:3001");
+    EXPECT_EQ(config->routes.at(1).to, "user-service.shop.svc.cluster.local");
+    EXPECT_EQ(config->compositions.at(0).answer.at(0).service, "user-service:3001");
+    EXPECT_EQ(config->compositions.at(0).answer.at(0).target, "/users");
+}
+
 // Goal: the log of slow requests can be turned off, and is on without being asked for.
 TEST(GatewayConfig, SlowRequestsCanBeTurnedOff) {
     const std::string routes = "routes:\n  - {match: {path: /a}, to: a-service}\n";
@@ -177,4 +194,4 @@ TEST(GatewayConfig, AbsentFileIsNotFound) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::config_test

@@ -5,7 +5,7 @@
 
 #include "gateway/core/test_fleet.hpp"
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::corpus_test {
 namespace {
 
 using http::CorpusVerdict;
@@ -62,4 +62,4 @@ TEST(GatewayCorpus, OnlyWhatWasMeantArrivesUpstream) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::corpus_test

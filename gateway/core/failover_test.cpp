@@ -6,7 +6,7 @@
 
 #include "gateway/core/test_fleet.hpp"
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::failover_test {
 namespace {
 
 using testing::HasSubstr;
@@ -375,4 +375,4 @@ TEST(GatewayFailover, UnixSocketIsPreferredOnTheSameHost) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::failover_test

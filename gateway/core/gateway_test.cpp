@@ -7,7 +7,7 @@
 
 #include "gateway/core/test_fleet.hpp"
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::gateway_test {
 namespace {
 
 using testing::HasSubstr;
@@ -156,4 +156,4 @@ routes:
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::gateway_test

@@ -8,7 +8,7 @@
 
 // What RFC 9110 and 9112 demand of who stands in between; docs/http.md lists all of it.
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::intermediary_test {
 namespace {
 
 using testing::HasSubstr;
@@ -297,4 +297,4 @@ TEST(GatewayProblem, InstanceIsTheClientsPath) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::intermediary_test

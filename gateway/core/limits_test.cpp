@@ -4,7 +4,7 @@
 
 #include "gateway/core/test_fleet.hpp"
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::limits_test {
 namespace {
 
 // Goal: a body over the limit is refused, and no upstream sees it as complete.
@@ -297,4 +297,4 @@ TEST(GatewayLimits, WaitingUploadTakesItsTurn) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::limits_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::path_template_test {
 namespace {
 
 std::string expand(std::string_view text, std::string_view pattern, std::string_view path) {
@@ -51,4 +51,4 @@ TEST(PathTemplate, PathNotInItsFormIsAnError) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::path_template_test

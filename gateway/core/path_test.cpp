@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::path_test {
 namespace {
 
 std::string normal(std::string_view path) {
@@ -81,4 +81,4 @@ TEST(OwnPage, SpellingsAreRecognised) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::path_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::route_table_test {
 namespace {
 
 std::shared_ptr<const RouteTable> table(const std::string& yaml) {
@@ -93,4 +93,4 @@ limits: {body_bytes_max: 1000}
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::route_table_test

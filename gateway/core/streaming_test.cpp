@@ -4,7 +4,7 @@
 
 #include "gateway/core/test_fleet.hpp"
 
-namespace flotilla::gateway {
+namespace flotilla::gateway::streaming_test {
 namespace {
 
 constexpr const char* kRoutes = R"(
@@ -445,4 +445,4 @@ TEST(GatewayStreaming, ClientThatDoesNotReadIsNoFaultOfTheService) {
 }
 
 } // namespace
-} // namespace flotilla::gateway
+} // namespace flotilla::gateway::streaming_test

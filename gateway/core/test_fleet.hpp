@@ -94,7 +94,7 @@ public:
         if (!config) throw std::runtime_error(config.error().message());
         auto routes = RouteTable::build(*config);
         if (!routes) throw std::runtime_error(routes.error().message());
-        registry_ = open_registry(world(), client_, telemetry_.log, {.url = "static:", .fixed = instances_}).value();
+        registry_ = open_registry(world(), client_, telemetry_, {.url = "static:", .fixed = instances_}).value();
         options.node.port = 0;
         options.targets.defaults.balancing.policy = BalancingPolicy::round_robin; // a test knows who is next
         gateway_ =

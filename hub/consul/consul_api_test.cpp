@@ -9,7 +9,7 @@
 #include "hub/consul/api_bench.hpp"
 #include "hub/consul/journal.hpp"
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::consul_api_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -394,7 +394,7 @@ TEST(ConsulApi, FrameworksDriverWorksAgainstIt) {
         TemporaryFolder folder;
         ApiBench bench(context, folder);
         Scope scope(context);
-        Logger quiet("test", LogLevel::error, Logger::Format::json, [](std::string_view) {});
+        Telemetry quiet(Logger("test", LogLevel::error, Logger::Format::json, [](std::string_view) {}));
         auto registry = open_registry(context.world(), bench.http(), quiet,
                                       {.url = "consul://" + bench.address().to_string(), .host = "here", .ttl = 300ms})
                             .value();
@@ -429,4 +429,4 @@ TEST(ConsulApi, FrameworksDriverWorksAgainstIt) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::consul_api_test

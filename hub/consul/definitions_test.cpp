@@ -4,7 +4,7 @@
 
 #include <flotilla/base/json_value.hpp>
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::definitions_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -144,4 +144,4 @@ TEST(ConsulDefinitions, ParseCheckWithAnEndlessDurationIsRefused) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::definitions_test

@@ -2,7 +2,7 @@
 
 #include "hub/consul/stores_bench.hpp"
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::external_nodes_test {
 namespace {
 
 namespace bj = boost::json;
@@ -176,4 +176,4 @@ TEST(ConsulExternalNodes, RestartKeepsThem) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::external_nodes_test

@@ -3,7 +3,7 @@
 #include "hub/consul/filter_fields.hpp"
 #include "hub/consul/stores_bench.hpp"
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::filter_test {
 namespace {
 
 namespace bj = boost::json;
@@ -242,4 +242,4 @@ TEST(ConsulFilter, BlockingQueryWakesOnIndexAlone) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::filter_test

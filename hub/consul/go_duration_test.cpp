@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::go_duration_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -39,4 +39,4 @@ TEST(GoDuration, TextIsGos) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::go_duration_test

@@ -1,6 +1,6 @@
 #include "hub/consul/api_bench.hpp"
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::kv_endpoints_test {
 namespace {
 
 // Goal: values come back as base64, raw as they were, and absent keys are 404 with an index to wait on.
@@ -201,4 +201,4 @@ TEST(ConsulKv, PathsMethodsAndLayoutAreConsuls) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::kv_endpoints_test

@@ -7,7 +7,7 @@
 
 #include <flotilla/base/ascii.hpp>
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::registry_state_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -333,4 +333,4 @@ TEST(RegistryState, IndexesAgreeWithEverything) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::registry_state_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::rows_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -114,4 +114,4 @@ TEST(RegistryRows, DamagedRowIsAnError) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::rows_test

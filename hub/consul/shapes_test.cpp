@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::shapes_test {
 namespace {
 
 // Goal: a health entry has exactly Consul's members.
@@ -49,4 +49,4 @@ TEST(ConsulShapes, KvEntryIsGolden) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::shapes_test

@@ -2,7 +2,7 @@
 
 #include "hub/consul/stores_bench.hpp"
 
-namespace flotilla::hub::consul {
+namespace flotilla::hub::consul::transaction_test {
 namespace {
 
 namespace bj = boost::json;
@@ -237,4 +237,4 @@ TEST(ConsulTransaction, MalformedAndOversizedAreRefused) {
 }
 
 } // namespace
-} // namespace flotilla::hub::consul
+} // namespace flotilla::hub::consul::transaction_test

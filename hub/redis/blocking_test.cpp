@@ -2,7 +2,7 @@
 
 #include "hub/testing/engine_bench.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::blocking_test {
 namespace {
 
 struct Client {
@@ -112,4 +112,4 @@ TEST(BlockingReads, DisconnectedWaiterGetsNothing) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::blocking_test

@@ -2,7 +2,7 @@
 
 #include "hub/testing/engine_bench.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::connection_commands_test {
 namespace {
 
 // Goal: the handshake of both protocol versions, and its errors, are Redis'.
@@ -81,4 +81,4 @@ TEST(StringCommands, LeasesAndLimitersExpire) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::connection_commands_test

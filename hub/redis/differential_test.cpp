@@ -8,7 +8,7 @@
 
 // The same random commands go to our bus and to Debian's redis-server; every reply must be the same.
 
-namespace flotilla::hub {
+namespace flotilla::hub::differential_test {
 namespace {
 
 constexpr auto kRedisServer = "/usr/bin/redis-server";
@@ -468,4 +468,4 @@ TEST(BusDifferential, LongStreamsGiveTheRepliesOfRedis) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::differential_test

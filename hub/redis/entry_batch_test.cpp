@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::hub {
+namespace flotilla::hub::entry_batch_test {
 namespace {
 
 EntryRow row_of(const EntryBatch& batch) { return {batch.last_position(), batch.ids(), batch.sizes(), batch.bodies()}; }
@@ -81,4 +81,4 @@ TEST(EntryBatch, DamagedRowIsTold) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::entry_batch_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::hub {
+namespace flotilla::hub::entry_id_test {
 namespace {
 
 // Goal: ids read back as they are written, and nothing else is taken for one.
@@ -38,4 +38,4 @@ TEST(EntryId, BytesSortAsIds) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::entry_id_test

@@ -13,7 +13,7 @@
 #include "hub/testing/redis_client.hpp"
 #include "hub/testing/temporary_folder.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::full_disk_test {
 namespace {
 
 /// A bus on a free port, on a loop and thread of its own, whose disk is full when told so.
@@ -91,4 +91,4 @@ TEST(FullDisk, BusFindsOutItselfThatItCanWriteAgain) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::full_disk_test

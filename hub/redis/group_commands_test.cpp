@@ -2,7 +2,7 @@
 
 #include "hub/testing/engine_bench.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::group_commands_test {
 namespace {
 
 /// A stream "s" with entries 1-1 .. n-1 and a group "g" at its start.
@@ -143,4 +143,4 @@ TEST(GroupCommands, XinfoFullShowsEverything) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::group_commands_test

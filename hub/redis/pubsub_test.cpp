@@ -2,7 +2,7 @@
 
 #include "hub/testing/engine_bench.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::pubsub_test {
 namespace {
 
 /// Another client of the bench.
@@ -101,4 +101,4 @@ TEST(PubSub, LongPatternsAndChannelsAreRefused) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::pubsub_test

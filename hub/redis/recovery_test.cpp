@@ -3,7 +3,7 @@
 #include "hub/testing/engine_bench.hpp"
 #include "hub/testing/full_disk.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::recovery_test {
 namespace {
 
 std::string state(EngineBench& redis) {
@@ -212,4 +212,4 @@ TEST(BusRecovery, FailedCommitLeavesWhatWasCommitted) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::recovery_test

@@ -9,7 +9,7 @@
 #include "hub/testing/bus_server.hpp"
 #include "hub/testing/child_process.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::redis_server_test {
 namespace {
 
 std::uint64_t commits(BusServer& bus) { return bus.metrics().counter("hub_bus_commits_total", "").value(); }
@@ -292,4 +292,4 @@ TEST(RedisServer, BgsaveCopiesTheJournalWhileOthersWrite) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::redis_server_test

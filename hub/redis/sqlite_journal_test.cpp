@@ -9,7 +9,7 @@
 
 #include "hub/testing/engine_bench.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::sqlite_journal_test {
 namespace {
 
 /// Entries and numbers of a stream, but not how many blocks they fill: a restart packs them anew.
@@ -398,4 +398,4 @@ TEST(SqliteJournal, DamageIsToldForGood) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::sqlite_journal_test

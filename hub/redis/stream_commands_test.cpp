@@ -2,7 +2,7 @@
 
 #include "hub/testing/engine_bench.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::stream_commands_test {
 namespace {
 
 constexpr auto kBadId = "-ERR Invalid stream ID specified as stream command argument";
@@ -148,4 +148,4 @@ TEST(StreamCommands, FullBusRefuses) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::stream_commands_test

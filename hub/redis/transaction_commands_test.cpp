@@ -3,7 +3,7 @@
 #include "hub/testing/bus_server.hpp"
 #include "hub/testing/engine_bench.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::transaction_commands_test {
 namespace {
 
 /// A bench with a second client.
@@ -148,4 +148,4 @@ TEST(TransactionCommands, OverflowingRepliesEndTheClientOnly) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::transaction_commands_test

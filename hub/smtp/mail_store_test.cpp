@@ -8,7 +8,7 @@
 #include "hub/smtp/recent_mails.hpp"
 #include "hub/testing/temporary_folder.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::mail_store_test {
 namespace {
 
 using Recipients = std::vector<std::string>;
@@ -314,4 +314,4 @@ TEST(MailStore, NoStatementScans) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::mail_store_test

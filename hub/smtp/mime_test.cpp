@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::hub {
+namespace flotilla::hub::mime_test {
 namespace {
 
 // Goal: subjects that clients encode come out as people wrote them; what is malformed stays visible.
@@ -97,4 +97,4 @@ TEST(Mime, DeepNestingIsCutOff) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::mime_test

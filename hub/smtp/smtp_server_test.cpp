@@ -10,7 +10,7 @@
 #include "hub/testing/socket_client.hpp"
 #include "hub/testing/temporary_folder.hpp"
 
-namespace flotilla::hub {
+namespace flotilla::hub::smtp_server_test {
 namespace {
 
 /// The catcher on a free port, on a loop and thread of its own.
@@ -122,4 +122,4 @@ TEST(SmtpServer, ConcurrentSessionsAreAllKept) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::smtp_server_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::hub {
+namespace flotilla::hub::smtp_session_test {
 namespace {
 
 constexpr SmtpLimits kWithAuth{.authentication = true};
@@ -248,4 +248,4 @@ TEST(SmtpSession, OtherProtocolsEndTheSession) {
 }
 
 } // namespace
-} // namespace flotilla::hub
+} // namespace flotilla::hub::smtp_session_test

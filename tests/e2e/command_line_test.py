@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the command line promises: two fleets, a killed supervisor, a failing service, a foreground fleet."""
 
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -288,6 +289,110 @@ class CommandLine(unittest.TestCase):
         for verb in ("build", "test", "up"):
             shown = subprocess.run([str(f.SOURCE / "flotilla"), verb, "--help"], capture_output=True, text=True, timeout=30)
             self.assertEqual(0, shown.returncode, shown.stderr)
+
+
+class Chaos(unittest.TestCase):
+    # Goal: every fault acts on the instance it was put into and on no other, is shown, and ends; refusals say what to do.
+    def test_faults_are_met_and_healed(self):
+        with f.Fleet(instances=2, up=("--chaos",)) as fleet:
+            first, second = fleet.port("product-service"), fleet.port("product-service") + 100
+
+            def products(port):
+                return f.call(port, "GET", "/products").status
+
+            fleet.cli("chaos", "fail", "product-service.1", "100")
+            f.eventually(lambda: products(first) == 500, what="it fails")
+            self.assertEqual(200, products(second))
+            self.assertEqual("on purpose: fails 100 % of its requests", fleet.members()["product-service.1"]["detail"])
+            fleet.cli("chaos", "heal", "product-service.1")
+            f.eventually(lambda: products(first) == 200, what="it is healed")
+
+            def seconds(port):
+                begun = time.monotonic()
+                products(port)
+                return time.monotonic() - begun
+
+            fleet.cli("chaos", "slow", "product-service.2", "400")
+            f.eventually(lambda: seconds(second) >= 0.4, what="it is slow")
+            self.assertLess(seconds(first), 0.4)
+
+            self.cut(fleet)
+
+            fleet.cli("chaos", "stop", "product-service.1")
+            self.assertEqual(("not ready", "on purpose: stopped"),
+                             tuple(fleet.members()["product-service.1"][key] for key in ("state", "detail")))
+            shown = fleet.cli("chaos").stdout
+            self.assertIn("product-service.1  stopped", shown)
+            self.assertIn("product-service.2  answers 400 ms later", shown)
+            self.assertEqual("product-service.1, product-service.2 are as they were.\n", fleet.cli("chaos", "heal").stdout)
+            f.eventually(lambda: products(first) == 200, what="it goes on")
+
+            fleet.cli("chaos", "kill", "product-service.2")
+            f.eventually(lambda: fleet.members()["product-service.2"]["restarts"] == 1, what="it was started again")
+
+            refused = fleet.cli("chaos", "kil", "product-service.2", check=False)
+            self.assertEqual((2, "chaos: unknown action 'kil'; did you mean 'kill'?\n"), (refused.returncode, refused.stderr))
+            fleet.cli("chaos", "stop", "order-service.1")
+            begun = time.monotonic()
+            fleet.down()  # with one that is stopped
+            self.assertLess(time.monotonic() - begun, 12)
+            self.assertEqual([], list((fleet.data / "run").glob("*.faults")))
+
+    def cut(self, fleet):
+        user = fleet.new_user()
+        items = [{"productId": "p-0001", "quantity": 1}]
+
+        def order():
+            return fleet.post("/api/orders", {"userId": user["id"], "items": items}).status
+
+        fleet.cli("chaos", "cut", "order-service", "user-service")
+        f.eventually(lambda: order() == 503, what="the order service does not reach the user service")
+        self.assertEqual(200, fleet.get(f"/api/users/{user['id']}").status)
+        fleet.cli("chaos", "heal", "order-service")
+        f.eventually(lambda: order() == 201, what="it reaches it again")
+
+    # Goal: a fleet that was not started for them takes no faults, but signals.
+    def test_faults_are_refused_elsewhere(self):
+        with f.Fleet() as fleet:
+            refused = fleet.cli("chaos", "slow", "user-service", "10", check=False)
+            self.assertEqual(1, refused.returncode)
+            self.assertIn("take no faults (kill and stop need none): start it with `./flotilla up --chaos", refused.stderr)
+            refused = fleet.cli("up", "--detach", "--chaos", check=False)
+            self.assertEqual(1, refused.returncode)
+            self.assertIn("was started without --chaos; stop it first", refused.stderr)
+            fleet.cli("chaos", "kill", "user-service")
+            f.eventually(lambda: fleet.members()["user-service"]["restarts"] == 1, what="it was started again")
+
+
+class Instances(unittest.TestCase):
+    # One request that reaches both instances at once is carried out once.
+    def both_at_once(self, fleet):
+        ports = [fleet.port("user-service"), fleet.port("user-service") + 100]
+        for number in range(20):
+            body = {"email": f"twice-{number}@example.com", "name": "Twice"}
+            with concurrent.futures.ThreadPoolExecutor() as threads:
+                answers = list(threads.map(lambda port: f.call(port, "POST", "/users", body,
+                                                               {"idempotency-key": f"both-{number}"}), ports))
+            self.assertEqual([201, 201], [answer.status for answer in answers], answers)
+            self.assertEqual(answers[0].json(), answers[1].json())
+
+    # Goal: the number of instances can be changed while the fleet runs; what was written by one is read by all.
+    def test_number_of_instances_changes(self):
+        with f.Fleet(instances=2) as fleet:
+            user = fleet.new_user()
+            for number in (1, 3, 2):
+                f.shop_with_instances(fleet.data, number)
+                fleet.up()
+                names = [name for name in fleet.members() if name.startswith("user-service")]
+                self.assertEqual(["user-service"] if number == 1 else [f"user-service.{n + 1}" for n in range(number)],
+                                 sorted(names))
+                for instance in range(number):
+                    read = f.call(fleet.port("user-service") + 100 * instance, "GET", f"/users/{user['id']}")
+                    self.assertEqual(user, read.json())
+            self.both_at_once(fleet)
+            self.assertIn("user-service.2", fleet.cli("logs", "user-service").stdout)
+            fleet.down()
+            self.assertFalse((fleet.data / "data/user-service/user-service.db-wal").exists())
 
 
 if __name__ == "__main__":

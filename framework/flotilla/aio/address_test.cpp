@@ -3,7 +3,7 @@
 #include <flotilla/aio/socket_address.hpp>
 #include <flotilla/aio/world.hpp>
 
-namespace flotilla {
+namespace flotilla::address_test {
 namespace {
 
 // Goal: what to_string writes, parse reads.
@@ -53,4 +53,4 @@ TEST(SocketAddress, LongUnixPathIsInvalid) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::address_test

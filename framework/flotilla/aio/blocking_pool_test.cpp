@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::blocking_pool_test {
 namespace {
 
 // Goal: the pool says how much waits and how many threads are busy, and forgets it when the work is done.
@@ -29,4 +29,4 @@ TEST(BlockingPool, LoadCountsWaitingAndBusy) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::blocking_pool_test

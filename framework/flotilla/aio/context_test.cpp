@@ -10,7 +10,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::context_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -248,4 +248,4 @@ TEST(Sleep, ManySleepersWakeInOrder) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::context_test

@@ -8,7 +8,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::event_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -106,4 +106,4 @@ TEST(Event, PostedNotifyFromThreadWakes) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::event_test

@@ -18,7 +18,7 @@
 #include <flotilla/aio/socket_address.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::listener_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -345,4 +345,4 @@ TEST_F(ListenerTest, TcpPeersThatVanishAreNoticed) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::listener_test

@@ -14,7 +14,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::loop_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -242,4 +242,4 @@ TEST(LoopBacklog, CountsFromTheLastLook) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::loop_test

@@ -17,7 +17,7 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
 
-namespace flotilla {
+namespace flotilla::offload_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -229,4 +229,4 @@ TEST(Worker, SubmitFromWorkDrains) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::offload_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::process_limits_test {
 namespace {
 
 // Goal: a server has all the descriptors it may have, and writing to nobody is an error, not its end.
@@ -29,4 +29,4 @@ TEST(ProcessLimits, ServerHasAllDescriptorsAndSurvivesClosedPipes) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::process_limits_test

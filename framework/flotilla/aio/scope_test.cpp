@@ -11,7 +11,7 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::scope_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -344,4 +344,4 @@ TEST(AllOfItems, ExceptionLeavesAfterTheOthers) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::scope_test

@@ -6,7 +6,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::semaphore_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -168,4 +168,4 @@ TEST(FifoSemaphore, MovePermitReleasesOnce) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::semaphore_test

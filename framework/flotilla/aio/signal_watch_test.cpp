@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::detail {
+namespace flotilla::detail::signal_watch_test {
 namespace {
 
 int before_calls = 0;
@@ -58,4 +58,4 @@ TEST(SignalWatch, ImpossibleWatchesAreRefused) {
 }
 
 } // namespace
-} // namespace flotilla::detail
+} // namespace flotilla::detail::signal_watch_test

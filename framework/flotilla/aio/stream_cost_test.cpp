@@ -10,7 +10,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::stream_cost_test {
 namespace {
 
 task<void> echo(Context& context, Stream& stream) {
@@ -50,6 +50,6 @@ TEST(StreamCost, OperationsDoNotAllocate) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::stream_cost_test
 
 #endif

@@ -14,7 +14,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/test_streams.hpp>
 
-namespace flotilla {
+namespace flotilla::stream_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -449,4 +449,4 @@ TEST_P(StreamTest, AlwaysReadyStreamDoesNotStarveLoop) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::stream_test

@@ -11,7 +11,7 @@
 
 #include <flotilla/aio/loop.hpp>
 
-namespace flotilla {
+namespace flotilla::task_test {
 namespace {
 
 task<int> answer() { co_return 42; }
@@ -263,4 +263,4 @@ TEST(TaskFrames, FreeOnAnotherThreadIsSafe) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::task_test

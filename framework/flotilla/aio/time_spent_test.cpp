@@ -12,7 +12,7 @@
 #include <flotilla/aio/offload.hpp>
 #include <flotilla/aio/scope.hpp>
 
-namespace flotilla {
+namespace flotilla::time_spent_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -239,4 +239,4 @@ TEST_F(TimeSpentTest, AbandonedOffloadTellsWhatItWaitedFor) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::time_spent_test

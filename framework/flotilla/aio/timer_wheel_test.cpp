@@ -10,7 +10,7 @@
 
 #include <flotilla/aio/manual_world.hpp>
 
-namespace flotilla {
+namespace flotilla::timer_wheel_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -227,4 +227,4 @@ TEST(TimerWheel, RandomUseMatchesSortedModel) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::timer_wheel_test

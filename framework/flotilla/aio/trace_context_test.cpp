@@ -6,7 +6,7 @@
 #include <flotilla/aio/world.hpp>
 #include <flotilla/base/uuid.hpp>
 
-namespace flotilla {
+namespace flotilla::trace_context_test {
 namespace {
 
 constexpr std::string_view kExample = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -97,4 +97,4 @@ TEST(NewId, MakesDistinctUuids) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::trace_context_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::base64_test {
 namespace {
 
 // Goal: base64 as RFC 4648 says (its own vectors), both ways, and nothing else.
@@ -24,4 +24,4 @@ TEST(Base64, EncodesAndDecodesVectors) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::base64_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::constrained_test {
 namespace {
 
 using Quantity = Bounded<int, 1, 1000>;
@@ -78,4 +78,4 @@ TEST(Text, ComparesWithStrings) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::constrained_test

@@ -17,6 +17,34 @@
 /// (Clang's __PRETTY_FUNCTION__) and copied into arrays of their own, so that the long texts stay out of binaries.
 namespace flotilla::detail {
 
+/// Whether the aggregate takes so many initialisers.
+template <class T, std::size_t... I>
+consteval bool takes_initialisers(std::index_sequence<I...>) {
+    return requires { T{boost::pfr::detail::ubiq_lref_constructor{I}...}; };
+}
+
+template <class T, std::size_t known = 0>
+consteval std::size_t count_members() {
+    if constexpr (takes_initialisers<T>(std::make_index_sequence<known + 1>()))
+        return count_members<T, known + 1>();
+    else
+        return known;
+}
+
+/// How many members an aggregate has. Boost.PFR's own search begins at four per byte of the struct, which was most of
+/// what a description costs the compiler.
+template <class T>
+inline constexpr std::size_t member_count = count_members<T>();
+
+/// References to the members, as Boost.PFR ties them.
+template <class T>
+constexpr auto tie_members(const T& object) {
+    return boost::pfr::detail::tie_as_tuple(object, boost::pfr::detail::size_t_<member_count<T>>{});
+}
+template <std::size_t I, class T>
+using MemberType =
+    std::remove_cvref_t<decltype(boost::pfr::detail::sequence_tuple::get<I>(tie_members(std::declval<const T&>())))>;
+
 template <class T>
 struct Storage {
     const T value;
@@ -42,9 +70,9 @@ consteval std::string_view pretty_values() {
 template <class T>
 consteval std::string_view pretty_fields() {
     return []<std::size_t... I>(std::index_sequence<I...>) {
-        constexpr auto members = boost::pfr::detail::tie_as_tuple(fake<T>.value);
+        constexpr auto members = tie_members(fake<T>.value);
         return pretty_values<std::addressof(boost::pfr::detail::sequence_tuple::get<I>(members))...>();
-    }(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+    }(std::make_index_sequence<member_count<T>>());
 }
 #pragma clang diagnostic pop
 
@@ -197,13 +225,13 @@ consteval std::size_t total_size(const std::array<std::string_view, count>& name
 
 template <class T>
 struct FieldNames {
-    static constexpr std::size_t kCount = boost::pfr::tuple_size_v<T>;
+    static constexpr std::size_t kCount = member_count<T>;
     static constexpr auto kRaw = last_identifiers<kCount>(pretty_fields<T>());
     static constexpr auto kPairs = make_name_pairs<2 * total_size(kRaw)>(
         kRaw, [](auto& out, std::string_view name) { append_camel_case(out, name); });
 };
 template <class T>
-    requires(boost::pfr::tuple_size_v<T> == 0)
+    requires(member_count<T> == 0)
 struct FieldNames<T> {
     static constexpr std::size_t kCount = 0;
 };

@@ -58,8 +58,7 @@ constexpr std::size_t align_up(std::size_t offset, std::size_t alignment) {
 
 template <class T, std::size_t... I>
 consteval auto make_fields(std::index_sequence<I...>) {
-    using boost::pfr::tuple_element_t;
-    static_assert((is_described<tuple_element_t<I, T>>() && ...), "every field is of a kind that descriptor.hpp lists");
+    static_assert((is_described<MemberType<I, T>>() && ...), "every field is of a kind that descriptor.hpp lists");
     std::array<FieldDescriptor, sizeof...(I)> fields{};
     std::size_t end = 0;
     const auto add = [&]<class Member>(std::size_t i, const TypeDescriptor* type, std::type_identity<Member>) {
@@ -67,7 +66,7 @@ consteval auto make_fields(std::index_sequence<I...>) {
         end = offset + sizeof(Member);
         fields[i] = {FieldNames<T>::kPairs.cpp(i), FieldNames<T>::kPairs.converted(i), offset, type};
     };
-    (add(I, &descriptor_of<tuple_element_t<I, T>>, std::type_identity<tuple_element_t<I, T>>{}), ...);
+    (add(I, &descriptor_of<MemberType<I, T>>, std::type_identity<MemberType<I, T>>{}), ...);
     if (align_up(end, alignof(T)) != sizeof(T))
         throw "the struct is not laid out as its fields say (alignas, bit-fields, or bases?)";
     for (std::size_t i = 0; i < fields.size(); ++i) {
@@ -78,7 +77,7 @@ consteval auto make_fields(std::index_sequence<I...>) {
     return fields;
 }
 template <class T>
-inline constexpr auto fields_of = make_fields<T>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+inline constexpr auto fields_of = make_fields<T>(std::make_index_sequence<member_count<T>>());
 
 template <class E>
 inline constexpr auto enumerators_of = [] {
@@ -138,9 +137,9 @@ consteval TypeDescriptor describe_enumeration() {
 
 template <class T>
 consteval TypeDescriptor describe_structure() {
-    static_assert(boost::pfr::tuple_size_v<T> <= kFieldsMax, "a struct has at most kFieldsMax fields");
+    static_assert(member_count<T> <= kFieldsMax, "a struct has at most kFieldsMax fields");
     TypeDescriptor type{.kind = TypeKind::structure, .size = sizeof(T), .name = TypeName<T>::kName};
-    if constexpr (boost::pfr::tuple_size_v<T> > 0) type.fields = fields_of<T>;
+    if constexpr (member_count<T> > 0) type.fields = fields_of<T>;
     return type;
 }
 

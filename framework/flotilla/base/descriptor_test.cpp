@@ -62,10 +62,10 @@ enum Unscoped { a_value };
 
 } // namespace descriptor_test
 
-namespace flotilla {
+namespace flotilla::descriptor_test {
 namespace {
 
-using namespace descriptor_test;
+using namespace ::descriptor_test;
 
 struct Local {
     int in_nameless_namespace;
@@ -278,4 +278,4 @@ TEST(Descriptor, LoadAndStoreKeepIntegersOfAllSizes) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::descriptor_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::duration_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -60,4 +60,4 @@ TEST(Duration, ToStringRoundTrips) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::duration_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::json_hostile_test {
 namespace {
 
 struct Known {
@@ -169,4 +169,4 @@ TEST(JsonHostile, TextsOfManySizesAreReadRight) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::json_hostile_test

@@ -4,7 +4,7 @@
 
 #include <flotilla/base/json_value.hpp>
 
-namespace flotilla {
+namespace flotilla::json_reader_test {
 namespace {
 
 enum class Status { pending, out_of_stock };
@@ -277,4 +277,4 @@ TEST(JsonReader, ListOfBadFieldsIsBounded) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::json_reader_test

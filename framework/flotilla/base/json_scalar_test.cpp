@@ -4,7 +4,7 @@
 
 #include <flotilla/base/json.hpp>
 
-namespace flotilla {
+namespace flotilla::json_scalar_test {
 namespace {
 
 enum class Status { pending, done };
@@ -110,4 +110,4 @@ TEST(JsonScalar, RecognisesNumbers) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::json_scalar_test

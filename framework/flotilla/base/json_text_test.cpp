@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::json_text_test {
 namespace {
 
 std::string literal_of(std::string_view text) {
@@ -79,4 +79,4 @@ TEST(JsonText, BrokenEscapeIsLocated) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::json_text_test

@@ -8,7 +8,7 @@
 
 #include <flotilla/base/json.hpp>
 
-namespace flotilla {
+namespace flotilla::json_value_test {
 namespace {
 
 struct Envelope {
@@ -53,4 +53,4 @@ TEST(JsonValue, UnwritableNumberThrows) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::json_value_test

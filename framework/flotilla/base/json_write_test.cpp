@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::json_write_test {
 namespace {
 
 enum class Status { pending, out_of_stock };
@@ -108,4 +108,4 @@ TEST(JsonWrite, UnwritableValuesThrow) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::json_write_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::mail_address_test {
 namespace {
 
 /// Whether both are one address; the key of a key must be itself.
@@ -43,4 +43,4 @@ TEST(MailAddressKey, DomainIsWhatDnsIsAskedFor) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::mail_address_test

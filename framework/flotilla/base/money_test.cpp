@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::money_test {
 namespace {
 
 constexpr auto kMost = Money::from_cents(std::numeric_limits<std::int64_t>::max());
@@ -101,4 +101,4 @@ TEST(Money, OverflowThrows) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::money_test

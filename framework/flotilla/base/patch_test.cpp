@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::patch_test {
 namespace {
 
 // Goal: the three states are told apart, and a new state replaces the old one.
@@ -44,4 +44,4 @@ TEST(Patch, ApplyChangesWhatItNames) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::patch_test

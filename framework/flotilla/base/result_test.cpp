@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::result_test {
 namespace {
 
 Result<int> half(int number) {
@@ -57,4 +57,4 @@ TEST(Kind, StatusesLeadBack) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::result_test

@@ -8,7 +8,7 @@
 #include <flotilla/base/fixed_text.hpp>
 #include <flotilla/base/nearest_name.hpp>
 
-namespace flotilla {
+namespace flotilla::text_test {
 namespace {
 
 // Goal: every byte becomes its two digits, and the end is told.
@@ -59,4 +59,4 @@ TEST(NearestName, FindsWhatWasProbablyMeant) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::text_test

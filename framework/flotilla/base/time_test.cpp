@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::time_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -152,4 +152,4 @@ TEST(Timestamp, ArithmeticWithDurations) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::time_test

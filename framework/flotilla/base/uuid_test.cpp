@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::uuid_test {
 namespace {
 
 constexpr std::array<std::uint8_t, 10> kZeros{};
@@ -59,4 +59,4 @@ TEST(Uuid, RecognisesItsForm) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::uuid_test

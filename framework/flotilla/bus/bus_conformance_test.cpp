@@ -7,7 +7,7 @@
 #include <flotilla/bus/memory/memory_bus.hpp>
 #include <flotilla/bus/redis/redis_connection.hpp>
 
-namespace flotilla::bus_testing {
+namespace flotilla::bus_testing::bus_conformance_test {
 namespace {
 
 /// Holds the named bus open, so that it outlives the bus objects of the test as a server would.
@@ -61,4 +61,4 @@ INSTANTIATE_TEST_SUITE_P(Redis, BusConformance, testing::Values(process_case<Red
 INSTANTIATE_TEST_SUITE_P(Hub, BusConformance, testing::Values(process_case<HubServer>("flotilla-hub")));
 
 } // namespace
-} // namespace flotilla::bus_testing
+} // namespace flotilla::bus_testing::bus_conformance_test

@@ -2,9 +2,9 @@
 
 #include <deque>
 
+#include <flotilla/aio/backoff.hpp>
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/scope.hpp>
-#include <flotilla/aio/backoff.hpp>
 #include <flotilla/bus/inbox_store.hpp>
 
 namespace flotilla {

@@ -4,7 +4,7 @@
 
 #include <flotilla/bus/conformance/event_fixture.hpp>
 
-namespace flotilla {
+namespace flotilla::channel_consumer_test {
 namespace {
 
 using namespace bus_testing;
@@ -137,4 +137,4 @@ task<void> failing(Context& context) {
 TEST(ChannelConsumer, HandlerIsTriedAgain) { run_bounded(failing); }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::channel_consumer_test

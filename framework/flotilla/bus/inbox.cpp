@@ -4,9 +4,9 @@
 #include <map>
 #include <set>
 
+#include <flotilla/aio/backoff.hpp>
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/base/json.hpp>
-#include <flotilla/aio/backoff.hpp>
 #include <flotilla/bus/inbox_gaps.hpp>
 #include <flotilla/bus/inbox_store.hpp>
 #include <flotilla/bus/redrive.hpp>

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::bus_testing {
+namespace flotilla::bus_testing::inbox_test {
 namespace {
 
 std::vector<std::uint64_t> sequences_of_key(const std::vector<Effect>& effects, std::string_view key) {
@@ -562,4 +562,4 @@ TEST(Gaps, HoldTooManyKeepsTokensThenGivesUp) {
 }
 
 } // namespace
-} // namespace flotilla::bus_testing
+} // namespace flotilla::bus_testing::inbox_test

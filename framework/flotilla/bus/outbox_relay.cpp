@@ -2,9 +2,9 @@
 #include <limits>
 #include <map>
 
+#include <flotilla/aio/backoff.hpp>
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/scope.hpp>
-#include <flotilla/aio/backoff.hpp>
 #include <flotilla/bus/inbox.hpp>
 #include <flotilla/bus/outbox.hpp>
 #include <flotilla/bus/outbox_store.hpp>

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::bus_testing {
+namespace flotilla::bus_testing::outbox_test {
 namespace {
 
 task<void> committed_only(Context& context) {
@@ -375,4 +375,4 @@ TEST(PartitionOf, KnownKeysGiveKnownPartitions) {
 }
 
 } // namespace
-} // namespace flotilla::bus_testing
+} // namespace flotilla::bus_testing::outbox_test

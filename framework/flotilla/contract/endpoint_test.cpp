@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::endpoint_test {
 namespace {
 
 struct OrderId {
@@ -122,4 +122,4 @@ TEST(ErrorCode, BecomesError) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::endpoint_test

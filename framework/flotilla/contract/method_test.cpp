@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::method_test {
 namespace {
 
 // Goal: every method's name leads back to it, in exact spelling only.
@@ -26,4 +26,4 @@ TEST(Method, IdempotenceFollowsTheStandard) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::method_test

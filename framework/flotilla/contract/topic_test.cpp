@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::topic_test {
 namespace {
 
 struct OrderPlaced {
@@ -56,4 +56,4 @@ TEST(Topic, NameAtRunTimeIsCheckedTheSame) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::topic_test

@@ -7,9 +7,14 @@
 #include <system_error>
 
 #include <flotilla/aio/offload.hpp>
+#include <flotilla/base/json_value.hpp>
+#include <flotilla/discovery/instance_json.hpp>
+#include <flotilla/discovery/json_members.hpp>
 
 namespace flotilla {
 namespace {
+
+namespace bj = boost::json;
 
 constexpr Duration kPauseBetweenWrites = std::chrono::milliseconds(200);
 
@@ -31,6 +36,38 @@ Result<void> replace_file(const std::string& path, const std::string& scratch, c
 }
 
 } // namespace
+
+std::string cache_text(const KnownInstances& known) {
+    bj::object services;
+    for (const auto& [service, instances] : known) {
+        bj::array list;
+        for (const auto& instance : *instances)
+            list.push_back(instance_json(instance));
+        services[service] = std::move(list);
+    }
+    return bj::serialize(bj::value{{"services", std::move(services)}}) + "\n";
+}
+
+Result<KnownInstances> parse_cache(std::string_view text) {
+    const Error damaged(Kind::invalid, "the registry's cache file is damaged");
+    auto parsed = json::parse_value(text);
+    const auto* services = parsed ? object_at(parsed->if_object(), "services") : nullptr;
+    if (!services) return damaged;
+    KnownInstances known;
+    for (const auto& [key, value] : *services) {
+        const std::string service(key.data(), key.size());
+        const auto* entries = value.if_array();
+        if (!entries) return damaged;
+        std::vector<Instance> list;
+        for (const auto& entry : *entries) {
+            auto instance = read_instance(service, entry);
+            if (!instance) return damaged;
+            list.push_back(std::move(*instance));
+        }
+        known[service] = std::make_shared<const std::vector<Instance>>(std::move(list));
+    }
+    return known;
+}
 
 CacheFile::CacheFile(World& world, Logger log, std::string path)
     : world_(world), log_(std::move(log)), path_(std::move(path)) {

@@ -1,9 +1,15 @@
 #pragma once
 
 #include <flotilla/aio/event.hpp>
-#include <flotilla/discovery/consul_wire.hpp>
+#include <flotilla/discovery/registry.hpp>
 
 namespace flotilla {
+
+/// Every known service with its instances.
+using KnownInstances = std::map<std::string, Instances, std::less<>>;
+std::string cache_text(const KnownInstances& known);
+/// Errors: invalid, when the text is not what cache_text() writes.
+Result<KnownInstances> parse_cache(std::string_view text);
 
 /// The last known instances in a file, so that a process starts without its registry. Written atomically (another file,
 /// then rename) and not more often than every 200 ms. A file that cannot be read or written is logged, never fatal.

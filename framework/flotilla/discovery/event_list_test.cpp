@@ -1,8 +1,8 @@
 #include <flotilla/discovery/event_list.hpp>
 
-#include <flotilla/discovery/fake_consul.hpp>
+#include <flotilla/discovery/conformance/test_support.hpp>
 
-namespace flotilla {
+namespace flotilla::event_list_test {
 namespace {
 
 task<void> count_wakes(Context& context, EventList& list, int times, int& wakes) {
@@ -48,4 +48,4 @@ TEST(EventList, CancelledWaiterLeavesOthersWaiting) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::event_list_test

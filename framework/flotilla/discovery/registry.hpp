@@ -10,7 +10,7 @@
 
 #include <flotilla/aio/context.hpp>
 #include <flotilla/http/client.hpp>
-#include <flotilla/observe/log.hpp>
+#include <flotilla/observe/telemetry.hpp>
 
 namespace flotilla {
 
@@ -36,9 +36,9 @@ struct Instance {
 /// The healthy instances of a service at one moment. Immutable and shared.
 using Instances = std::shared_ptr<const std::vector<Instance>>;
 
-/// Where services are found and announced. Drivers: static, consul (the hub or real Consul); later etcd, dns,
-/// kubernetes, eureka. Everything answers from memory: lookups never wait for the registry once an answer was seen,
-/// and the last known instances survive the registry's absence and (in the cache file) a restart without it.
+/// Where services are found and announced (docs/guides/discovery.md). Everything answers from memory: lookups never
+/// wait for the registry once an answer was seen, and the last known instances survive the registry's absence and (in
+/// the cache file) a restart without it. A service is named as ServiceName::parse() reads it.
 /// Thread-safety: none; one object per loop.
 class Registry {
 public:
@@ -63,13 +63,17 @@ public:
 };
 
 struct RegistryOptions {
-    std::string url; ///< "consul://127.0.0.1:8500" or "static:" (then `fixed` counts)
+    std::string url; ///< "consul://127.0.0.1:8500", or "static:" (then `fixed` counts); several, with ',' in between
     std::map<std::string, std::vector<Instance>, std::less<>> fixed; ///< for static
     std::string cache_file;                                          ///< last known instances; empty: memory only
     std::string host;                                                ///< this machine's name
-    Duration ttl = std::chrono::seconds(5);
+    Duration ttl = std::chrono::seconds(5); ///< an announced instance without a heartbeat for so long is gone
+    /// After an outage the registry may have forgotten what it knew: instances that it misses are kept so long.
+    Duration settling = std::chrono::seconds(5);
 };
 
-Result<std::unique_ptr<Registry>> open_registry(World& world, http::Client& http, Logger log, RegistryOptions options);
+/// `http` and `telemetry` must outlive it. Errors: invalid, what is wrong with which URL.
+Result<std::unique_ptr<Registry>> open_registry(World& world, http::Client& http, Telemetry& telemetry,
+                                                RegistryOptions options);
 
 } // namespace flotilla

@@ -1,7 +1,8 @@
 #include <flotilla/discovery/static_registry.hpp>
 
 #include <flotilla/aio/event.hpp>
-#include <flotilla/discovery/no_instance.hpp>
+#include <flotilla/discovery/registry_errors.hpp>
+#include <flotilla/discovery/service_name.hpp>
 
 namespace flotilla {
 
@@ -20,8 +21,11 @@ void StaticRegistry::announce(Instance) {}
 task<Result<void>> StaticRegistry::withdraw(Context&) { co_return Result<void>(); }
 
 Instances StaticRegistry::instances(std::string_view service) {
-    const auto found = fixed_.find(service);
-    return found == fixed_.end() ? none_ : found->second;
+    if (const auto found = fixed_.find(service); found != fixed_.end()) return found->second;
+    const auto name = ServiceName::parse(service);
+    const auto found = name ? fixed_.find(name->service) : fixed_.end();
+    if (found == fixed_.end()) return none_;
+    return fixed_.emplace(service, found->second).first->second;
 }
 
 task<Result<Instances>> StaticRegistry::resolve(Context& context, std::string service) {

@@ -17,7 +17,7 @@ public:
     Result<void> health() const override;
 
 private:
-    std::map<std::string, Instances, std::less<>> fixed_;
+    std::map<std::string, Instances, std::less<>> fixed_; ///< also by other ways to write a name, once asked for
     Instances none_ = std::make_shared<const std::vector<Instance>>();
 };
 

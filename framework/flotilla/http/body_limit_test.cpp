@@ -4,7 +4,7 @@
 #include <flotilla/http/server.hpp>
 #include <flotilla/http/test_wire.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::body_limit_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -269,4 +269,4 @@ TEST(BodyTime, HandlerThatReadsTooLateIs504) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::body_limit_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace flotilla::http {
+namespace flotilla::http::byte_ranges_test {
 namespace {
 
 using Answer = RequestedRanges::Answer;
@@ -73,4 +73,4 @@ TEST(ByteRanges, ContentRangeIsWritten) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::byte_ranges_test

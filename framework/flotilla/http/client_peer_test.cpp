@@ -8,7 +8,7 @@
 #include <flotilla/http/client_connection.hpp>
 #include <flotilla/http/test_wire.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::client_peer_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -448,4 +448,4 @@ TEST(HttpClientResponse, EarlyAnswerToAnUploadIsHeard) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::client_peer_test

@@ -2,7 +2,7 @@
 
 #include <flotilla/http/test_wire.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::client_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -298,4 +298,4 @@ TEST(HttpClient, FetchMalformedTargetIsRefused) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::client_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::http {
+namespace flotilla::http::conditions_test {
 namespace {
 
 using Fields = std::vector<std::pair<std::string_view, std::string_view>>;
@@ -103,4 +103,4 @@ TEST(Conditions, IfRangeIsStrong) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::conditions_test

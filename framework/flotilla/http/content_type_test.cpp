@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::http {
+namespace flotilla::http::content_type_test {
 namespace {
 
 bool gzip(std::initializer_list<std::string_view> lines) {
@@ -49,4 +49,4 @@ TEST(AcceptEncoding, GzipIsTakenWhereItIsLiked) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::content_type_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::http {
+namespace flotilla::http::message_test {
 namespace {
 
 // Goal: names compare without case, order and duplicates are kept.
@@ -121,4 +121,4 @@ TEST(Query, ParseGivesPairsInOrder) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::message_test

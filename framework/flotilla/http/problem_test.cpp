@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::http {
+namespace flotilla::http::problem_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -102,4 +102,4 @@ TEST(Problem, ForeignBodiesAreTolerated) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::problem_test

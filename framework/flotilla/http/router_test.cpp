@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::http {
+namespace flotilla::http::router_test {
 namespace {
 
 Router router_of(std::initializer_list<std::pair<std::optional<Method>, std::string_view>> routes) {
@@ -129,4 +129,4 @@ TEST(Router, MoveKeepsRoutes) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::router_test

@@ -5,7 +5,7 @@
 #include <flotilla/http/problem.hpp>
 #include <flotilla/http/test_wire.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::server_corpus_test {
 namespace {
 
 /// What a server did with one case: the messages its handler was given, the statuses it answered.
@@ -89,4 +89,4 @@ TEST(HttpServer, CorpusLeavesTheConnectionAsItMust) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::server_corpus_test

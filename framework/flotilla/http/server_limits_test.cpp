@@ -5,7 +5,7 @@
 #include <flotilla/http/request_context.hpp>
 #include <flotilla/http/test_wire.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::server_limits_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -417,4 +417,4 @@ TEST(Server, CancelledRunEndsItsConnections) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::server_limits_test

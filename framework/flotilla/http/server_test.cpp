@@ -3,7 +3,7 @@
 #include <flotilla/http/problem.hpp>
 #include <flotilla/http/test_wire.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::server_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -365,4 +365,4 @@ TEST(Server, UnixSocketServes) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::server_test

@@ -8,7 +8,7 @@
 #include <flotilla/http/test_files.hpp>
 #include <flotilla/http/test_wire.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::static_content_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -279,4 +279,4 @@ TEST_F(StaticContentTest, AnswerHasItsOwnTime) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::static_content_test

@@ -4,7 +4,7 @@
 #include <flotilla/http/byte_ranges.hpp>
 #include <flotilla/http/test_files.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::static_delivery_test {
 namespace {
 
 const std::string kDigits = "0123456789";
@@ -106,4 +106,4 @@ TEST_F(StaticContentTest, SeveralRangesAreMultipart) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::static_delivery_test

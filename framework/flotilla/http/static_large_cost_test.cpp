@@ -4,7 +4,7 @@
 #include <flotilla/base/sanitized.hpp>
 #include <flotilla/http/test_files.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::static_large_cost_test {
 namespace {
 
 std::int64_t memory_peak_kb() {
@@ -85,4 +85,4 @@ TEST_F(StaticContentTest, ShrinkingFileBreaksTheAnswerOff) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::static_large_cost_test

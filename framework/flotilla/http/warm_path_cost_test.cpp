@@ -13,7 +13,7 @@
 #include <flotilla/http/http1/head_parser.hpp>
 #include <flotilla/http/test_wire.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::warm_path_cost_test {
 namespace {
 
 constexpr int kWarmUp = 100;
@@ -95,6 +95,6 @@ TEST(WarmPath, ServerAllocatesNothing) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::warm_path_cost_test
 
 #endif

@@ -3,11 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include <flotilla/base/json.hpp>
 #include <flotilla/node/text_file.hpp>
@@ -46,16 +42,8 @@ Result<void> write_fault_plan(const std::string& path, const FaultPlan& plan) {
         if (!failed) return {};
         return Error(Kind::unavailable, "cannot remove " + path + ": " + failed.message());
     }
-    const auto fresh = path + "." + std::to_string(::getpid());
-    errno = 0;
-    std::ofstream file(fresh);
-    file << json::write(plan) << '\n';
-    file.close();
-    const bool written = file && ::chmod(fresh.c_str(), 0600) == 0 && std::rename(fresh.c_str(), path.c_str()) == 0;
-    if (written) return {};
-    const std::string why = errno == 0 ? "the write failed" : std::strerror(errno);
-    std::remove(fresh.c_str()); // half of it, or none
-    return Error(Kind::unavailable, "cannot write " + path + ": " + why);
+    constexpr unsigned kOwnerOnly = 0600;
+    return replace_text_file(path, json::write(plan) + '\n', kOwnerOnly);
 }
 
 FaultFile::FaultFile(std::string path, Logger log, Changed changed)

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::flags_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -98,4 +98,4 @@ TEST(Flags, HelpNamesVariables) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::flags_test

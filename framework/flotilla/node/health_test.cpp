@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::health_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -79,4 +79,4 @@ TEST(HealthBoard, OldReportIsUnavailable) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::health_test

@@ -7,12 +7,13 @@
 
 #include <flotilla/aio/manual_world.hpp>
 
-namespace flotilla {
+namespace flotilla::load_shedder_test {
 namespace {
 
 using namespace std::chrono_literals;
 
 constexpr Duration kBegin = 20ms;
+constexpr int kQueue = LoadShedder::kQueueMin + 1; ///< requests in a turn
 
 class LoadShedderTest : public testing::Test {
 protected:
@@ -23,17 +24,25 @@ protected:
         context.criticality = criticality;
         return shedder.admit(context);
     }
-    /// Requests that all have waited so long, one a millisecond. How many are refused.
-    int requests(int count, Duration waited, Criticality criticality = Criticality::normal) {
+    /// Turns of so many requests that all have waited so long, one turn a millisecond. How many are refused.
+    int turns(int count, Duration waited, int requests = kQueue) {
         int refused = 0;
         for (int i = 0; i < count; ++i) {
             world.advance(world.at + 1ms);
-            if (!request(waited, criticality)) ++refused;
+            for (int each = 0; each < requests; ++each)
+                if (!request(waited)) ++refused;
         }
         return refused;
     }
+    /// Looks at a loop that sleeps a little.
+    void idle_for(int looks) {
+        for (int i = 0; i < looks; ++i) {
+            world.idle += 12ms;
+            world.advance(world.at + LoadShedder::kLook);
+        }
+    }
     void overload() {
-        requests(102, 25ms);
+        turns(102, 25ms);
         ASSERT_TRUE(shedder.shedding());
     }
     bool exports(std::string_view line) const { return telemetry.metrics.prometheus_text().contains(line); }
@@ -49,29 +58,45 @@ protected:
 
 // Goal: neither a burst, nor one long turn, nor waits below the bound for ever make it refuse anything.
 TEST_F(LoadShedderTest, WhatPassesBySoonShedsNothing) {
-    EXPECT_EQ(requests(99, 500ms), 0);
+    EXPECT_EQ(turns(99, 500ms), 0);
     world.advance(world.at + 1s);
-    EXPECT_EQ(requests(99, 500ms), 0); // another burst
-    EXPECT_EQ(requests(13, 1ms), 0);   // caught up
-    for (int turns = 0; turns < 50; ++turns) {
-        EXPECT_EQ(requests(10, 60ms), 0);
-        EXPECT_EQ(requests(10, 1ms), 0);
+    EXPECT_EQ(turns(99, 500ms), 0); // another burst
+    EXPECT_FALSE(shedder.shedding());
+    EXPECT_EQ(turns(13, 1ms), 0); // caught up
+    for (int i = 0; i < 50; ++i) {
+        EXPECT_EQ(turns(10, 60ms), 0);
+        EXPECT_EQ(turns(10, 1ms), 0);
     }
-    EXPECT_EQ(requests(10'000, kBegin - 1us), 0);
+    EXPECT_EQ(turns(10'000, kBegin - 1us), 0);
     EXPECT_FALSE(shedder.shedding());
     EXPECT_TRUE(lines.empty());
+}
+
+// Goal: a few clients that wait for each other's slow requests are no overload.
+TEST_F(LoadShedderTest, AFewAtATimeAreNoQueue) {
+    EXPECT_EQ(turns(1000, 60ms, kQueue - 1), 0);
+    EXPECT_FALSE(shedder.shedding());
 }
 
 // Goal: it begins once requests have waited 20 ms for 100 ms, also when a few among them had luck.
 TEST_F(LoadShedderTest, SustainedWaitsBeginIt) {
     for (int i = 0; i < 10; ++i) {
-        requests(9, kBegin);
-        requests(1, 0ms);
+        turns(9, kBegin);
+        turns(1, 0ms);
     }
     EXPECT_FALSE(shedder.shedding());
-    EXPECT_GT(requests(5, kBegin), 0);
+    EXPECT_GT(turns(5, kBegin), 0);
     EXPECT_TRUE(shedder.shedding());
     EXPECT_TRUE(exports("flotilla_load_shedding{loop=\"0\"} 1\n"));
+}
+
+// Goal: a loop whose requests take very long is overloaded as well, though few come in the time.
+TEST_F(LoadShedderTest, SlowRequestsBeginItToo) {
+    for (int i = 0; i < 3; ++i) {
+        world.advance(world.at + 149ms);
+        turns(1, 150ms);
+    }
+    EXPECT_TRUE(shedder.shedding());
 }
 
 // Goal: the answer says what is the matter and asks to come back later.
@@ -88,14 +113,28 @@ TEST_F(LoadShedderTest, RefusesInWords) {
 TEST_F(LoadShedderTest, WhatIsLessCriticalMayWaitLess) {
     overload();
     world.advance(world.at + 150ms); // the refusals of the beginning hold no longer
-    EXPECT_TRUE(request(2ms, Criticality::sheddable));
-    EXPECT_TRUE(request(4ms, Criticality::normal));
+    EXPECT_TRUE(request(1ms, Criticality::sheddable));
+    EXPECT_TRUE(request(2ms, Criticality::normal));
     EXPECT_TRUE(request(190ms, Criticality::critical));
-    EXPECT_FALSE(request(3ms, Criticality::sheddable));
-    EXPECT_FALSE(request(6ms, Criticality::normal));
+    EXPECT_FALSE(request(1500us, Criticality::sheddable));
+    EXPECT_FALSE(request(3ms, Criticality::normal));
     EXPECT_FALSE(request(210ms, Criticality::critical));
     EXPECT_TRUE(request(300ms, Criticality::critical, 1ms));
     EXPECT_TRUE(exports("flotilla_requests_shed_total{criticality=\"critical\"} 1\n"));
+}
+
+// Goal: a loop that sleeps while it sheds could do more, so that longer waits are allowed, but never longer than those
+// at which it began; one that does not allows less again.
+TEST_F(LoadShedderTest, WaitsAllowedFollowTheLoop) {
+    overload();
+    for (const Duration allowed : {2500us, 5000us, 10'000us, 20'000us}) {
+        EXPECT_TRUE(request(allowed - 1us));
+        EXPECT_FALSE(request(allowed));
+        if (allowed < kBegin) idle_for(1);
+    }
+    world.advance(world.at + LoadShedder::kLook); // no sleep
+    EXPECT_TRUE(request(9ms));
+    EXPECT_FALSE(request(10ms));
 }
 
 // Goal: as long as something is refused, nothing that is less critical is begun, however little it has waited.
@@ -107,7 +146,7 @@ TEST_F(LoadShedderTest, OrderIsKept) {
     EXPECT_FALSE(request(210ms, Criticality::critical));
     EXPECT_FALSE(request(0ms, Criticality::normal));
     EXPECT_TRUE(request(0ms, Criticality::critical));
-    world.pass(101ms);
+    world.pass(21ms);
     EXPECT_TRUE(request(0ms, Criticality::sheddable));
 }
 
@@ -115,21 +154,26 @@ TEST_F(LoadShedderTest, OrderIsKept) {
 // thousands, the metrics have each.
 TEST_F(LoadShedderTest, IdleLoopEndsIt) {
     overload();
-    EXPECT_EQ(requests(3000, 25ms), 3000);
+    EXPECT_EQ(turns(3000, 25ms), 3000 * kQueue);
     EXPECT_TRUE(shedder.shedding());
-    world.idle += 24ms; // of 500
+    world.idle += 9ms; // of 200
     world.advance(world.at + LoadShedder::kLook);
     EXPECT_TRUE(shedder.shedding());
-    world.idle += 30ms;
-    world.advance(world.at + LoadShedder::kLook);
+    idle_for(LoadShedder::kEaseMax);
+    EXPECT_TRUE(shedder.shedding());
+    idle_for(1);
     EXPECT_FALSE(shedder.shedding());
     EXPECT_TRUE(request(10ms));
+    turns(102, 25ms); // it was not over
+    EXPECT_TRUE(shedder.shedding());
+    idle_for(LoadShedder::kEaseMax + 1 + LoadShedder::kCalm / LoadShedder::kLook);
+    EXPECT_FALSE(shedder.in_overload());
     ASSERT_EQ(lines.size(), 2u);
     EXPECT_TRUE(lines[0].contains(R"("level":"warning")")) << lines[0];
     EXPECT_TRUE(lines[0].contains(R"("message":"load shedding began","loop":"0","waited_ms":25)")) << lines[0];
     EXPECT_TRUE(lines[1].contains(R"("message":"load shedding ended","loop":"0")")) << lines[1];
-    EXPECT_TRUE(lines[1].contains(R"("shed_sheddable":0,"shed_normal":3002,"shed_critical":0)")) << lines[1];
-    EXPECT_TRUE(exports("flotilla_requests_shed_total{criticality=\"normal\"} 3002\n"));
+    EXPECT_TRUE(lines[1].contains(R"("shed_sheddable":0,"shed_normal":15012,"shed_critical":0)")) << lines[1];
+    EXPECT_TRUE(exports("flotilla_requests_shed_total{criticality=\"normal\"} 15012\n"));
     EXPECT_TRUE(exports("flotilla_load_shedding{loop=\"0\"} 0\n"));
 }
 
@@ -173,4 +217,4 @@ TEST_F(LoadShedderTest, OrderHoldsOverRandomEvents) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::load_shedder_test

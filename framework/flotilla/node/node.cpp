@@ -186,7 +186,7 @@ task<void> Node::withdraw(Context& root) {
 
 Result<std::unique_ptr<Registry>> open_registry(World& world, http::Client& client, Telemetry& telemetry,
                                                 const NodeOptions& options) {
-    return open_registry(world, client, telemetry.log,
+    return open_registry(world, client, telemetry,
                          {.url = options.registry == "none" ? "static:" : options.registry,
                           .fixed = {},
                           .cache_file = options.data + "/" + options.service + ".instances.json",

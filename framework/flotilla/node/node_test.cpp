@@ -15,7 +15,7 @@
 #include <flotilla/http/problem.hpp>
 #include <flotilla/node/lanes.hpp>
 
-namespace flotilla {
+namespace flotilla::node_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -372,4 +372,4 @@ TEST_F(Lanes, FailedPreparationEndsWithOne) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::node_test

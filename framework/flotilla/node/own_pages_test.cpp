@@ -3,7 +3,7 @@
 #include <flotilla/base/json_value.hpp>
 #include <flotilla/http/test_wire.hpp>
 
-namespace flotilla {
+namespace flotilla::own_pages_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -107,4 +107,4 @@ TEST(OwnPages, PageIsMadeForEachRequest) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::own_pages_test

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace flotilla {
+namespace flotilla::text_file_test {
 namespace {
 
 /// A path of this test's own, free at first and gone at the end.
@@ -51,5 +51,22 @@ TEST(TextFile, UnreadableFilesSayWhy) {
     EXPECT_EQ(folder.error().message(), path.text() + ": cannot be read: Is a directory");
 }
 
+// Goal: a file is replaced as a whole, with the permissions that were asked for; what cannot be is told, and leaves
+// nothing behind.
+TEST(TextFile, ReplaceLeavesOneOrTheOther) {
+    const ScratchPath path;
+    ASSERT_TRUE(replace_text_file(path.text(), "one"));
+    ASSERT_TRUE(replace_text_file(path.text(), "two\n", 0600));
+    EXPECT_EQ(read_text_file(path.text()).value(), "two\n");
+    EXPECT_EQ(std::filesystem::status(path.text()).permissions(), std::filesystem::perms(0600));
+
+    std::filesystem::remove(path.text());
+    std::filesystem::create_directory(path.text());
+    const auto folder = replace_text_file(path.text(), "three");
+    ASSERT_FALSE(folder);
+    EXPECT_EQ(folder.error().message(), "cannot write " + path.text() + ": Is a directory");
+    EXPECT_FALSE(std::filesystem::exists(path.text() + "." + std::to_string(::getpid())));
+}
+
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::text_file_test

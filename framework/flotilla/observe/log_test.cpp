@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::log_test {
 namespace {
 
 class LogTest {
@@ -110,4 +110,4 @@ TEST(Log, WriteFromManyThreadsKeepsLinesWhole) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::log_test

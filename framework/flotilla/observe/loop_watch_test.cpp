@@ -5,7 +5,7 @@
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/manual_world.hpp>
 
-namespace flotilla {
+namespace flotilla::loop_watch_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -116,4 +116,4 @@ TEST(LoopWatchReal, BlockedLoopShowsInTheHistogram) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::loop_watch_test

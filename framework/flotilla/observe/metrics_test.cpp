@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::metrics_test {
 namespace {
 
 // Goal: the text is exactly what Prometheus' format 0.0.4 asks: HELP and TYPE once per name, escaped, sorted,
@@ -119,4 +119,4 @@ TEST(Metrics, AddConcurrentlyLosesNothing) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::metrics_test

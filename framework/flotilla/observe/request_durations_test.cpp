@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::request_durations_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -36,4 +36,4 @@ TEST(RequestDurations, EachMethodAndStatusIsASeries) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::request_durations_test

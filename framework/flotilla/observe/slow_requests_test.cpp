@@ -6,7 +6,7 @@
 
 #include <flotilla/aio/manual_world.hpp>
 
-namespace flotilla {
+namespace flotilla::slow_requests_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -93,4 +93,4 @@ TEST_F(SlowRequestsTest, ZeroThresholdTurnsItOff) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::slow_requests_test

@@ -10,7 +10,7 @@
 #include <flotilla/resilience/retry_budget.hpp>
 #include <flotilla/resilience/retry_schedule.hpp>
 
-namespace flotilla {
+namespace flotilla::bad_instance_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -225,4 +225,4 @@ TEST(BadInstance, OneThatIsGoneCostsNoCall) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::bad_instance_test

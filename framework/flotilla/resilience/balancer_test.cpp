@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::balancer_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -384,6 +384,26 @@ TEST(Availability, WhenAllAreBadAllAreUsed) {
         EXPECT_EQ(instance->breaker.state(), BreakerState::closed);
 }
 
+// Goal: the first to recover does not get all calls while it is tried out, and when it is well the others, who were out
+// for the same reason, are tried out at once.
+TEST(Availability, WhenOneOfAllRecoversTheOthersAreTriedOut) {
+    Pool pool(3);
+    for (auto* instance : pool.list)
+        pool.open(*instance);
+    pool.call(*pool.list[0], CallOutcome::success);
+    ASSERT_EQ(pool.list[0]->breaker.state(), BreakerState::half_open);
+    EXPECT_EQ(pool.shares(99), (std::vector{33, 33, 33}));
+    pool.call(*pool.list[0], CallOutcome::success);
+    pool.call(*pool.list[0], CallOutcome::success);
+    ASSERT_EQ(pool.list[0]->breaker.state(), BreakerState::closed);
+    auto* second = pool.pick().instance;
+    EXPECT_NE(second, pool.list[0]);
+    EXPECT_EQ(second->breaker.take_change()->cause, BreakerCause::others_recovered);
+    (void)pool.balancer.begin(*second, pool.now); // its place is taken
+    auto* third = pool.pick().instance;
+    EXPECT_TRUE(third != pool.list[0] && third != second);
+}
+
 // Goal: who wants it refused then gets it refused, but for the probes.
 TEST(Availability, WithoutPanicACircuitIsOpen) {
     TargetOptions options;
@@ -498,4 +518,4 @@ TEST(Balancer, RandomLivesNeverEmptyThePool) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::balancer_test

@@ -93,12 +93,21 @@ void Breaker::advance(const BreakerOptions& options, Instant now) {
 Instant Breaker::next_change() const { return state_ == BreakerState::open ? open_until_ : probe_deadline_; }
 
 void Breaker::open(const BreakerOptions& options, BreakerCause cause, Instant now) {
-    const bool soon = state_ == BreakerState::half_open || (opened_by_ && now - since_ < open_time_);
-    const auto longer = soon ? open_time_ * 2 : options.open;
-    open_time_ = std::min(std::max(longer, options.open), std::max(options.open_max, options.open));
+    open_time_ = next_open_time(options, now);
     open_until_ = now + open_time_;
     opened_by_ = cause;
     go(BreakerState::open, cause, now);
+}
+
+Duration Breaker::next_open_time(const BreakerOptions& options, Instant now) const {
+    const auto longest = std::max(options.open_max, options.open);
+    const auto kept = std::clamp(open_time_, options.open, longest);
+    if (state_ == BreakerState::half_open) {
+        // One that was tried out before its time has not failed for longer than was known.
+        return cause_ == BreakerCause::time_passed ? std::min(kept * 2, longest) : kept;
+    }
+    const bool soon = opened_by_ && now - since_ < open_time_;
+    return soon ? std::min(kept * 2, longest) : options.open;
 }
 
 void Breaker::go(BreakerState to, BreakerCause cause, Instant now) {

@@ -47,8 +47,10 @@ struct BreakerChange {
 
 /// The state of one incarnation of an instance: CLOSED (used), OPEN (not used), HALF_OPEN (a few calls try it out).
 /// - CLOSED opens after so many failures in a row, or by a low success rate over a sliding window with enough calls.
-/// - OPEN lasts `open`, doubled each time it opens again soon (from HALF_OPEN, or within the last open time after it
-///   closed), up to `open_max`. Then, or at a chance (give_chance()), it is HALF_OPEN.
+/// - OPEN lasts `open`, doubled each time it opens again when that is over or soon after it closed (within the last
+/// open
+///   time), up to `open_max`. Then, or at a chance (give_chance()), it is HALF_OPEN; a chance that fails doubles
+///   nothing.
 /// - HALF_OPEN wants `probes` calls at a time; `probe_successes` of them close it, one failure opens it. A probe
 /// without
 ///   an outcome for `probe_timeout` opens it too.
@@ -102,6 +104,7 @@ public:
 private:
     void go(BreakerState to, BreakerCause cause, Instant now);
     void open(const BreakerOptions& options, BreakerCause cause, Instant now);
+    Duration next_open_time(const BreakerOptions& options, Instant now) const;
     void note_failure(const BreakerOptions& options, Instant now);
     void note_success(const BreakerOptions& options, Instant now);
 

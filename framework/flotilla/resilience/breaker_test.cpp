@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla {
+namespace flotilla::breaker_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -174,6 +174,21 @@ TEST(Breaker, AChanceTriesItOutAtOnce) {
     EXPECT_EQ(it.breaker.state(), BreakerState::closed);
 }
 
+// Goal: a chance that fails is no news: it is open for as long as before, not longer.
+TEST(Breaker, AChanceThatFailsDoublesNothing) {
+    Watched it;
+    it.call(CallOutcome::failure, 5);
+    for (int i = 0; i < 3; ++i) {
+        it.now += 1s;
+        it.breaker.give_chance(it.now);
+        it.call(CallOutcome::failure);
+        EXPECT_EQ(it.breaker.open_until(), it.now + 60s);
+    }
+    it.after(60s);
+    it.call(CallOutcome::failure);
+    EXPECT_EQ(it.breaker.open_until(), it.now + 120s);
+}
+
 // Goal: in a panic OPEN instances are called, and the first good answer is a sign of recovery.
 TEST(Breaker, ASuccessWhileOpenMakesItHalfOpen) {
     Watched it;
@@ -299,4 +314,4 @@ TEST(SlidingWindow, CountsWhatAListOfEventsCounts) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::breaker_test

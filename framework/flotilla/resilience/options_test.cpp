@@ -11,7 +11,7 @@
 
 #include <flotilla/resilience/target_configuration.hpp>
 
-namespace flotilla {
+namespace flotilla::options_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -195,4 +195,4 @@ TEST(TargetOptions, GuideNamesEachWithDefaultAndRange) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::options_test

@@ -11,7 +11,7 @@
 #include <flotilla/resilience/retry_budget.hpp>
 #include <flotilla/resilience/retry_schedule.hpp>
 
-namespace flotilla {
+namespace flotilla::retry_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -267,4 +267,4 @@ TEST(LatencyQuantile, TellsWhenToHedge) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::retry_test

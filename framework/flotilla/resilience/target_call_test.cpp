@@ -10,7 +10,7 @@
 #include <flotilla/http/server.hpp>
 #include <flotilla/resilience/hedged_call.hpp>
 
-namespace flotilla {
+namespace flotilla::target_call_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -339,4 +339,4 @@ TEST_F(TargetCallTest, SecondTryThatFailsChangesNothing) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::target_call_test

@@ -7,7 +7,7 @@
 
 #include <flotilla/contract/topic.hpp>
 
-namespace flotilla {
+namespace flotilla::asyncapi_test {
 namespace {
 
 struct Launched {
@@ -110,4 +110,4 @@ TEST(AsyncapiDocument, NoTopicsGivesEmptyChannels) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::asyncapi_test

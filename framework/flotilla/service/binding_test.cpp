@@ -5,7 +5,7 @@
 #include <flotilla/base/constrained.hpp>
 #include <flotilla/base/json.hpp>
 
-namespace flotilla {
+namespace flotilla::binding_test {
 namespace {
 
 enum class Colour { red, deep_blue };
@@ -143,4 +143,4 @@ TEST(Binding, EmptyPathFieldIsRefused) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::binding_test

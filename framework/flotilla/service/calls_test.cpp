@@ -5,7 +5,7 @@
 #include <flotilla/aio/manual_world.hpp>
 #include <flotilla/service/test_host.hpp>
 
-namespace flotilla {
+namespace flotilla::calls_test {
 namespace {
 
 using namespace test;
@@ -74,7 +74,7 @@ protected:
         return *upstreams_.emplace_back(std::make_unique<Upstream>(bench_, std::move(id), std::move(behaviour)));
     }
     void know(std::vector<Instance> instances) {
-        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
+        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process(),
                                         {.url = "static:", .fixed = {{"thing-service", std::move(instances)}}}));
         targets_ = std::make_unique<Targets>(bench_.world(), bench_.client(), *registry_,
                                              bench_.process().retry_budgets, bench_.process(), options_);
@@ -362,4 +362,4 @@ TEST_F(CallsTest, HangingInstanceEndsWithTheDeadlineOrIsPassedOver) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::calls_test

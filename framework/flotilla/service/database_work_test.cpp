@@ -10,7 +10,7 @@
 #include <flotilla/bus/outbox.hpp>
 #include <flotilla/service/test_simulated_host.hpp>
 
-namespace flotilla {
+namespace flotilla::database_work_test {
 namespace {
 
 using namespace test;
@@ -309,4 +309,4 @@ TEST(DatabaseDuties, HandlersOfOneTopicHaveNames) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::database_work_test

@@ -6,7 +6,7 @@
 
 #include <flotilla/service/test_host.hpp>
 
-namespace flotilla {
+namespace flotilla::host_files_test {
 namespace {
 
 using namespace test;
@@ -146,4 +146,4 @@ TEST_F(HostFilesTest, BrokenAnswerIsLogged) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::host_files_test

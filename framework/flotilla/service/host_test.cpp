@@ -5,7 +5,7 @@
 #include <flotilla/base/constrained.hpp>
 #include <flotilla/service/test_host.hpp>
 
-namespace flotilla {
+namespace flotilla::host_test {
 namespace {
 
 using namespace test;
@@ -423,4 +423,4 @@ TEST(HostInstall, IdempotentEndpointRecords) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::host_test

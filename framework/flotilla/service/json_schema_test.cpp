@@ -7,7 +7,7 @@
 
 #include <flotilla/base/json_value.hpp>
 
-namespace flotilla {
+namespace flotilla::json_schema_test {
 namespace {
 
 enum class Shade { light, very_dark };
@@ -137,4 +137,4 @@ TEST(OperationName, PathsAndTopicsBecomeOneWord) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::json_schema_test

@@ -8,7 +8,7 @@
 #include <flotilla/base/json_value.hpp>
 #include <flotilla/service/test_host.hpp>
 
-namespace flotilla {
+namespace flotilla::openapi_test {
 namespace {
 
 using namespace test;
@@ -168,4 +168,4 @@ TEST(HostContracts, ServiceServesItsDocuments) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::openapi_test

@@ -9,7 +9,7 @@
 #include <flotilla/service/host.hpp>
 #include <flotilla/service/run.hpp>
 
-namespace flotilla {
+namespace flotilla::settings_test {
 namespace {
 
 struct Sample {
@@ -128,4 +128,4 @@ TEST(Settings, UnknownNameIsRefused) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::settings_test

@@ -6,7 +6,7 @@
 #include <flotilla/aio/offload.hpp>
 #include <flotilla/service/test_host.hpp>
 
-namespace flotilla {
+namespace flotilla::slow_request_test {
 namespace {
 
 using namespace test;
@@ -171,4 +171,4 @@ TEST_F(SlowRequestTest, LateBodyIsTheClients) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::slow_request_test

@@ -5,7 +5,7 @@
 #include <flotilla/http/test_wire.hpp>
 #include <flotilla/service/test_host.hpp>
 
-namespace flotilla {
+namespace flotilla::streamed_endpoint_test {
 namespace {
 
 using namespace test;
@@ -117,7 +117,7 @@ protected:
             std::move(options));
     }
     Calls& calls(std::vector<Instance> instances) {
-        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process().log,
+        registry_ = value(open_registry(bench_.world(), bench_.client(), bench_.process(),
                                         {.url = "static:", .fixed = {{"file-service", std::move(instances)}}}));
         targets_ = std::make_unique<Targets>(bench_.world(), bench_.client(), *registry_,
                                              bench_.process().retry_budgets, bench_.process(), in_turn());
@@ -404,4 +404,4 @@ TEST(StreamedEndpointHandlers, OtherShapesDoNotCompile) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::streamed_endpoint_test

@@ -151,7 +151,7 @@ public:
              std::unique_ptr<Registry> registry = {})
         : bench_(bench), stop_(bench.stop()), options_(with_defaults(std::move(options))) {
         if (!registry) {
-            registry = value(open_registry(bench.world(), bench.client(), bench.process().log,
+            registry = value(open_registry(bench.world(), bench.client(), bench.process(),
                                            {.url = "static:", .fixed = std::move(known)}));
         }
         node_ = value(bench_.wait(ServiceNode::prepare(bench.root(), bench.world(), bench.process(), options_, install,

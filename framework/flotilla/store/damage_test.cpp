@@ -5,7 +5,7 @@
 
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::damage_test {
 namespace {
 
 using sqlite::FileDamage;
@@ -133,4 +133,4 @@ TEST_F(DamageTest, FailToCheckpointIsToldUntilItSucceeds) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::damage_test

@@ -36,6 +36,11 @@ struct BodyOutcome<Result<T>> {
     using type = Result<T>;
 };
 
+template <class R>
+struct BodyOf;
+template <class T>
+struct RecordedBody;
+
 } // namespace detail
 
 /// A service's own database. Serialisable isolation; what transact() answered is durable.
@@ -61,7 +66,7 @@ public:
     task<Result<Recorded<T>>> answer(Context& context, Body body);
 
     /// A point read by key (one row or none), on the loop, under a budget of work (a query that scans is refused with
-    /// an internal error that says so). Sees every commit this process has answered.
+    /// an internal error that says so). Sees every commit that was answered, by whichever process.
     template <class Row, class... Key>
     task<Result<std::optional<Row>>> find(Context& context, const Table<Row>& table, const Key&... key) {
         return find_one<Row>(context, table.find(), owned(key...));
@@ -97,8 +102,8 @@ public:
     /// Errors: internal when an applied migration's text has changed or one is missing, naming it.
     virtual task<Result<void>> migrate(Context& context, std::string_view component, Migrations migrations) = 0;
 
-    /// Calls back on this object's loop after commits whose transaction gave that signal. Returns a handle that stops
-    /// it.
+    /// Calls back on this object's loop after commits whose transaction gave that signal; also after those of other
+    /// processes that share the database, which may have given another one. Returns a handle that stops it.
     virtual std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) = 0;
 
     /// ok, or why the database cannot serve now: unavailable while its disk takes nothing; database_damaged for good.
@@ -107,23 +112,21 @@ public:
     /// Whether all of it was looked through for damage when it was opened: a large one is not, so that it need not
     /// wait.
     virtual bool fully_checked() const = 0;
-    /// Names the time for which this process alone can have the database open (a SQLite file): whatever another process
-    /// left undone in it, that process has ended. Empty where other processes may have it open, too.
-    virtual std::string_view exclusive_session() const = 0;
+    /// Names this opening of the database by this process, for has_ended().
+    virtual std::string_view session() const = 0;
+    /// Whether the process whose session that was is known to have ended: what it left undone it does no more. Always
+    /// so of another session where one process at a time can have the database open (a SQLite file that is not shared);
+    /// false where nobody can tell.
+    virtual bool has_ended(std::string_view session) const = 0;
     /// Transactions waiting for the writer.
     virtual std::size_t queued() const = 0;
     /// From now on counts in these, which must live longer: flotilla_database_queued, _bodies_per_commit,
     /// _commit_duration_seconds and _failed_commits_total. Objects that share a writer count once.
     virtual void report_to(Metrics& metrics) = 0;
 
-private:
-    template <class Body, class R, class T>
-    task<Result<Recorded<T>>> answer_once(Context& context, IdempotentRequest& request, Body body);
-
 protected:
-    using ErasedBody = std::function<Result<void>(Transaction&)>;
     enum class ReadKind : unsigned char { point, scan };
-    virtual task<Result<void>> transact_erased(Context& context, ErasedBody body) = 0;
+    virtual task<Result<void>> transact_erased(Context& context, std::shared_ptr<TransactionBody> body) = 0;
     /// `sql` lives until the task has ended, `arguments` own their text; row is called on the loop (point) or away from
     /// it (scan). The row callback of a scan owns what it touches: a cancelled scan may still be running when its task
     /// has ended.
@@ -131,6 +134,13 @@ protected:
                                            std::vector<SqlValue> arguments, RowCallback row) = 0;
 
 private:
+    // Coroutines are many times what a function costs the compiler: these are one per answer, not one per body.
+    template <class R>
+    task<R> answered(Context& context, std::shared_ptr<detail::BodyOf<R>> body);
+    template <class T>
+    task<Result<Recorded<T>>> recorded(Context& context, std::shared_ptr<detail::RecordedBody<T>> body,
+                                       IdempotentRequest* request);
+
     template <class... Arguments>
     static std::vector<SqlValue> owned(const Arguments&... arguments) {
         std::vector<SqlValue> values;
@@ -146,14 +156,17 @@ private:
 
 /// Opens by URL: "sqlite:/path/to/file.db" (created when missing; parent folders too; see sqlite_url()),
 /// "sqlite::memory:" for tests. Two processes (or two services of one process) on one file are refused: unavailable,
-/// naming the file and its owner. Other errors: invalid (no such URL), unavailable, database_damaged.
-/// `owner`: the service's name. Objects opened with the same URL and owner in one process share the writer.
+/// naming the file and its owner; only processes of one owner whose URLs all end in "?processes=several" share it, and
+/// then signals of the others' commits come within 20 ms. Other errors: invalid (no such URL), unavailable,
+/// database_damaged. `owner`: the service's name. Objects opened with the same URL and owner in one process share the
+/// writer.
 Result<std::unique_ptr<Database>> open_database(World& world, std::string_view url, std::string_view owner);
 
 /// The URL of a database file: the path, with what a URL cannot hold as it is percent-encoded.
 std::string sqlite_url(std::string_view path);
 
 namespace detail {
+
 /// What a body says: without a Result it has not refused.
 template <class R, class Body>
 R outcome_of(const Body& body, Transaction& transaction) {
@@ -164,58 +177,87 @@ R outcome_of(const Body& body, Transaction& transaction) {
         return body(transaction);
     }
 }
+
+/// A body that answers with R.
+template <class R>
+struct BodyOf : TransactionBody {
+    using Answer = R;
+    std::optional<R> answer;
+
+    virtual R call(Transaction& transaction) = 0;
+    Result<void> run(Transaction& transaction) override {
+        answer.emplace(call(transaction));
+        if (!answer->has_value()) return answer->error();
+        return {};
+    }
+};
+
+/// A body whose answer is recorded for a request, if there is one.
+template <class T>
+struct RecordedBody : BodyOf<Result<T>> {
+    std::optional<IdempotentRequest> request;
+    std::string json; ///< the answer as it stands in the record
+
+    Result<void> run(Transaction& transaction) final {
+        if (!request) return BodyOf<Result<T>>::run(transaction);
+        if (auto earlier = find_recorded_response(transaction, *request)) {
+            json = std::move(*earlier);
+            this->answer.emplace(json::parse<T>(json));
+            if (!this->answer->has_value()) return this->answer->error();
+            return {};
+        }
+        if (transaction.failed()) return *transaction.failure();
+        if (auto done = BodyOf<Result<T>>::run(transaction); !done) return done;
+        json = json::write(**this->answer);
+        record_response(transaction, *request, json);
+        return {};
+    }
+};
+
+/// What each call of transact() and answer() brings with it.
+template <class Base, class Body>
+struct Called final : Base {
+    explicit Called(Body&& given) : body(std::move(given)) {}
+
+    Base::Answer call(Transaction& transaction) override {
+        return outcome_of<typename Base::Answer>(body, transaction);
+    }
+
+    const Body body;
+};
+
 } // namespace detail
 
 template <class Body, class R>
 task<R> Database::transact(Context& context, Body body) {
-    // Shared with the writer thread: it may still run the body when this frame has gone.
-    struct Shared {
-        Body body;
-        std::optional<R> outcome;
-    };
-    auto shared = std::make_shared<Shared>(Shared{std::move(body), {}});
-    auto committed = co_await transact_erased(context, [shared](Transaction& transaction) -> Result<void> {
-        shared->outcome.emplace(detail::outcome_of<R>(shared->body, transaction));
-        if (!shared->outcome->has_value()) return shared->outcome->error();
-        return {};
-    });
+    return answered<R>(context, std::make_shared<detail::Called<detail::BodyOf<R>, Body>>(std::move(body)));
+}
+
+template <class R>
+task<R> Database::answered(Context& context, std::shared_ptr<detail::BodyOf<R>> body) {
+    auto committed = co_await transact_erased(context, body);
     if (!committed) co_return std::move(committed.error());
-    co_return std::move(*shared->outcome);
+    co_return std::move(*body->answer);
 }
 
 template <class Body, class R, class T>
 task<Result<Recorded<T>>> Database::answer(Context& context, Body body) {
+    auto called = std::make_shared<detail::Called<detail::RecordedBody<T>, Body>>(std::move(body));
     // Only the first transaction of a request records: what a later one does must be done, not be answered with the
     // first's.
     auto* request = context.carried<IdempotentRequest>();
-    if (request && !std::exchange(request->claimed, true))
-        return answer_once<Body, R, T>(context, *request, std::move(body));
-    return transact(context, [body = std::move(body)](Transaction& transaction) -> Result<Recorded<T>> {
-        auto response = detail::outcome_of<R>(body, transaction);
-        if (!response) return std::move(response.error());
-        return Recorded<T>(std::move(*response));
-    });
+    if (request && std::exchange(request->claimed, true)) request = nullptr;
+    if (request) called->request = *request;
+    return recorded<T>(context, std::move(called), request);
 }
 
-template <class Body, class R, class T>
-task<Result<Recorded<T>>> Database::answer_once(Context& context, IdempotentRequest& request, Body body) {
-    auto answered = co_await transact(
-        context, [known = request, body = std::move(body)](Transaction& transaction) -> Result<Recorded<T>> {
-            auto earlier = find_recorded_response(transaction, known);
-            if (transaction.failed()) return *transaction.failure();
-            if (earlier) {
-                auto response = json::parse<T>(*earlier);
-                if (!response) return std::move(response.error());
-                return Recorded<T>(std::move(*response), std::move(*earlier));
-            }
-            auto response = detail::outcome_of<R>(body, transaction);
-            if (!response) return std::move(response.error());
-            auto text = json::write(*response);
-            record_response(transaction, known, text);
-            return Recorded<T>(std::move(*response), std::move(text));
-        });
-    request.recorded = request.claimed = answered.has_value();
-    co_return answered;
+template <class T>
+task<Result<Recorded<T>>> Database::recorded(Context& context, std::shared_ptr<detail::RecordedBody<T>> body,
+                                             IdempotentRequest* request) {
+    auto committed = co_await transact_erased(context, body);
+    if (request) request->recorded = request->claimed = committed.has_value();
+    if (!committed) co_return std::move(committed.error());
+    co_return Recorded<T>(std::move(**body->answer), std::move(body->json));
 }
 
 template <class T>

@@ -6,7 +6,7 @@
 
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::durability_test {
 namespace {
 
 using test::TestDatabase;
@@ -99,4 +99,4 @@ TEST(Durability, KillWriterLosesNothingAcknowledged) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::durability_test

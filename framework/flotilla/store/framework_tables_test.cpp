@@ -3,7 +3,7 @@
 #include <flotilla/store/job_table.hpp>
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::framework_tables_test {
 namespace {
 
 using test::TestDatabase;
@@ -125,4 +125,4 @@ TEST(FrameworkTables, JobsSurviveTheirNewIndexes) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::framework_tables_test

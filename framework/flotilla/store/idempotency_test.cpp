@@ -2,7 +2,7 @@
 
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::idempotency_test {
 namespace {
 
 using test::TestDatabase;
@@ -155,4 +155,4 @@ TEST_F(IdempotencyTest, ForgetRemovesOnlyOldRecords) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::idempotency_test

@@ -4,7 +4,7 @@
 #include <flotilla/store/job_table.hpp>
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::jobs_test {
 namespace {
 
 using test::TestDatabase;
@@ -564,4 +564,4 @@ TEST_F(JobsTest, DoneAfterTheRoleWasLostTakesTheEffectBack) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::jobs_test

@@ -3,7 +3,7 @@
 #include <flotilla/store/backfill.hpp>
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::migrator_test {
 namespace {
 
 using test::TestDatabase;
@@ -161,4 +161,4 @@ TEST(Backfill, UnknownOneIsRefused) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::migrator_test

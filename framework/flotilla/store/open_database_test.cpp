@@ -2,10 +2,12 @@
 
 #include <csignal>
 #include <cstdio>
+#include <latch>
+#include <thread>
 
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::open_database_test {
 namespace {
 
 using test::TestDatabase;
@@ -178,14 +180,61 @@ TEST(OpenDatabase, SeveralProcessesWriteOneFile) {
     EXPECT_EQ(value(store.select<std::int64_t>("SELECT count(*) FROM entries WHERE n <> position")).front(), 0);
 }
 
-// Goal: a process that is killed as it writes holds nobody up, and what it was told is there.
+/// Takes some milliseconds in the writer, again and again, until it is killed.
+task<void> write_without_end(Context& context, Database& database) {
+    static constexpr Query<std::int64_t> kLongWork{
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 40000) SELECT count(*) FROM c"};
+    while (co_await database.transact(context, [](Transaction& transaction) {
+        transaction.find(kLongWork);
+        transaction.execute(kCount);
+    })) {
+    }
+}
+
+// Goal: beside a process that writes without a pause another one is next, each time: it waits for one commit, not for
+// luck.
+TEST(OpenDatabase, WriterBesideABusyOneIsNext) {
+    const test::TemporaryFolder folder;
+    StartLine start;
+    const pid_t child = in_process(start, [&] {
+        TestDatabase busy(shared_url(folder));
+        auto test = [&](Context& context) -> task<void> {
+            Scope scope(context);
+            for (int i = 0; i < 16; ++i)
+                scope.spawn(write_without_end(scope.context(), busy.database()));
+            co_await scope.join();
+        };
+        busy.run(test);
+        return 1;
+    });
+    TestDatabase store(shared_url(folder));
+    create_rows(store);
+    start.open();
+    while (value(store.find<std::int64_t>("SELECT n FROM counter")).value() < 32) {
+    }
+    const auto begun = std::chrono::steady_clock::now();
+    for (int i = 0; i < 2; ++i) {
+        const auto written = store.execute("UPDATE counter SET n = n + 1");
+        EXPECT_TRUE(written) << written.error().message();
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));
+    ::kill(child, SIGKILL);
+    outcome_of(child);
+}
+
+// Goal: a process that is killed as it writes holds nobody up, what it was told is there, and that it has ended is
+// known.
 TEST(OpenDatabase, KilledProcessLeavesWhatItWasTold) {
     const test::TemporaryFolder folder;
     std::array<int, 2> told{};
+    std::array<int, 2> named{};
     ASSERT_EQ(::pipe(told.data()), 0);
+    ASSERT_EQ(::pipe(named.data()), 0);
     StartLine start;
     const pid_t child = in_process(start, [&] {
         TestDatabase other(shared_url(folder));
+        const auto session = other.database().session();
+        if (::write(named[1], session.data(), session.size()) != 36) return 2;
         std::string failure;
         auto test = [&](Context& context) -> task<void> {
             while (failure.empty()) {
@@ -209,8 +258,16 @@ TEST(OpenDatabase, KilledProcessLeavesWhatItWasTold) {
     };
     while (acknowledged < 100 && hear()) {
     }
+    std::string session(36, ' ');
+    ASSERT_EQ(::read(named[0], session.data(), session.size()), 36);
+    EXPECT_FALSE(store.database().has_ended(session));
+    EXPECT_FALSE(store.database().has_ended(store.database().session()));
+    EXPECT_FALSE(store.database().has_ended("not an id"));
     ::kill(child, SIGKILL);
     EXPECT_EQ(outcome_of(child), SIGKILL);
+    EXPECT_TRUE(store.database().has_ended(session));
+    for (const int end : named)
+        ::close(end);
     while (hear()) {
     }
     ::close(told[0]);
@@ -253,6 +310,29 @@ TEST(OpenDatabase, SignalsOfOtherProcessesAreHeard) {
     EXPECT_EQ(failure, "");
 }
 
+// Goal: a turn that does not end is waited for as long as was said, and no longer; what was waiting is told why.
+TEST(WriterTurns, TurnThatDoesNotEndIsNotWaitedForForever) {
+    const test::TemporaryFolder folder;
+    const auto lock = value(sqlite::FileLock::acquire((folder.path() / "shop.db").string(), "order-service",
+                                                      sqlite::FileLock::Mode::shared));
+    const auto turns = value(sqlite::WriterTurns::open(lock.descriptor()));
+    const auto others = value(sqlite::WriterTurns::open(lock.descriptor()));
+    std::latch begun(1), refused(1);
+    std::thread holder([&] {
+        const sqlite::WriterTurn turn(others.get(), std::chrono::seconds(5));
+        begun.count_down();
+        refused.wait();
+    });
+    begun.wait();
+    const auto late = turns->begin(std::chrono::milliseconds(20));
+    EXPECT_EQ(late ? "" : late.error().message(),
+              "another process that shares the database holds it and does not go on: it is stopped, or its disk hangs");
+    refused.count_down();
+    holder.join();
+    const sqlite::WriterTurn turn(turns.get(), std::chrono::seconds(5));
+    EXPECT_TRUE(turn.begun());
+}
+
 // Goal: a file is shared by processes of one owner that all say so, and by nobody else.
 TEST(OpenDatabase, SharedFileIsRefusedToOthers) {
     const test::TemporaryFolder folder;
@@ -267,7 +347,6 @@ TEST(OpenDatabase, SharedFileIsRefusedToOthers) {
         return testing::Test::HasFailure() ? 1 : 0;
     });
     TestDatabase store(shared_url(folder), "order-service");
-    EXPECT_EQ(store.database().exclusive_session(), "");
     start.open();
     EXPECT_EQ(outcome_of(child), 0);
     Loop loop;
@@ -353,4 +432,4 @@ TEST(OpenDatabase, OpenBadUrlIsRefused) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::open_database_test

@@ -1,6 +1,6 @@
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::read_test {
 namespace {
 
 using test::TestDatabase;
@@ -130,4 +130,4 @@ TEST_F(ReadTest, ChangeSchemaUnderPreparedReadsWorks) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::read_test

@@ -16,16 +16,14 @@ enum class Step : unsigned char { wait, ask, take };
 /// What one who waits for a role has seen of it, by its own clock.
 class Watch {
 public:
-    /// What to do about a row seen at `now`. session: this database's own.
-    Step look(const RoleRow& row, std::string_view session, Instant now, const Role::Options& options) {
+    /// What to do about a row seen at `now`. ended: its holder's process has.
+    Step look(const RoleRow& row, bool ended, Instant now, const Role::Options& options) {
         const bool first = !seen_;
         if (first || *seen_ != row) {
             seen_ = row;
             since_ = now;
         }
-        if (row.holder.empty()) return Step::take;
-        // The holder alone could have the database open, and now we have: it has ended.
-        if (!session.empty() && row.session != session) return Step::take;
+        if (row.holder.empty() || ended) return Step::take;
         if (row.asked != row.answered) return now - since_ >= options.patience ? Step::take : Step::wait;
         return first || now - since_ >= options.ask_every ? Step::ask : Step::wait;
     }
@@ -119,8 +117,8 @@ task<std::int64_t> Role::Impl::take(Context& context) {
 /// The epoch, or 0: not now.
 task<Result<std::int64_t>> Role::Impl::try_take(Context& context, Watch& watch) {
     const auto row = co_await must(roles::load(context, database, role));
-    const std::string session(database.exclusive_session());
-    const Step step = watch.look(row, session, world.monotonic(), options);
+    const std::string session(database.session());
+    const Step step = watch.look(row, database.has_ended(row.session), world.monotonic(), options);
     if (step == Step::take) {
         const auto epoch = co_await must(database.transact(context, roles::Take{role, holder, session, row}));
         co_return epoch.value_or(0);

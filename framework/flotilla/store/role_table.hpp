@@ -14,7 +14,7 @@ namespace flotilla::roles {
 struct RoleRow {
     std::int64_t epoch = 0;               ///< grows with each change of holder; 0: nobody ever held it
     std::string holder;                   ///< empty: given up
-    std::string session;                  ///< the holder's Database::exclusive_session()
+    std::string session;                  ///< the holder's Database::session()
     std::int64_t asked = 0, answered = 0; ///< asked above answered: somebody wants to know whether the holder lives
     bool operator==(const RoleRow&) const = default;
 };

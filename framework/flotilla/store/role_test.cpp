@@ -2,7 +2,7 @@
 
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::role_test {
 namespace {
 
 using roles::RoleRow;
@@ -86,4 +86,4 @@ TEST_F(RoleTest, ReleaseEndsTheEpoch) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::role_test

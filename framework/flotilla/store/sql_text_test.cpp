@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::sql {
+namespace flotilla::sql::sql_text_test {
 namespace {
 
 // Goal: parameters are translated where they are parameters and nowhere else.
@@ -59,4 +59,4 @@ TEST(SqlText, ShortenLongStatementCutsIt) {
 }
 
 } // namespace
-} // namespace flotilla::sql
+} // namespace flotilla::sql::sql_text_test

@@ -3,7 +3,7 @@
 #include <flotilla/base/constrained.hpp>
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::sql_value_test {
 namespace {
 
 using test::TestDatabase;
@@ -156,4 +156,4 @@ TEST(SqlRow, DecodeReorderedColumnsFindsThemByName) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::sql_value_test

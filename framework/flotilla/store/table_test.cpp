@@ -2,7 +2,7 @@
 
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::table_test {
 namespace {
 
 using test::TestDatabase;
@@ -312,4 +312,4 @@ TEST_F(TableTest, CheckNamesTheStatementThatDoesNotFit) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::table_test

@@ -149,4 +149,13 @@ private:
     std::optional<Error> failure_;
 };
 
+/// A transaction's body as a driver holds it: shared with the writer's thread, which may still run it when the caller's
+/// frame has gone.
+class TransactionBody {
+public:
+    virtual ~TransactionBody() = default;
+    /// Runs the body and keeps what it answered. Errors: the body's.
+    virtual Result<void> run(Transaction& transaction) = 0;
+};
+
 } // namespace flotilla

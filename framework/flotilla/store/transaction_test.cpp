@@ -8,7 +8,7 @@
 #include <flotilla/aio/time_spent.hpp>
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::transaction_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -459,4 +459,4 @@ TEST(TransactionDisk, FillDiskGivesUnavailableAndRecovers) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::transaction_test

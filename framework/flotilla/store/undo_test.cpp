@@ -4,7 +4,7 @@
 
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla {
+namespace flotilla::undo_test {
 namespace {
 
 using test::Gate;
@@ -194,4 +194,4 @@ TEST_F(UndoTest, RandomFailuresLeaveWhatSucceeded) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::undo_test

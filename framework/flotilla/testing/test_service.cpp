@@ -140,7 +140,7 @@ task<void> TestService::Impl::serve_service(Context& stopping, RegistryOptions k
     Engines engines;
     if (options.registry.empty()) {
         engines.registry =
-            must_succeed(open_registry(stopping.world(), registry_client, process.log, std::move(known)), "registry");
+            must_succeed(open_registry(stopping.world(), registry_client, process, std::move(known)), "registry");
     }
     const auto node = must_succeed(co_await ServiceNode::prepare(stopping, stopping.world(), process, own_options,
                                                                  install, {}, std::move(engines)),

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-namespace flotilla {
+namespace flotilla::test_service_test {
 namespace {
 
 struct Word {
@@ -154,4 +154,4 @@ TEST(TestService, TemporaryFolderGoes) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::test_service_test

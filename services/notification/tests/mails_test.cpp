@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace notification {
+namespace notification::mails_test {
 namespace {
 
 // Goal: the whole message, byte for byte.
@@ -51,4 +51,4 @@ TEST(NotificationMails, LongUnicodeNameIsFoldedIntoWords) {
 }
 
 } // namespace
-} // namespace notification
+} // namespace notification::mails_test

@@ -14,10 +14,10 @@
 #include "services/order/api/order.hpp"
 #include "services/user/api/user.hpp"
 
-using namespace flotilla;
-
-namespace notification {
+namespace notification::notification_test {
 namespace {
+
+using namespace flotilla;
 
 std::vector<Fake> users() {
     return {fake(user::get, [](user::UserId id) -> Result<user::User> {
@@ -146,4 +146,4 @@ TEST(NotificationSettings, UnknownSettingIsRefused) {
 }
 
 } // namespace
-} // namespace notification
+} // namespace notification::notification_test

@@ -4,11 +4,11 @@
 
 #include "services/notification/tests/smtp_server.hpp"
 
+namespace notification::smtp_mailer_test {
+namespace {
+
 using namespace flotilla;
 using namespace std::chrono_literals;
-
-namespace notification {
-namespace {
 
 constexpr const char* kMessage = "Subject: x\r\n\r\nfirst\r\n.second\r\n";
 
@@ -155,4 +155,4 @@ TEST(SmtpMailer, RefusedMailLeavesTheOthers) {
 }
 
 } // namespace
-} // namespace notification
+} // namespace notification::smtp_mailer_test

@@ -12,10 +12,10 @@
 #include "services/product/api/product.hpp"
 #include "services/user/api/user.hpp"
 
-using namespace flotilla;
-
-namespace order {
+namespace order::order_test {
 namespace {
+
+using namespace flotilla;
 
 /// Knows user u-1, and products lamp (19.99), rope (5) and sold-out.
 std::vector<Fake> shop() {
@@ -227,4 +227,4 @@ TEST(OrderRules, CancelledOrderCannotBeConfirmed) {
 }
 
 } // namespace
-} // namespace order
+} // namespace order::order_test

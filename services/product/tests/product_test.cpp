@@ -10,10 +10,10 @@
 #include "services/product/api/product.hpp"
 #include "services/product/domain/catalogue.hpp"
 
-using namespace flotilla;
-
-namespace product {
+namespace product::product_test {
 namespace {
+
+using namespace flotilla;
 
 // Goal: paging walks over every seeded product once.
 TEST(ProductList, PagesCoverTheCatalogue) {
@@ -81,4 +81,4 @@ TEST(ProductCatalogue, PageIsCutAtItsLimit) {
 }
 
 } // namespace
-} // namespace product
+} // namespace product::product_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace user {
+namespace user::email_test {
 namespace {
 
 // Goal: what mail systems accept is accepted, blanks around it dropped.
@@ -26,4 +26,4 @@ TEST(UserEmail, BrokenAddressesAreRefused) {
 }
 
 } // namespace
-} // namespace user
+} // namespace user::email_test

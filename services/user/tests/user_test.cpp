@@ -10,10 +10,10 @@
 
 #include "services/user/api/user.hpp"
 
-using namespace flotilla;
-
-namespace user {
+namespace user::user_test {
 namespace {
+
+using namespace flotilla;
 
 // Goal: the answer has exactly the API's members, and the event tells the same.
 TEST(UserCreate, NewUserIsAnsweredStoredAndPublished) {
@@ -161,4 +161,4 @@ TEST(UserService, RestartKeepsUsers) {
 }
 
 } // namespace
-} // namespace user
+} // namespace user::user_test

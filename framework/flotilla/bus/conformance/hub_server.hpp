@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
+#include <flotilla/aio/test_process.hpp>
 #include <flotilla/base/json.hpp>
-#include <flotilla/bus/conformance/server_process.hpp>
 #include <flotilla/bus/conformance/test_support.hpp>
 
 namespace flotilla::bus_testing {

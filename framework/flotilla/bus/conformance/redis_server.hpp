@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include <flotilla/bus/conformance/server_process.hpp>
+#include <flotilla/aio/test_process.hpp>
 #include <flotilla/bus/conformance/test_support.hpp>
 
 namespace flotilla::bus_testing {

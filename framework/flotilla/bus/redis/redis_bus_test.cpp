@@ -5,7 +5,7 @@
 #include <flotilla/bus/redis/redis_connection.hpp>
 #include <flotilla/bus/redis/stream_trim.hpp>
 
-namespace flotilla {
+namespace flotilla::redis_bus_test {
 namespace {
 
 using namespace bus_testing;
@@ -172,4 +172,4 @@ TEST_F(RedisBusTest, WipeServerWhileEventsFlowLosesNothing) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::redis_bus_test

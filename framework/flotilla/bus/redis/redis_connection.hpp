@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include <flotilla/aio/backoff.hpp>
 #include <flotilla/aio/context.hpp>
 #include <flotilla/aio/event.hpp>
 #include <flotilla/aio/stream.hpp>
-#include <flotilla/aio/backoff.hpp>
 #include <flotilla/bus/redis/redis_target.hpp>
 #include <flotilla/bus/redis/resp.hpp>
 

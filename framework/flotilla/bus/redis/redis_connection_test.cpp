@@ -4,7 +4,7 @@
 
 #include <flotilla/bus/conformance/test_support.hpp>
 
-namespace flotilla {
+namespace flotilla::redis_connection_test {
 namespace {
 
 using namespace bus_testing;
@@ -210,4 +210,4 @@ TEST(RedisTarget, ParseUrlsReadsAddressAndCredentials) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::redis_connection_test

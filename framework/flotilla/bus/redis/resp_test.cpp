@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::resp {
+namespace flotilla::resp::resp_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -184,4 +184,4 @@ TEST(RespWriters, WrittenCommandsAndRepliesReadBack) {
 }
 
 } // namespace
-} // namespace flotilla::resp
+} // namespace flotilla::resp::resp_test

@@ -7,7 +7,7 @@
 
 #include <flotilla/http/http1/encoder.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::codec_property_test {
 namespace {
 
 const HeadLimits kLimits{.start_line_bytes = 120, .field_bytes = 200, .field_count = 6};
@@ -176,4 +176,4 @@ TEST(Codec, AcceptedRequestsSurviveReencoding) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::codec_property_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::http {
+namespace flotilla::http::encoder_test {
 namespace {
 
 // Goal: a response says the codec's framing, never the caller's.
@@ -99,4 +99,4 @@ TEST(Encoder, ChunksAndTrailersAreWellFormed) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::encoder_test

@@ -5,7 +5,7 @@
 #include <flotilla/http/http1/codec_driver.hpp>
 #include <flotilla/http/http1/corpus.hpp>
 
-namespace flotilla::http {
+namespace flotilla::http::request_corpus_test {
 namespace {
 
 /// What one message amounts to, as the corpus writes it.
@@ -108,4 +108,4 @@ TEST(RequestParser, KeepAliveFollowsVersionAndConnection) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::request_corpus_test

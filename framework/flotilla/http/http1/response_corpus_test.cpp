@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace flotilla::http {
+namespace flotilla::http::response_corpus_test {
 namespace {
 
 /// A response and the verdict: refused, or "status [body]", "..." when it was cut.
@@ -165,4 +165,4 @@ TEST(ResponseParser, RefusalNamesTheFault) {
 }
 
 } // namespace
-} // namespace flotilla::http
+} // namespace flotilla::http::response_corpus_test

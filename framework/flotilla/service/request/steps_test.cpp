@@ -14,7 +14,7 @@
 #include <flotilla/service/test_host.hpp>
 #include <flotilla/store/framework_tables.hpp>
 
-namespace flotilla {
+namespace flotilla::steps_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -315,7 +315,8 @@ protected:
         world.behind = world.in_turn = 30ms;
         for (int i = 0; i < 102; ++i) {
             world.advance(world.at + 1ms);
-            ask(Method::post, "/ships/Ada/sail");
+            for (int each = 0; each <= LoadShedder::kQueueMin; ++each)
+                ask(Method::post, "/ships/Ada/sail");
         }
     }
 
@@ -363,7 +364,7 @@ TEST_F(OverloadedSteps, RefusalsAreCountedAndNotLogged) {
     EXPECT_EQ(lines_with("\"request\""), before);
     EXPECT_EQ(lines_with("load shedding began"), 1);
     const auto metrics = process.metrics.prometheus_text();
-    EXPECT_TRUE(metrics.contains("flotilla_requests_shed_total{criticality=\"normal\"} 102\n")) << metrics;
+    EXPECT_TRUE(metrics.contains("flotilla_requests_shed_total{criticality=\"normal\"} 106\n")) << metrics;
     EXPECT_TRUE(metrics.contains(R"(http_response_status_code="503")")) << metrics;
 }
 
@@ -373,4 +374,4 @@ TEST_F(OverloadedSteps, LateRequestIsNotBegun) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::steps_test

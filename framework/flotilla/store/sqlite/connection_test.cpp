@@ -4,7 +4,7 @@
 #include <flotilla/store/sqlite/online_copy.hpp>
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla::sqlite {
+namespace flotilla::sqlite::connection_test {
 namespace {
 
 class ConnectionTest : public testing::Test {
@@ -194,4 +194,4 @@ TEST_F(ConnectionTest, CopyInStepsTakesChangesAlong) {
 }
 
 } // namespace
-} // namespace flotilla::sqlite
+} // namespace flotilla::sqlite::connection_test

@@ -6,8 +6,10 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -33,6 +35,24 @@ std::string holder(int descriptor) {
     const auto size = ::pread(descriptor, text.data(), text.size(), 0);
     if (size <= 0) return "another process";
     return {text.data(), ::strnlen(text.data(), static_cast<std::size_t>(size))};
+}
+
+/// The byte of the lock file that the process of a session holds, far behind what is written there: its id's last 48
+/// bits, which are random. nullopt: it is no id.
+std::optional<struct flock> place_of(std::string_view session) {
+    constexpr std::size_t kDigits = 12;
+    constexpr off_t kBehindAll = 1 << 20;
+    if (session.size() < kDigits) return std::nullopt;
+    off_t number = 0;
+    const auto digits = session.substr(session.size() - kDigits);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + kDigits, number, 16);
+    if (error != std::errc() || end != digits.data() + kDigits) return std::nullopt;
+    struct flock place{};
+    place.l_type = F_WRLCK;
+    place.l_whence = SEEK_SET;
+    place.l_start = kBehindAll + number;
+    place.l_len = 1;
+    return place;
 }
 
 /// The holder removes the file when it is done: what was locked may have no name any more.
@@ -88,6 +108,18 @@ Result<bool> FileLock::take_shared(std::string_view owner) const {
 bool FileLock::become_last() {
     if (mode_ == Mode::shared) last_ = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
     return last_;
+}
+
+// Locks of an open file description: they end with the process, whoever else opens or closes the file in it.
+Result<void> FileLock::show_session(std::string_view session) const {
+    auto place = place_of(session);
+    if (place && ::fcntl(descriptor_, F_OFD_SETLK, &*place) == 0) return {};
+    return lock_error(path_, "lock a place in");
+}
+
+bool FileLock::session_ended(std::string_view session) const {
+    auto place = place_of(session);
+    return place && ::fcntl(descriptor_, F_OFD_GETLK, &*place) == 0 && place->l_type == F_UNLCK;
 }
 
 FileLock::~FileLock() {

@@ -31,6 +31,12 @@ public:
     bool become_last();
     int descriptor() const { return descriptor_; }
 
+    /// Lets the others that share the file see whether this process lives, by the id of its session. Errors:
+    /// unavailable.
+    Result<void> show_session(std::string_view session) const;
+    /// Whether the process that showed this session has ended. False of what is no session's id.
+    bool session_ended(std::string_view session) const;
+
 private:
     FileLock(std::string path, int descriptor, Mode mode)
         : path_(std::move(path)), descriptor_(descriptor), mode_(mode), last_(mode == Mode::exclusive) {}

@@ -13,7 +13,7 @@
 #include <flotilla/store/sqlite/connection.hpp>
 #include <flotilla/store/test_database.hpp>
 
-namespace flotilla::sqlite {
+namespace flotilla::sqlite::gathering_vfs_test {
 namespace {
 
 /// A file opened through the VFS itself, as SQLite opens a database.
@@ -264,4 +264,4 @@ TEST_F(GatheringVfsTest, FullDiskFailsTheCommit) {
 }
 
 } // namespace
-} // namespace flotilla::sqlite
+} // namespace flotilla::sqlite::gathering_vfs_test

@@ -131,14 +131,14 @@ Result<std::unique_ptr<SharedFile>> SharedFile::create(World& world, const Locat
     const bool several = location.several_processes;
     auto lock = FileLock::acquire(file, owner, several ? FileLock::Mode::shared : FileLock::Mode::exclusive);
     if (!lock) return std::move(lock.error());
-    auto session = several ? std::string() : std::string(new_id(world).view());
     std::unique_ptr<SharedFile> shared(
-        new SharedFile(std::move(key), file, std::string(owner), std::move(session), std::move(*lock)));
+        new SharedFile(std::move(key), file, std::string(owner), std::string(new_id(world).view()), std::move(*lock)));
     shared->temporary_ = location.in_memory;
     if (several) {
         auto turns = WriterTurns::open(shared->lock_.descriptor());
         if (!turns) return std::move(turns.error());
         shared->turns_ = std::move(*turns);
+        if (auto shown = shared->lock_.show_session(shared->session_); !shown) return std::move(shown.error());
     }
     auto connection = shared->open_writer(location);
     if (!connection) return std::move(connection.error());
@@ -163,6 +163,11 @@ Result<std::unique_ptr<Connection>> SharedFile::open_writer(const Location& loca
     return Connection::open(file_, {.role = Role::writer, .vfs = vfs, .checkpoints_by_owner = true});
 }
 
+bool SharedFile::has_ended(std::string_view session) const {
+    if (session == session_) return false;
+    return !turns_ || lock_.session_ended(session);
+}
+
 void SharedFile::Release::operator()(SharedFile* file) const {
     const std::lock_guard lock(registry().mutex);
     if (--file->users_ == 0) registry().files.erase(std::string(file->key_));
@@ -171,6 +176,7 @@ void SharedFile::Release::operator()(SharedFile* file) const {
 SharedFile::~SharedFile() {
     // The last connection to close is the one that may empty the WAL into the file.
     if (readers_) readers_->close(); // none when it could not be opened
+    if (writer_) writer_->stop();    // it takes turns, which are only ours as long as the lock is
     const bool last = lock_.become_last();
     if (writer_ && !last) writer_->leave_log();
     writer_.reset();

@@ -45,8 +45,10 @@ public:
     Writer& writer() { return *writer_; }
     /// Whether all of the file was looked through when it was opened; see check_file().
     bool fully_checked() const { return fully_checked_; }
-    /// A name made anew each time a process opens the file, which it alone may; empty where others may as well.
+    /// A name made anew each time a process opens the file.
     const std::string& session() const { return session_; }
+    /// See Database::has_ended.
+    bool has_ended(std::string_view session) const;
     /// The other processes that may write the file; null: there are none.
     WriterTurns* turns() { return turns_.get(); }
     const std::shared_ptr<ReaderPool>& readers() const { return readers_; }

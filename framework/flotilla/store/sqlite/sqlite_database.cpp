@@ -106,7 +106,7 @@ void SqliteDatabase::look_for_signals(void* self) {
     database.client_->call_all();
 }
 
-task<Result<void>> SqliteDatabase::transact_erased(Context& context, ErasedBody body) {
+task<Result<void>> SqliteDatabase::transact_erased(Context& context, std::shared_ptr<TransactionBody> body) {
     if (context.cancelled()) co_return context.reason();
     World& world = context.world();
     TimeSpent::Interval waiting(context, TimeSpent::On::database);

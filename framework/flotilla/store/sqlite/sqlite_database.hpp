@@ -30,7 +30,8 @@ public:
     std::unique_ptr<SignalSubscription> on_signal(std::string_view name, std::function<void()> callback) override;
     Result<void> health() const override { return file_->writer().health(); }
     bool fully_checked() const override { return file_->fully_checked(); }
-    std::string_view exclusive_session() const override { return file_->session(); }
+    std::string_view session() const override { return file_->session(); }
+    bool has_ended(std::string_view session) const override { return file_->has_ended(session); }
     std::size_t queued() const override { return file_->writer().queued(); }
     void report_to(Metrics& metrics) override {
         metrics_ = &metrics;
@@ -43,7 +44,7 @@ private:
     class Written;
     static void look_for_signals(void* self);
 
-    task<Result<void>> transact_erased(Context& context, ErasedBody body) override;
+    task<Result<void>> transact_erased(Context& context, std::shared_ptr<TransactionBody> body) override;
     task<Result<void>> read_erased(Context& context, ReadKind kind, std::string_view sql,
                                    std::vector<SqlValue> arguments, RowCallback row) override;
     task<Result<void>> scan(Context& context, std::string sql, std::vector<SqlValue> arguments, RowCallback row);

@@ -30,7 +30,7 @@ Writer::Writer(World& world, std::unique_ptr<Connection> connection, Options opt
     : options_(options), connection_(std::move(connection)), worker_(world.start_worker("sqlite")) {}
 
 Writer::~Writer() {
-    worker_.reset();
+    stop();
     // Whatever keeps it from it, the WAL is as durable as the file and read at the next opening.
     if (empties_log_)
         (void)connection_->empty_log();
@@ -310,7 +310,7 @@ void Writer::run_body(WriteRequest& request) {
     request.signals.clear();
     WriterTransaction transaction(*connection_, request);
     try {
-        request.outcome = request.body(transaction);
+        request.outcome = request.body->run(transaction);
     } catch (const std::exception& exception) {
         request.outcome = Error(Kind::internal, std::string("a transaction body threw: ") + exception.what());
     } catch (...) {

@@ -3,7 +3,6 @@
 #include <array>
 #include <condition_variable>
 #include <coroutine>
-#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -21,7 +20,7 @@ namespace flotilla::sqlite {
 
 /// One transaction body on its way to the writer and back.
 struct WriteRequest {
-    std::function<Result<void>(Transaction&)> body;
+    std::shared_ptr<TransactionBody> body;
     Timestamp now;
     TraceContext trace;
     std::array<std::uint64_t, 2> id_seed{};
@@ -76,6 +75,8 @@ public:
     /// Leaves everything in the file and nothing in its WAL, where readers and disk allow it. Requires: every client
     /// detached.
     ~Writer();
+    /// Finishes what was submitted; from now on nothing is written. Requires: every client detached.
+    void stop() { worker_.reset(); }
     /// The destructor does not: another process has the file open and does so as it ends.
     void leave_log() { empties_log_ = false; }
 

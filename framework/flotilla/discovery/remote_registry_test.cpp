@@ -1,50 +1,44 @@
-#include <flotilla/discovery/consul_registry.hpp>
+// What all drivers have in common, on the example of Consul.
 
-#include <cstdlib>
+#include <flotilla/discovery/remote_registry.hpp>
+
 #include <filesystem>
 #include <fstream>
 
-#include <flotilla/discovery/fake_consul.hpp>
+#include <flotilla/aio/test_streams.hpp>
+#include <flotilla/discovery/conformance/fake_consul.hpp>
 
-namespace flotilla {
+namespace flotilla::remote_registry_test {
 namespace {
 
 using namespace std::chrono_literals;
 
-class TemporaryFolder {
-public:
-    TemporaryFolder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "flotilla_discovery_XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-        path_ = pattern;
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-    std::string file(const std::string& name) const { return (path_ / name).string(); }
-
-private:
-    std::filesystem::path path_;
-};
-
 /// A fake Consul and a registry on it; run() them in a scope of the test.
 struct Bench {
+    std::vector<std::string> lines;
+    Telemetry telemetry{Logger("test", LogLevel::info, Logger::Format::json,
+                               [this](std::string_view line) { lines.emplace_back(line); })};
     FakeConsul consul;
     http::Client http;
     std::unique_ptr<Registry> registry;
     Scope scope;
 
     Bench(Context& context, Duration ttl = 30ms, std::string cache_file = {})
-        : consul(context.world()), http(context.world()),
-          registry(
-              open_registry(context.world(), http, silent_logger(),
-                            {.url = consul.url(), .cache_file = std::move(cache_file), .host = "host-a", .ttl = ttl})
-                  .value()),
+        : consul(context.world()), http(context.world()), registry(open_registry(context.world(), http, telemetry,
+                                                                                 {.url = consul.url(),
+                                                                                  .cache_file = std::move(cache_file),
+                                                                                  .host = "host-a",
+                                                                                  .ttl = ttl,
+                                                                                  .settling = 400ms})
+                                                                       .value()),
           scope(context) {}
 
     void start() {
         scope.spawn(consul.run(scope.context()));
         scope.spawn(registry->run(scope.context()));
+    }
+    std::ptrdiff_t said(std::string_view words) const {
+        return std::ranges::count_if(lines, [&](const auto& line) { return line.contains(words); });
     }
     task<void> stop() {
         scope.cancel(Error(Kind::cancelled, "the test is over"));
@@ -53,7 +47,7 @@ struct Bench {
 };
 
 // Goal: an announced instance is registered, kept alive by heartbeats, and reported healthy.
-TEST(ConsulRegistry, AnnounceRegistersAndHeartbeats) {
+TEST(RemoteRegistry, AnnounceRegistersAndHeartbeats) {
     run_on_loop([](Context& context) -> task<void> {
         Bench bench(context);
         bench.registry->announce(some_instance("a"));
@@ -67,7 +61,7 @@ TEST(ConsulRegistry, AnnounceRegistersAndHeartbeats) {
 }
 
 // Goal: announcing while it runs works as well as before.
-TEST(ConsulRegistry, AnnounceWhileRunningRegisters) {
+TEST(RemoteRegistry, AnnounceWhileRunningRegisters) {
     run_on_loop([](Context& context) -> task<void> {
         Bench bench(context);
         bench.start();
@@ -78,7 +72,7 @@ TEST(ConsulRegistry, AnnounceWhileRunningRegisters) {
 }
 
 // Goal: a registry that restarted empty has the instance again after one heartbeat.
-TEST(ConsulRegistry, RegistryForgetsThenInstanceRegistersAgain) {
+TEST(RemoteRegistry, RegistryForgetsThenInstanceRegistersAgain) {
     run_on_loop([](Context& context) -> task<void> {
         Bench bench(context);
         bench.registry->announce(some_instance("a"));
@@ -92,7 +86,7 @@ TEST(ConsulRegistry, RegistryForgetsThenInstanceRegistersAgain) {
 }
 
 // Goal: after withdraw() the instance is gone and stays gone.
-TEST(ConsulRegistry, WithdrawDeregistersForGood) {
+TEST(RemoteRegistry, WithdrawDeregistersForGood) {
     run_on_loop([](Context& context) -> task<void> {
         Bench bench(context);
         bench.registry->announce(some_instance("a"));
@@ -108,7 +102,7 @@ TEST(ConsulRegistry, WithdrawDeregistersForGood) {
 }
 
 // Goal: a watch sees instances come, fail and go without being asked.
-TEST(ConsulRegistry, WatchFollowsChanges) {
+TEST(RemoteRegistry, WatchFollowsChanges) {
     run_on_loop([](Context& context) -> task<void> {
         Bench bench(context, 5s);
         bench.start();
@@ -127,7 +121,7 @@ TEST(ConsulRegistry, WatchFollowsChanges) {
 }
 
 // Goal: an index that goes backwards resets the watch instead of waiting for the old one.
-TEST(ConsulRegistry, IndexGoesBackwardsThenWatchStartsAnew) {
+TEST(RemoteRegistry, IndexGoesBackwardsThenWatchStartsAnew) {
     run_on_loop([](Context& context) -> task<void> {
         Bench bench(context, 1h);
         bench.start();
@@ -145,7 +139,7 @@ TEST(ConsulRegistry, IndexGoesBackwardsThenWatchStartsAnew) {
 }
 
 // Goal: whatever goes wrong with the registry, the last known instances stay, health() says so, and it recovers.
-TEST(ConsulRegistry, RegistryMisbehavesThenLastInstancesStay) {
+TEST(RemoteRegistry, RegistryMisbehavesThenLastInstancesStay) {
     run_on_loop([](Context& context) -> task<void> {
         using Mode = FakeConsul::Mode;
         Bench bench(context);
@@ -170,7 +164,7 @@ task<void> resolve_into(Context& context, Registry& registry, std::optional<Resu
 }
 
 // Goal: callers that come before the first answer wait for it, all of them, and no longer than their deadline.
-TEST(ConsulRegistry, ResolveBeforeFirstAnswerWaits) {
+TEST(RemoteRegistry, ResolveBeforeFirstAnswerWaits) {
     run_on_loop([](Context& context) -> task<void> {
         Bench bench(context);
         bench.consul.mode = FakeConsul::Mode::unreachable;
@@ -194,7 +188,7 @@ TEST(ConsulRegistry, ResolveBeforeFirstAnswerWaits) {
 }
 
 // Goal: a process that starts without its registry has the instances its predecessor knew, at once.
-TEST(ConsulRegistry, CacheFileGivesInstancesWithoutRegistry) {
+TEST(RemoteRegistry, CacheFileGivesInstancesWithoutRegistry) {
     run_on_loop([](Context& context) -> task<void> {
         TemporaryFolder folder;
         const auto file = folder.file("sub/instances.json");
@@ -218,8 +212,104 @@ TEST(ConsulRegistry, CacheFileGivesInstancesWithoutRegistry) {
     });
 }
 
+// Goal: an outage is one line in the log, however many services are watched, and so is its end.
+TEST(RemoteRegistry, OutageIsToldOnce) {
+    run_on_loop([](Context& context) -> task<void> {
+        Bench bench(context);
+        bench.start();
+        for (const auto* service : {"order-service", "user-service", "product-service"})
+            (void)bench.registry->instances(service);
+        co_await eventually(context, [&] { return bench.registry->health().has_value(); });
+        bench.consul.mode = FakeConsul::Mode::unreachable;
+        bench.consul.set_critical("nobody"); // wakes the long polls
+        co_await eventually(context, [&] { return bench.consul.polls >= 12; });
+        EXPECT_EQ(bench.said("the registry does not answer"), 1);
+        bench.consul.mode = FakeConsul::Mode::well;
+        co_await eventually(context, [&] { return bench.registry->health().has_value(); });
+        EXPECT_EQ(bench.said("the registry answers again"), 1);
+        const auto metrics = bench.telemetry.metrics.prometheus_text();
+        EXPECT_TRUE(metrics.contains("flotilla_discovery_failures_total{registry=\"" + bench.consul.url())) << metrics;
+        EXPECT_TRUE(metrics.contains("flotilla_discovery_instances{service=\"user-service\"} 0")) << metrics;
+        co_await bench.stop();
+    });
+}
+
+// Goal: a registry that comes back empty takes no instance from callers that lives, and one that does not soon after.
+TEST(RemoteRegistry, RegistryForgetsInOutageThenInstancesStayUntilSettled) {
+    run_on_loop([](Context& context) -> task<void> {
+        Bench bench(context, 1h);
+        bench.consul.services["gone"] = boost::json::parse(registration_body(some_instance("gone"), 5s)).as_object();
+        bench.start();
+        EXPECT_TRUE(co_await bench.registry->resolve(context, "order-service"));
+        bench.consul.mode = FakeConsul::Mode::unreachable;
+        bench.consul.forget();
+        co_await eventually(context, [&] { return !bench.registry->health(); });
+        const auto polls = bench.consul.polls;
+        bench.consul.mode = FakeConsul::Mode::well;
+        co_await eventually(context, [&] { return bench.registry->health() && bench.consul.polls > polls; });
+        EXPECT_EQ(bench.registry->instances("order-service")->size(), 1u);
+        bench.registry->announce(some_instance("b", 3102));
+        co_await eventually(context, [&] { return bench.registry->instances("order-service")->size() == 2; });
+        co_await eventually(context, [&] { return bench.registry->instances("order-service")->size() == 1; });
+        EXPECT_EQ(bench.registry->instances("order-service")->front().id, "b");
+        co_await bench.stop();
+    });
+}
+
+// Goal: a registry that comes back empty and goes away at once takes nothing away either.
+TEST(RemoteRegistry, SecondOutageBeforeItSettlesThenInstancesStay) {
+    run_on_loop([](Context& context) -> task<void> {
+        Bench bench(context, 1h);
+        bench.consul.services["a"] = boost::json::parse(registration_body(some_instance("a"), 5s)).as_object();
+        bench.start();
+        EXPECT_TRUE(co_await bench.registry->resolve(context, "order-service"));
+        bench.consul.mode = FakeConsul::Mode::unreachable;
+        bench.consul.forget();
+        co_await eventually(context, [&] { return !bench.registry->health(); });
+        bench.consul.mode = FakeConsul::Mode::well;
+        co_await eventually(context, [&] { return bench.registry->health().has_value(); });
+        bench.consul.mode = FakeConsul::Mode::unreachable;
+        bench.consul.set_critical("nobody"); // wakes the long poll
+        co_await eventually(context, [&] { return !bench.registry->health(); });
+        const auto settled = context.world().monotonic() + 500ms;
+        co_await eventually(context, [&] { return context.world().monotonic() > settled; });
+        EXPECT_EQ(bench.registry->instances("order-service")->size(), 1u);
+        co_await bench.stop();
+    });
+}
+
+// Goal: a name that is none is told, and waits for nothing.
+TEST(RemoteRegistry, ImpossibleNameIsRefused) {
+    run_on_loop([](Context& context) -> task<void> {
+        Bench bench(context);
+        bench.start();
+        const auto resolved = co_await bench.registry->resolve(context, "http://order-service/orders");
+        EXPECT_EQ(resolved.error().kind(), Kind::invalid);
+        EXPECT_FALSE(bench.registry->health());
+        EXPECT_EQ(bench.consul.polls, 0);
+        co_await bench.stop();
+    });
+}
+
+// Goal: the cache gives back what was put in; a damaged one is refused whole.
+TEST(CacheFile, TextReadsBack) {
+    KnownInstances known;
+    known["order-service"] =
+        std::make_shared<const std::vector<Instance>>(std::vector{some_instance("a"), some_instance("b", 1)});
+    known["gone"] = std::make_shared<const std::vector<Instance>>();
+    const auto text = cache_text(known);
+    const auto parsed = parse_cache(text);
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    EXPECT_EQ(*parsed->at("order-service"), *known["order-service"]);
+    EXPECT_TRUE(parsed->at("gone")->empty());
+    for (const auto& damaged : {std::string(), text.substr(0, text.size() / 2), std::string("[]"),
+                                std::string(R"({"services":{"a":[{}]}})")}) {
+        EXPECT_FALSE(parse_cache(damaged)) << damaged;
+    }
+}
+
 // Goal: a damaged cache file is ignored, and replaced by the next good one.
-TEST(ConsulRegistry, DamagedCacheFileIsReplaced) {
+TEST(RemoteRegistry, DamagedCacheFileIsReplaced) {
     run_on_loop([](Context& context) -> task<void> {
         TemporaryFolder folder;
         const auto file = folder.file("instances.json");
@@ -238,4 +328,4 @@ TEST(ConsulRegistry, DamagedCacheFileIsReplaced) {
 }
 
 } // namespace
-} // namespace flotilla
+} // namespace flotilla::remote_registry_test

@@ -14,16 +14,10 @@ namespace flotilla {
 /// Consul's own are whole numbers.
 std::string registration_body(const Instance& instance, Duration ttl);
 
-/// The instances in an answer of GET /v1/health/service/:name, by id. Errors: bad_gateway when it is anything else.
+/// The instances in an answer of GET /v1/health/service/:name. Errors: bad_gateway when it is anything else.
 Result<std::vector<Instance>> parse_health_answer(std::string_view service, std::string_view body);
 
 /// A duration as Consul reads it, in milliseconds: "1667ms".
 std::string consul_duration(Duration duration);
-
-/// The cache file: every known service with its instances.
-using KnownInstances = std::map<std::string, Instances, std::less<>>;
-std::string cache_text(const KnownInstances& known);
-/// Errors: invalid, when the text is not what cache_text() writes.
-Result<KnownInstances> parse_cache(std::string_view text);
 
 } // namespace flotilla

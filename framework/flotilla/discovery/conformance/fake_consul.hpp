@@ -1,19 +1,13 @@
 #pragma once
 
-// What the tests of this layer share: a Consul agent in a few lines, and running a coroutine to its end.
-
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
 
-#include <gtest/gtest.h>
-
 #include <boost/json.hpp>
 
-#include <flotilla/aio/loop.hpp>
-#include <flotilla/aio/scope.hpp>
-#include <flotilla/discovery/consul_wire.hpp>
+#include <flotilla/discovery/conformance/test_support.hpp>
+#include <flotilla/discovery/consul/consul_wire.hpp>
 #include <flotilla/discovery/event_list.hpp>
 #include <flotilla/http/server.hpp>
 
@@ -91,7 +85,6 @@ private:
             if (name == "index") asked = std::stoull(value);
         }
         const std::string name(exchange.request().path().substr(std::string_view("/v1/health/service/").size()));
-        ++polls;
         while (asked != 0 && index == asked && mode == Mode::well) {
             if (!co_await changed_.wait(context)) co_return;
         }
@@ -103,6 +96,7 @@ private:
     task<void> handle(Context& context, http::Exchange& exchange) {
         const std::string path(exchange.request().path());
         auto body = co_await exchange.read_all(context);
+        if (path.starts_with("/v1/health/service/")) ++polls;
         if (mode == Mode::unreachable || !body) co_return exchange.reset();
         if (mode == Mode::failing) co_return co_await respond(context, exchange, 500, "No cluster leader");
         if (path.starts_with("/v1/health/service/")) co_return co_await handle_health(context, exchange);
@@ -128,41 +122,5 @@ private:
     Address address_;
     EventList changed_;
 };
-
-/// Waits until the condition holds, turn by turn; fails the test when the context ends first.
-inline task<void> eventually(Context& context, std::function<bool()> condition) {
-    while (!condition()) {
-        if (auto turned = co_await sleep_for(context, std::chrono::milliseconds(1)); !turned) {
-            ADD_FAILURE() << "the condition never held";
-            co_return;
-        }
-    }
-}
-
-/// Runs a test's coroutine on a loop of its own, within ten seconds.
-inline void run_on_loop(task<void> (*body)(Context&)) {
-    Loop loop;
-    Context context(loop.world());
-    Context limited(context, std::chrono::seconds(10));
-    loop.run_until_done(body(limited));
-}
-
-inline Logger silent_logger() {
-    return Logger("test", LogLevel::info, Logger::Format::json, [](std::string_view) {});
-}
-
-inline Instance some_instance(std::string id, std::uint16_t port = 3002) {
-    return {std::move(id),
-            "order-service",
-            Address::tcp("10.0.0.7", port),
-            "/run/order.sock",
-            "host-a",
-            "1.2.3",
-            "run-1",
-            "eu-1a",
-            2.5,
-            {"canary"},
-            "http://10.0.0.7:3002/openapi.json"};
-}
 
 } // namespace flotilla
