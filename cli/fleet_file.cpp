@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <functional>
 #include <set>
+#include <span>
 
 #include <yaml-cpp/yaml.h>
 
 #include <flotilla/base/nearest_name.hpp>
 #include <flotilla/node/text_file.hpp>
+#include <flotilla/resilience/target_yaml.hpp>
 
 namespace flotilla::cli {
 namespace {
@@ -104,7 +106,8 @@ ServiceEntry read_service(const std::string& name, const YAML::Node& node) {
          {"database", [&](auto& value) { service.database = read<std::string>(value, name + ".database", "a URL"); }},
          {"loops", [&](auto& value) { service.loops = read_loops(value, name + ".loops"); }},
          {"instances", [&](auto& value) { service.instances = read_instances(value, name + ".instances"); }},
-         {"settings", [&](auto& value) { service.settings = read_settings(value, name + ".settings"); }}});
+         {"settings", [&](auto& value) { service.settings = read_settings(value, name + ".settings"); }},
+         {"targets", [](auto&) {}}}); // when all services are known: read_targets_of_all()
     if (!node["port"]) throw Mistake{node.Mark(), name + ": 'port' is missing"};
     if (service.instances > 1 && service.database.starts_with("sqlite::memory:"))
         throw Mistake{node["database"].Mark(), name + ": a database in memory cannot be shared by its instances"};
@@ -138,7 +141,16 @@ public:
                   {"try", [&](auto& value) { fleet_.try_it = read<std::string>(value, "try", "a command"); }},
                   {"hub", [&](auto& value) { read_hub(value); }},
                   {"gateway", [&](auto& value) { read_gateway(value); }},
-                  {"services", [&](auto& value) { read_services(value); }}});
+                  {"services", [&](auto& value) { read_services(value); }},
+                  {"targets", [&](auto& value) { read_targets_of_all(value, "targets", fleet_.services); }}});
+        for (auto& service : fleet_.services) {
+            const auto own = root["services"][service.name]["targets"];
+            if (!own) continue;
+            const auto what = "services." + service.name + ".targets";
+            read_targets_of_all(own, what, std::span(&service, 1));
+            if (auto fit = service.targets.check(); !fit) // with what is said of all
+                throw Mistake{own.Mark(), what + "." + fit.error().message()};
+        }
         claim(root);
         return std::move(fleet_);
     }
@@ -174,6 +186,20 @@ private:
             }
             fleet_.services.push_back(read_service(name, entry.second));
         }
+    }
+
+    /// The place is told without the line: an instance whose arguments change is started anew.
+    void read_targets_of_all(const YAML::Node& node, const std::string& what, std::span<ServiceEntry> callers) {
+        std::vector<std::string> names;
+        for (const auto& service : fleet_.services)
+            names.push_back(service.name);
+        const TargetsReading reading{
+            .what = what,
+            .known = std::move(names),
+            .source = [&](const YAML::Node&) { return file_name_ + ": " + what; },
+            .fail = [](const YAML::Node& at, std::string message) { throw Mistake{at.Mark(), std::move(message)}; }};
+        for (auto& caller : callers)
+            read_targets(node, reading, caller.targets);
     }
 
     /// Of two that want the same, the later one in the file is the mistake.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <flotilla/base/result.hpp>
+#include <flotilla/resilience/target_configuration.hpp>
 
 namespace flotilla::cli {
 
@@ -19,6 +20,7 @@ struct ServiceEntry {
     int loops = 1;
     int instances = 1; ///< processes, numbered from 1
     std::map<std::string, std::string> settings;
+    TargetConfiguration targets; ///< of its calls: what the fleet says of all services, then what is said of this one
 };
 
 /// The port of the instance with that number: the first has the service's own, each further one kInstancePorts above.

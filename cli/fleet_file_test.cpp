@@ -112,6 +112,44 @@ TEST_F(FleetFileTest, EmptyFileIsCalledEmpty) {
         EXPECT_TRUE(mistake(text).starts_with(" the file is empty")) << mistake(text);
 }
 
+// Goal: how a service calls others comes from what the fleet says of all services and what is said of this one.
+TEST_F(FleetFileTest, TargetsAreThoseOfTheFleetAndThenTheServicesOwn) {
+    const auto file = read("targets:\n"
+                           "  \"*\": {retry.retries: 1}\n"
+                           "  a: {breaker: {open: 30s}}\n"
+                           "services:\n"
+                           "  a: {port: 7}\n"
+                           "  b: {port: 8, targets: {\"*\": {retry: {retries: 2}}}}\n");
+    ASSERT_TRUE(file) << file.error().message();
+    const auto texts_of = [&](std::size_t service) {
+        std::vector<std::string> texts;
+        for (const auto& setting : file->services[service].targets.settings())
+            texts.push_back(to_text(setting));
+        return texts;
+    };
+    EXPECT_EQ(texts_of(0), (std::vector<std::string>{"*.retry.retries=1 # flotilla.yaml: targets",
+                                                     "a.breaker.open=30s # flotilla.yaml: targets"}));
+    ASSERT_EQ(texts_of(1).size(), 3U);
+    EXPECT_EQ(texts_of(1)[2], "*.retry.retries=2 # flotilla.yaml: services.b.targets");
+    EXPECT_EQ(file->services[1].targets.options_of("a").retry.retries, 2U);
+}
+
+// Goal: a wrong target is named with its place, the range and the nearest name.
+TEST_F(FleetFileTest, WrongTargetsAreNamedWithTheirPlace) {
+    const auto with = [&](const std::string& targets) {
+        return mistake("services:\n  a: {port: 7, targets: " + targets + "}\n");
+    };
+    EXPECT_EQ(with("[]"), "2:25: services.a.targets must be a map of services, or \"*\" for all, and their options");
+    EXPECT_EQ(with("{b: {}}"), "2:26: services.a.targets: there is no service 'b'; did you mean 'a'?");
+    EXPECT_EQ(with("{a: {retry: {retries: -1}}}"),
+              "2:47: services.a.targets.a: retry.retries must be a whole number from 0 to 100, found '-1'");
+    EXPECT_EQ(with("{a: {retry: {retires: 1}}}"),
+              "2:47: services.a.targets.a: there is no option 'retry.retires'; did you mean 'retry.retries'?");
+    EXPECT_EQ(mistake("targets: {a: {breaker.open_max: 90s}}\n"
+                      "services: {a: {port: 7, targets: {\"*\": {breaker.open: 100s}}}}\n"),
+              "2:34: services.a.targets.a: breaker.open (100s) must not be longer than breaker.open_max (90s)");
+}
+
 // Goal: a missing file says what it should be.
 TEST_F(FleetFileTest, MissingFileIsExplained) {
     auto file = read_fleet_file((folder_ / "none.yaml").string());
@@ -121,7 +159,8 @@ TEST_F(FleetFileTest, MissingFileIsExplained) {
 
 // Goal: offset and addresses reach every process; binaries that are not built are named.
 TEST_F(FleetFileTest, PlanShiftsPortsAndNamesMissingBinaries) {
-    auto file = read("services:\n  a:\n    port: 3001\n    binary: true-service\n    settings: {colour: red}\n");
+    auto file = read("services:\n  a:\n    port: 3001\n    binary: true-service\n    settings: {colour: red}\n"
+                     "    targets: {a: {retry.retries: 1}}\n");
     ASSERT_TRUE(file) << file.error().message();
     const DataFolder data{(folder_ / "data").string()};
     auto missing = plan_fleet(*file, data, 10, folder_.string());
@@ -146,6 +185,7 @@ TEST_F(FleetFileTest, PlanShiftsPortsAndNamesMissingBinaries) {
     EXPECT_TRUE(all.contains("--registry consul://127.0.0.1:8510 ")) << all;
     EXPECT_TRUE(all.contains("--bus redis://127.0.0.1:6390 ")) << all;
     EXPECT_TRUE(all.contains("--set colour=red ")) << all;
+    EXPECT_TRUE(all.contains("--target a.retry.retries=1 # flotilla.yaml: services.a.targets ")) << all;
     EXPECT_EQ((*plan)[1].command.environment.at("FLOTILLA_SET_SMTP"), "smtp://127.0.0.1:2535");
     EXPECT_FALSE(plan_fleet(*file, data, 60000, folder_.string()));
 }

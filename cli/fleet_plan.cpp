@@ -72,6 +72,8 @@ PlannedMember plan_service(const ServiceEntry& service, int instance, const Flee
     }
     for (const auto& [name, value] : service.settings)
         arguments.insert(arguments.end(), {"--set", name + "=" + value});
+    for (const auto& setting : service.targets.settings())
+        arguments.insert(arguments.end(), {"--target", to_text(setting)});
     // Services that send mail find the fleet's own catcher unless their settings name another server.
     member.command.environment["FLOTILLA_SET_SMTP"] = local("smtp", file.hub_smtp + offset);
     return member;

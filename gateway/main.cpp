@@ -11,6 +11,7 @@ using namespace flotilla::gateway;
 
 struct Settings {
     std::string config = "gateway.yaml";
+    std::vector<std::string> targets;
     bool check = false;
     GatewayOptions gateway;
 };
@@ -22,9 +23,11 @@ struct Configured {
     std::unique_ptr<RetryBudgets> budgets = std::make_unique<RetryBudgets>();
 };
 
-Result<Configured> configure(const std::string& file) {
-    auto config = load_config(file);
+Result<Configured> configure(const Settings& settings) {
+    auto config = load_config(settings.config);
     if (!config) return std::move(config.error());
+    if (auto taken = config->targets.set_all(settings.targets, "--target", called_services(*config)); !taken)
+        return std::move(taken.error());
     auto routes = RouteTable::build(*config);
     if (!routes) return std::move(routes.error());
     return Configured{std::move(*config), std::move(*routes)};
@@ -82,10 +85,11 @@ int main(int argc, char** argv) {
     add_program_flags(flags, settings.gateway.node);
     add_member_flags(flags, settings.gateway.node);
     flags.add("--config", settings.config, "Routes and compositions");
+    flags.add("--target", settings.targets, kTargetFlagHelp).separated_by(kTargetSeparator);
     flags.add_switch("--check", settings.check, "Only check the configuration");
     if (const auto ended = flags.parse(argc, argv)) return *ended;
 
-    const auto shared = configure(settings.config);
+    const auto shared = configure(settings);
     if (!shared) {
         std::fprintf(stderr, "%s\n", shared.error().message().c_str());
         return Flags::kWrongFlags;

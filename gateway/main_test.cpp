@@ -147,6 +147,11 @@ TEST(GatewayProgram, WrongConfigurationEndsWithTwo) {
     EXPECT_THAT(flag.read_until("never"), HasSubstr("unknown argument '--prot'; did you mean '--port'?"));
     EXPECT_EQ(flag.wait(), 2);
 
+    Process target(kConfig, {"--target", "no-service.retry.retries=1"});
+    EXPECT_THAT(target.read_until("never"),
+                HasSubstr("--target no-service.retry.retries=1: there is no service 'no-service'"));
+    EXPECT_EQ(target.wait(), 2);
+
     Process check(kConfig, {"--check"});
     EXPECT_THAT(check.read_until("never"), HasSubstr("1 routes, no mistakes"));
     EXPECT_EQ(check.wait(), 0);

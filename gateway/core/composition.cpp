@@ -7,6 +7,7 @@
 #include <flotilla/base/json.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/http/transfer.hpp>
+#include <flotilla/resilience/fallback.hpp>
 
 #include "gateway/core/upstream_error.hpp"
 
@@ -14,12 +15,26 @@ namespace flotilla::gateway {
 
 namespace {
 
-// An optional branch without a timeout of its own leaves half of the time for the answer without it.
+/// Longer answers are not kept for a fallback: a thousand of each branch are.
+constexpr std::size_t kKeptBytesMax = 64 * 1024;
+
+bool is_kept(const http::Response& response) {
+    return response.status() < 400 && response.body.size() <= kKeptBytesMax;
+}
+
+// A branch that the answer can do without, and has no timeout of its own, leaves half of the time for that.
 Deadline deadline_of(const Context& context, const Branch& branch) {
     const auto now = context.world().monotonic();
     if (branch.timeout) return {now + *branch.timeout};
-    if (branch.required || context.deadline().is_never()) return Deadline::never();
+    const bool needed = branch.required && !branch.fallback_age_max;
+    if (needed || context.deadline().is_never()) return Deadline::never();
     return {now + context.remaining() / 2};
+}
+
+/// Adds a name to a list in JSON.
+void list(std::string& names, const std::string& name) {
+    if (!names.empty()) names += ',';
+    json::quote(names, name);
 }
 
 Error client_gone(const Error& error) {
@@ -34,9 +49,17 @@ struct Composer::Json {
 };
 
 struct Composer::Outcome {
-    std::optional<http::Response> answered; ///< by the service, whatever the status
+    std::optional<http::Response> answered; ///< 2xx, or a 4xx that the service answered
     std::optional<Error> error;
+    std::optional<Duration> age; ///< of an answer that stands in for one that did not come
     bool failed = true;
+};
+
+/// The last good answers of a branch.
+struct Composer::Kept {
+    Kept(Duration age_max, Counter& counter) : answers({.age_max = age_max, .keeps = &is_kept}), stale(counter) {}
+    Fallback<http::Response> answers;
+    Counter& stale;
 };
 
 /// One composed request while its branches run.
@@ -64,7 +87,8 @@ task<Result<int>> Composer::answer(Context& context, http::Exchange& exchange, c
     if (call.first_failed_required) co_return co_await respond_failed(context, exchange, facts, call);
 
     std::string body = "{";
-    std::string degraded;
+    std::string degraded, stale;
+    Duration age{};
     for (std::size_t i = 0; i < action.branches.size(); ++i) {
         const auto& branch = action.branches[i];
         if (i > 0) body += ',';
@@ -72,16 +96,19 @@ task<Result<int>> Composer::answer(Context& context, http::Exchange& exchange, c
         body += ':';
         const auto& outcome = call.outcomes[i];
         body += outcome.failed || outcome.answered->body.empty() ? std::string_view("null") : outcome.answered->body;
-        if (!outcome.failed) continue;
-        if (!degraded.empty()) degraded += ',';
-        json::quote(degraded, branch.name);
+        if (outcome.failed) list(degraded, branch.name);
+        if (outcome.age) list(stale, branch.name);
+        age = std::max(age, outcome.age.value_or(age));
     }
     if (!degraded.empty()) body.append(",\"degraded\":[").append(degraded).append("]");
+    if (!stale.empty()) body.append(",\"stale\":[").append(stale).append("]");
     body += '}';
 
     http::ResponseHead head;
     head.headers.add("content-type", "application/json");
     head.headers.add("x-request-id", facts.id);
+    if (!stale.empty())
+        head.headers.add("age", std::to_string(std::chrono::duration_cast<std::chrono::seconds>(age).count()));
     auto sent = co_await exchange.respond(context, head, body);
     if (!sent) co_return client_gone(sent.error());
     co_return head.status;
@@ -90,30 +117,20 @@ task<Result<int>> Composer::answer(Context& context, http::Exchange& exchange, c
 task<void> Composer::run(Context& context, Call& call, std::size_t index) {
     const auto& branch = call.action.branches[index];
     auto& outcome = call.outcomes[index];
-    auto fetched = co_await fetch(context, call, branch);
-    if (fetched) {
-        outcome.answered = std::move(*fetched);
-        const int status = outcome.answered->status();
-        Result<void> usable;
-        if (status < 200 || status > 299) {
-            usable =
-                Error(Kind::bad_gateway, "upstream_failed", branch.service + " answered " + std::to_string(status));
-        } else {
-            usable = check_json(outcome.answered->body, branch);
-        }
-        outcome.failed = !usable;
-        if (!usable) outcome.error = std::move(usable.error());
+    auto answered = branch.fallback_age_max ? co_await ask_or_recall(context, call, branch, outcome)
+                                            : co_await ask(context, call, branch);
+    if (answered) {
+        outcome.answered = std::move(*answered);
+        outcome.failed = outcome.answered->status() >= 400;
     } else {
-        outcome.error = std::move(fetched.error());
+        outcome.error = std::move(answered.error());
     }
     if (!outcome.failed || call.first_failed_required) co_return;
     telemetry_.metrics
         .counter("gateway_composition_failed_branches_total", "Branches of compositions that failed.",
                  {{"upstream", branch.service}, {"branch", branch.name}})
         .add();
-    const bool clients_mistake =
-        outcome.answered && outcome.answered->status() >= 400 && outcome.answered->status() < 500;
-    if (branch.required && !clients_mistake) {
+    if (branch.required && outcome.error) {
         telemetry_.log.warning(
             context, "a required branch failed",
             {{"branch", branch.name}, {"error", outcome.error->message()}, {"request_id", call.facts.id}});
@@ -121,6 +138,34 @@ task<void> Composer::run(Context& context, Call& call, std::size_t index) {
     if (!branch.required) co_return;
     call.first_failed_required = index;
     context.cancel(Error(Kind::cancelled, "a required branch has failed")); // the others' answers are of no use now
+}
+
+/// The service's answer, or its last good one to such a request while that may stand in.
+task<Result<http::Response>> Composer::ask_or_recall(Context& context, const Call& call, const Branch& branch,
+                                                     Outcome& outcome) {
+    auto& kept = kept_.try_emplace(&branch, *branch.fallback_age_max, stale_answers(telemetry_.metrics, branch.service))
+                     .first->second;
+    std::string key;
+    co_await must(branch.target.expand_to(key, call.facts.path));
+    key.append("\n").append(client_part(call.exchange.request())); // nobody gets what somebody else was answered
+    const auto ask_service = [&](Context& own) { return ask(own, call, branch); };
+    auto answer = co_await must(kept.answers.call(context, std::move(key), ask_service));
+    if (answer.stale()) {
+        outcome.age = answer.age;
+        kept.stale.add();
+    }
+    co_return std::move(answer.value);
+}
+
+/// 2xx with a body that can be embedded, or a 4xx. Errors: also what makes any other answer unusable.
+task<Result<http::Response>> Composer::ask(Context& context, const Call& call, const Branch& branch) {
+    auto response = co_await must(fetch(context, call, branch));
+    const int status = response.status();
+    if (status >= 400 && status <= 499) co_return response;
+    if (status < 200 || status > 299)
+        co_return Error(Kind::bad_gateway, "upstream_failed", branch.service + " answered " + std::to_string(status));
+    co_await must(check_json(response.body, branch));
+    co_return response;
 }
 
 task<Result<http::Response>> Composer::fetch(Context& parent, const Call& call, const Branch& branch) {
@@ -158,7 +203,7 @@ task<Result<int>> Composer::respond_failed(Context& context, http::Exchange& exc
     const auto& outcome = call.outcomes[*call.first_failed_required];
     http::ResponseHead head;
     std::string body;
-    if (outcome.answered && outcome.answered->status() >= 400 && outcome.answered->status() <= 499) {
+    if (outcome.answered) { // a 4xx
         fill_client_head(outcome.answered->head, facts.id, head);
         body = outcome.answered->body;
     } else if (const auto& configured = call.action.on_failure) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,8 @@ namespace flotilla::gateway {
 /// A branch has succeeded when it answered 2xx with valid JSON (or nothing, which becomes null). A required branch that
 /// fails ends the whole: its own answer for a 4xx, otherwise the composition's `on_failure` or 502, 503, 504. An
 /// optional branch that fails becomes null and is listed in the member `degraded`.
+/// A branch with a fallback that fails (but by a 4xx) is answered with its last good answer to such a request, while
+/// that is young enough: the branch is listed in the member `stale`, and the field Age says how old the oldest is.
 /// Thread-safety: none; one per loop.
 class Composer {
 public:
@@ -31,8 +34,12 @@ public:
 private:
     struct Outcome;
     struct Call;
+    struct Kept;
 
     task<void> run(Context& context, Call& call, std::size_t index);
+    task<Result<http::Response>> ask_or_recall(Context& context, const Call& call, const Branch& branch,
+                                               Outcome& outcome);
+    task<Result<http::Response>> ask(Context& context, const Call& call, const Branch& branch);
     task<Result<http::Response>> fetch(Context& context, const Call& call, const Branch& branch);
     task<Result<int>> respond_failed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
                                      const Call& call);
@@ -43,6 +50,7 @@ private:
     std::uint64_t body_bytes_max_;
     struct Json;
     std::unique_ptr<Json> json_;
+    std::map<const Branch*, Kept> kept_;
 };
 
 } // namespace flotilla::gateway

@@ -152,6 +152,72 @@ compositions:
     EXPECT_EQ(value(configured, "content-type"), "application/problem+json");
 }
 
+// Goal: a branch that fails is answered with its last good answer, to whom it was given, and the whole says so.
+TEST(GatewayComposition, LastGoodAnswerStandsInAndIsCalledStale) {
+    TestFleet fleet;
+    int status = 200;
+    fleet.serve("user-service", [&status](Context& context, http::Exchange& exchange) -> task<void> {
+        http::ResponseHead head{.status = status, .headers = {}};
+        head.headers.add("content-type", "application/json");
+        std::ignore = co_await exchange.respond(context, head, R"({"at":")" + exchange.request().target + "\"}");
+    });
+    fleet.serve_noting("order-service", "[]");
+    fleet.start(R"(
+compositions:
+  - match: {path: "/api/users/{id}/dashboard"}
+    answer:
+      user: {get: "user-service/users/{id}", fallback: {age_max: 60s}}
+      orders: {get: "order-service/orders?userId={id}"}
+)");
+    const auto dashboard = [&](const std::string& id, std::vector<std::pair<std::string, std::string>> headers = {}) {
+        return fleet.send(Method::get, "/api/users/" + id + "/dashboard", "", std::move(headers));
+    };
+    const auto fresh = R"({"user":{"at":"/users/42"},"orders":[]})";
+    const auto stale = R"({"user":{"at":"/users/42"},"orders":[],"stale":["user"]})";
+    EXPECT_EQ(dashboard("42").body, fresh);
+    EXPECT_EQ(value(dashboard("42"), "age"), "(absent)");
+
+    status = 500;
+    const auto answered = dashboard("42");
+    EXPECT_EQ(answered.status(), 200);
+    EXPECT_EQ(answered.body, stale);
+    EXPECT_EQ(value(answered, "age"), "0");
+    EXPECT_THAT(fleet.metrics().prometheus_text(),
+                HasSubstr("fallback_stale_answers_total{upstream=\"user-service\"} 1\n"));
+    EXPECT_EQ(dashboard("43").status(), 502);                                      // never answered
+    EXPECT_EQ(dashboard("42", {{"authorization", "Bearer other"}}).status(), 502); // not to this one
+    EXPECT_EQ(dashboard("42", {{"cookie", "session=1"}}).status(), 502);
+
+    status = 404; // is an answer, and the end of what was so before
+    EXPECT_EQ(dashboard("42").status(), 404);
+    status = 500;
+    EXPECT_EQ(dashboard("42").status(), 502);
+    status = 200;
+    EXPECT_EQ(dashboard("42").body, fresh);
+}
+
+// Goal: a service that hangs leaves time for the answer without it.
+TEST(GatewayComposition, LastGoodAnswerStandsInForOneThatHangs) {
+    TestFleet fleet;
+    bool hangs = false;
+    fleet.serve("user-service", [&hangs](Context& context, http::Exchange& exchange) -> task<void> {
+        Event never;
+        if (hangs) std::ignore = co_await never.wait(context);
+        std::ignore = co_await exchange.respond(context, {}, "{}");
+    });
+    fleet.start(R"(
+compositions:
+  - match: {path: "/users/{id}"}
+    answer:
+      user: {get: "user-service/users/{id}", fallback: {age_max: 60s}}
+    timeout: 200ms
+)");
+    EXPECT_EQ(fleet.get("/users/42").body, R"({"user":{}})");
+    hangs = true;
+    EXPECT_EQ(fleet.get("/users/42").body, R"({"user":{},"stale":["user"]})");
+    EXPECT_EQ(fleet.get("/users/43").status(), 504);
+}
+
 // Goal: a slow required branch ends at its own timeout.
 TEST(GatewayComposition, SlowRequiredBranchIsTimedOut) {
     TestFleet fleet;

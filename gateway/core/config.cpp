@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include <flotilla/base/ascii.hpp>
 #include <flotilla/discovery/service_name.hpp>
 #include <flotilla/node/text_file.hpp>
+#include <flotilla/resilience/target_yaml.hpp>
 
 #include "gateway/core/path.hpp"
 #include "gateway/core/yaml_reader.hpp"
@@ -13,6 +15,10 @@
 namespace flotilla::gateway {
 
 std::string Location::to_string() const { return file + ":" + std::to_string(line); }
+
+std::string Location::in_short() const {
+    return std::filesystem::path(file).filename().string() + ":" + std::to_string(line);
+}
 
 namespace {
 
@@ -39,6 +45,7 @@ public:
 
 private:
     void read_top(const YAML::Node& root, Config& config) {
+        std::optional<YAML::Node> targets;
         yaml_.map(root, "the configuration",
                   {{"routes",
                     [&](auto& list) {
@@ -51,8 +58,20 @@ private:
                     }},
                    {"timeout",
                     [&](auto& value) { config.timeout = yaml_.duration(value, "timeout").value_or(config.timeout); }},
+                   {"targets", [&](auto& map) { targets = map; }},
                    {"access_log", [&](auto& map) { read_access_log(map, config); }},
                    {"limits", [&](auto& map) { read_limits(map, config); }}});
+        if (targets) read_all_targets(*targets, config); // when it is known which services there are
+    }
+
+    void read_all_targets(const YAML::Node& node, Config& config) {
+        read_targets(
+            node,
+            {.what = "targets",
+             .known = called_services(config),
+             .source = [this](const YAML::Node& value) { return yaml_.where(value).in_short(); },
+             .fail = [this](const YAML::Node& at, std::string message) { yaml_.fail(at, std::move(message)); }},
+            config.targets);
     }
 
     void read_access_log(const YAML::Node& node, Config& config) {
@@ -189,15 +208,23 @@ private:
 
     BranchConfig read_branch(const std::string& name, const YAML::Node& node) {
         BranchConfig branch{.name = name, .service = {}, .target = {}, .timeout = {}, .where = yaml_.where(node)};
-        if (name == "degraded")
-            yaml_.fail(node, "'degraded' lists the branches that failed; name the branch otherwise");
+        if (name == "degraded" || name == "stale")
+            yaml_.fail(node, "'" + name + "' lists the branches that failed; name the branch otherwise");
         yaml_.map(
             node, "branch '" + name + "'",
             {{"get", [&](auto& value) { read_target(branch, value); }},
              {"required", [&](auto& value) { branch.required = yaml_.boolean(value, "required").value_or(true); }},
-             {"timeout", [&](auto& value) { branch.timeout = yaml_.duration(value, "timeout"); }}});
+             {"timeout", [&](auto& value) { branch.timeout = yaml_.duration(value, "timeout"); }},
+             {"fallback", [&](auto& value) { read_fallback(branch, value); }}});
         if (node.IsMap() && !node["get"]) yaml_.fail(node, "branch '" + name + "' needs a 'get'");
         return branch;
+    }
+
+    void read_fallback(BranchConfig& branch, const YAML::Node& node) {
+        yaml_.map(node, "fallback",
+                  {{"age_max", [&](auto& value) { branch.fallback_age_max = yaml_.duration(value, "age_max"); }}});
+        if (node.IsMap() && !node["age_max"])
+            yaml_.fail(node, "a fallback needs an 'age_max', how old the last good answer may be");
     }
 
     void read_target(BranchConfig& branch, const YAML::Node& node) {
@@ -230,6 +257,18 @@ private:
 };
 
 } // namespace
+
+std::vector<std::string> called_services(const Config& config) {
+    std::vector<std::string> services;
+    const auto add = [&services](const std::string& service) {
+        if (std::ranges::find(services, service) == services.end()) services.push_back(service);
+    };
+    for (const auto& route : config.routes)
+        add(route.to);
+    for (const auto& composition : config.compositions)
+        std::ranges::for_each(composition.answer, add, &BranchConfig::service);
+    return services;
+}
 
 Result<Config> parse_config(std::string_view text, std::string file_name) {
     try {

@@ -9,6 +9,7 @@
 #include <flotilla/aio/criticality.hpp>
 #include <flotilla/base/duration.hpp>
 #include <flotilla/base/result.hpp>
+#include <flotilla/resilience/target_configuration.hpp>
 
 namespace flotilla::gateway {
 
@@ -17,6 +18,7 @@ struct Location {
     std::string file;
     int line = 0; ///< from 1
     std::string to_string() const;
+    std::string in_short() const; ///< without the file's folder
 };
 
 /// Which requests an entry is for.
@@ -45,6 +47,7 @@ struct BranchConfig {
     std::string target;  ///< template of path and query: "/users/{id}"
     bool required = true;
     std::optional<Duration> timeout;
+    std::optional<Duration> fallback_age_max = {}; ///< of its last good answer, which stands in for one that fails
     Location where;
 };
 
@@ -67,12 +70,16 @@ struct CompositionConfig {
 struct Config {
     std::vector<RouteConfig> routes;
     std::vector<CompositionConfig> compositions;
+    TargetConfiguration targets;                               ///< how services are called
     Duration timeout = std::chrono::seconds(30);               ///< for a whole exchange
     std::uint32_t access_log_sample = 1;                       ///< log one of N answers below 500; 0: none of them
     Duration access_log_slow = std::chrono::milliseconds(500); ///< slower exchanges: where the time went; 0: off
     std::uint64_t body_bytes_max = 10 * 1024 * 1024;           ///< of a request
     std::uint64_t composed_bytes_max = 4 * 1024 * 1024;        ///< of one branch's body
 };
+
+/// The services that its routes and compositions lead to, each once.
+std::vector<std::string> called_services(const Config& config);
 
 /// Reads a configuration. Errors: invalid, with every problem on a line of its own: file, line, what is wrong and the
 /// nearest valid name.

@@ -224,6 +224,15 @@ void fill_branch_head(const Context& context, const http::Exchange& exchange, co
     add_gateway_fields(context, exchange, facts, out);
 }
 
+std::string client_part(const http::RequestHead& request) {
+    http::Headers passed;
+    copy_request_fields(request, passed, false);
+    std::string text = request.authority;
+    for (std::size_t i = 0; i < passed.size(); ++i) // fields cannot have line ends
+        text.append("\n").append(passed[i].name).append(":").append(passed[i].value);
+    return text;
+}
+
 void fill_client_head(const http::ResponseHead& upstream, std::string_view request_id, http::ResponseHead& out) {
     out.status = upstream.status;
     out.headers.clear();

@@ -48,6 +48,10 @@ void fill_upstream_head(const Context& context, const http::Exchange& exchange, 
 void fill_branch_head(const Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                       http::RequestHead& out);
 
+/// What a branch's service may tell requests by: the host that was asked for, and all fields that fill_branch_head()
+/// passes on for the client. Two requests with another text here may have another answer.
+std::string client_part(const http::RequestHead& request);
+
 /// The head to send back: status and end-to-end fields of the upstream's, Via and x-request-id.
 void fill_client_head(const http::ResponseHead& upstream, std::string_view request_id, http::ResponseHead& out);
 

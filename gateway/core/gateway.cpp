@@ -1,11 +1,19 @@
 #include "gateway/core/gateway.hpp"
 
+#include <flotilla/base/json.hpp>
+#include <flotilla/resilience/target_report.hpp>
+
 namespace flotilla::gateway {
 namespace {
 
 http::ServerOptions server_options(http::ServerOptions options, const Config& config) {
     options.body_bytes_max = config.body_bytes_max;
     options.request_timeout = config.timeout;
+    return options;
+}
+
+TargetsOptions targets_options(TargetsOptions options, const Config& config) {
+    options.configuration = config.targets;
     return options;
 }
 
@@ -24,8 +32,8 @@ Result<std::unique_ptr<Gateway>> Gateway::listen(World& world, const Config& con
 Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
                  Registry& registry, RetryBudgets& budgets, Telemetry& telemetry, const GatewayOptions& options,
                  Lane lane)
-    : routes_(std::move(routes)), registry_(registry), telemetry_(telemetry),
-      targets_(world, client, registry, budgets, telemetry, options.targets), proxy_(targets_),
+    : world_(world), routes_(std::move(routes)), registry_(registry), telemetry_(telemetry),
+      targets_(world, client, registry, budgets, telemetry, targets_options(options.targets, config)), proxy_(targets_),
       composer_(targets_, telemetry, config.composed_bytes_max),
       recorder_(world, *routes_, telemetry, config.access_log_sample, config.access_log_slow),
       own_pages_(
@@ -46,21 +54,29 @@ Result<void> Gateway::listen(World& world, const Config& config, Telemetry& tele
     node_ = std::move(*node);
     own_pages_.set_instance(node_->identity().instance);
     node_->announce_in(registry_);
-    watch_upstreams();
+    watch_upstreams(config);
+    add_targets_page();
     publish_figures();
     return {};
 }
 
 // Asking for an upstream starts to watch it: the first request finds its instances.
-void Gateway::watch_upstreams() {
-    for (const auto& service : routes_->services()) {
-        targets_.of(service);
+void Gateway::watch_upstreams(const Config& config) {
+    for (const auto& service : called_services(config)) {
+        const auto& target = targets_.of(service);
         auto check = [this, service]() -> Result<void> {
             if (!registry_.instances(service)->empty()) return {};
             return Error(Kind::unavailable, "no instance is known");
         };
         node_->checks().add(service, std::move(check), false);
+        node_->checks().show(service, [this, &target] { return target.detail(world_.monotonic()); });
     }
+}
+
+void Gateway::add_targets_page() {
+    own_pages_.add_page(std::string(kTargetsPath), "application/json", [this] {
+        return json::write(report_targets(targets_, node_->loop_label(), world_.monotonic()));
+    });
 }
 
 /// What belongs to this loop and a scrape on another one could not read.

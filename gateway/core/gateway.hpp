@@ -18,7 +18,7 @@ namespace flotilla::gateway {
 
 struct GatewayOptions {
     NodeOptions node{.service = "gateway", .port = 3000};
-    TargetsOptions targets;
+    TargetsOptions targets; ///< but what is configured of them
     /// Timeouts and limits; what the configuration says counts first. What nobody waits for is not asked of upstreams.
     http::ServerOptions server{.cancel_on_half_close = true};
 };
@@ -45,10 +45,12 @@ private:
             Registry& registry, RetryBudgets& budgets, Telemetry& telemetry, const GatewayOptions& options, Lane lane);
     Result<void> listen(World& world, const Config& config, Telemetry& telemetry, const GatewayOptions& options,
                         Lane lane);
-    void watch_upstreams();
+    void watch_upstreams(const Config& config);
+    void add_targets_page();
     void publish_figures();
     void log_ready() const;
 
+    World& world_;
     std::shared_ptr<const RouteTable> routes_;
     Registry& registry_;
     Telemetry& telemetry_;

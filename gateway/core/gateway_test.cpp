@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <flotilla/base/json_value.hpp>
+
 #include "gateway/core/test_fleet.hpp"
 
 namespace flotilla::gateway::gateway_test {
@@ -95,6 +97,62 @@ TEST(GatewayShutdown, RequestInFlightIsFinished) {
     ASSERT_TRUE(in_flight.response && in_flight.response->has_value());
     EXPECT_EQ((*in_flight.response)->status(), 200);
     EXPECT_EQ((*in_flight.response)->body, "done");
+}
+
+// Goal: what is in force for each service, with where it was said, and how its instances are.
+TEST(GatewayTargets, PageShowsWhatIsInForceAndWhy) {
+    TestFleet fleet;
+    fleet.serve_noting("user-service");
+    fleet.serve_dead("user-service");
+    fleet.start(R"(
+targets:
+  "*": {retry.retries: 2, breaker.failures: 7}
+  user-service:
+    breaker: {failures: 1}
+routes:
+  - match: {path: /users}
+    to: user-service
+)");
+    for (int i = 0; i < 2; ++i)
+        EXPECT_EQ(fleet.get("/users").status(), 200);
+    const auto page = fleet.get("/targetz");
+    EXPECT_EQ(page.status(), 200);
+    EXPECT_EQ(page.head.headers.get("content-type"), "application/json");
+    const auto report = json::parse_value(page.body).value();
+    EXPECT_EQ(report.at("loop"), "0");
+    const auto& target = report.at("targets").at(0);
+    EXPECT_EQ(target.at("service"), "user-service");
+    const auto& instances = target.at("instances").as_array();
+    ASSERT_EQ(instances.size(), 2u) << page.body;
+    EXPECT_EQ(instances[0].at("id"), "user-service-0");
+    EXPECT_EQ(instances[0].at("state"), "CLOSED");
+    EXPECT_EQ(instances[0].at("inFlight"), 0);
+    EXPECT_GT(instances[0].at("latencyMs").to_number<double>(), 0);
+    EXPECT_EQ(instances[1].at("state"), "OPEN");
+    EXPECT_THAT(std::string(instances[1].at("detail").as_string()), HasSubstr("OPEN for another "));
+    EXPECT_THAT(page.body, HasSubstr(R"({"key":"breaker.failures","value":"1","from":"test.yaml:5"})"));
+    EXPECT_THAT(page.body, HasSubstr(R"({"key":"retry.retries","value":"2","from":"test.yaml:3"})"));
+    EXPECT_THAT(page.body, HasSubstr(R"({"key":"breaker.open","value":"1m","from":"default"})"));
+}
+
+// Goal: an instance that is out is told by the readiness report, and makes nobody unready.
+TEST(GatewayHealth, InstancesThatAreOutAreADetail) {
+    TestFleet fleet;
+    fleet.serve_noting("user-service");
+    fleet.serve_dead("user-service");
+    fleet.start(R"(
+targets: {user-service: {breaker.failures: 1}}
+routes:
+  - match: {path: /users}
+    to: user-service
+)");
+    EXPECT_THAT(fleet.get("/readyz").body, HasSubstr(R"("user-service":{"status":"ok"})"));
+    for (int i = 0; i < 2; ++i)
+        EXPECT_EQ(fleet.get("/users").status(), 200);
+    const auto ready = fleet.get("/readyz");
+    EXPECT_THAT(ready.body, HasSubstr(R"("status":"ok","service")"));
+    EXPECT_THAT(ready.body,
+                HasSubstr(R"("user-service":{"status":"ok","detail":"1 of 2 instances are out: user-service-1 OPEN)"));
 }
 
 } // namespace

@@ -1,14 +1,23 @@
 #include "gateway/core/path.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <flotilla/base/ascii.hpp>
 #include <flotilla/http/http1/characters.hpp>
 #include <flotilla/http/message.hpp>
 #include <flotilla/node/own_pages.hpp>
+#include <flotilla/resilience/target_report.hpp>
 
 namespace flotilla::gateway {
 namespace {
+
+constexpr auto kPages = [] {
+    std::array<std::string_view, kOwnPagePaths.size() + 1> pages{};
+    std::ranges::copy(kOwnPagePaths, pages.begin());
+    pages.back() = kTargetsPath;
+    return pages;
+}();
 
 enum class Character : unsigned char { forbidden, foreign, ordinary, unreserved };
 
@@ -141,8 +150,8 @@ Result<std::string_view> normalise_path(std::string_view path, std::string& buff
 }
 
 OwnPage own_page(std::string_view path) {
-    if (path.size() < 2 || std::string_view("lLrRhHmM").find(path[1]) == std::string_view::npos) return OwnPage::none;
-    for (const auto page : kOwnPagePaths) {
+    if (path.size() < 2 || std::string_view("lLrRhHmMtT").find(path[1]) == std::string_view::npos) return OwnPage::none;
+    for (const auto page : kPages) {
         if (!equal_ignoring_case(path.substr(0, page.size()), page)) continue;
         const auto rest = path.substr(page.size());
         if (rest.empty()) return path == page ? OwnPage::page : OwnPage::disguised;

@@ -68,12 +68,12 @@ TEST(OwnPage, SpellingsAreRecognised) {
         std::string buffer;
         return own_page(normalise_path(path, buffer).value());
     };
-    for (const auto* page : {"/livez", "/readyz", "/healthz", "/metrics", "/%6detrics", "//livez", "/x/../metrics",
-                             "/./readyz", "/x/%2e%2e/%68ealthz"}) {
+    for (const auto* page : {"/livez", "/readyz", "/healthz", "/metrics", "/targetz", "/%6detrics", "//livez",
+                             "/x/../metrics", "/./readyz", "/x/%2e%2e/%68ealthz"}) {
         EXPECT_EQ(of(page), OwnPage::page) << page;
     }
     for (const auto* disguised : {"/metrics/", "/Metrics", "/metrics;x=1", "/LIVEZ/", "/metrics%2f", "/metrics%3bx",
-                                  "/metrics%5C", "/metrics/;x"}) {
+                                  "/metrics%5C", "/metrics/;x", "/Targetz"}) {
         EXPECT_EQ(of(disguised), OwnPage::disguised) << disguised;
     }
     for (const auto* other : {"/", "/metric", "/metrics2", "/metrics/x", "/metrics.json", "/x/metrics", "/livez-x"})

@@ -1,7 +1,6 @@
 #include "gateway/core/route_table.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include <flotilla/base/ascii.hpp>
 
@@ -27,7 +26,8 @@ Result<RouteTarget> composition_target(const CompositionConfig& composition, con
     for (const auto& branch : composition.answer) {
         auto compiled = PathTemplate::compile(branch.target, path);
         if (!compiled) return at(branch.where, compiled.error());
-        action.branches.push_back({branch.name, branch.service, std::move(*compiled), branch.required, branch.timeout});
+        action.branches.push_back({branch.name, branch.service, std::move(*compiled), branch.required, branch.timeout,
+                                   branch.fallback_age_max});
     }
     return RouteTarget{.pattern = path, .action = std::move(action)};
 }
@@ -108,19 +108,6 @@ std::string RouteTable::allowed(std::string_view authority, std::string_view pat
     const auto* router = router_of(authority);
     auto methods = router ? router->allowed(path) : std::string();
     return methods.empty() ? any_host_.allowed(path) : methods;
-}
-
-std::vector<std::string> RouteTable::services() const {
-    std::set<std::string> names;
-    for (const auto& target : targets_) {
-        if (const auto* proxy = std::get_if<ProxyAction>(&target.action)) {
-            names.insert(proxy->service);
-            continue;
-        }
-        for (const auto& branch : std::get<CompositionAction>(target.action).branches)
-            names.insert(branch.service);
-    }
-    return {names.begin(), names.end()};
 }
 
 } // namespace flotilla::gateway

@@ -28,6 +28,7 @@ struct Branch {
     PathTemplate target;
     bool required = true;
     std::optional<Duration> timeout;
+    std::optional<Duration> fallback_age_max;
 };
 
 /// Answers from several services; see CompositionConfig.
@@ -59,8 +60,6 @@ public:
     std::string allowed(std::string_view authority, std::string_view path) const;
 
     const std::vector<RouteTarget>& targets() const { return targets_; }
-    /// Every service some route leads to, once.
-    std::vector<std::string> services() const;
 
 private:
     Result<void> add(const Match& match, std::string_view path, RouteTarget target);

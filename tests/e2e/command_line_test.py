@@ -132,6 +132,16 @@ class CommandLine(unittest.TestCase):
             self.assertNotEqual(0, failed.returncode)
             self.assertRegex(failed.stderr, r"flotilla\.yaml:\d+:\d+: user-service: unknown key 'prot'; did you mean 'port'\?")
 
+    # Goal: a wrong option of calls to a service is named by a service that is started by hand, too.
+    def test_wrong_target_is_named(self):
+        settings = "*.retry.retries=1;user-service.retry.retires=2"
+        for arguments, variables in (["--target", settings], {}), ([], {"FLOTILLA_TARGET": settings}):
+            ended = subprocess.run([str(f.PROGRAMS / "order-service"), "--port", "0", *arguments], env={**os.environ, **variables},
+                                   capture_output=True, text=True, timeout=30)
+            self.assertEqual(2, ended.returncode)
+            self.assertIn("--target user-service.retry.retires=2: there is no option 'retry.retires'; did you mean 'retry.retries'?",
+                          ended.stderr)
+
     # Goal: a process that dies is restarted, and the restart is shown.
     def test_dead_service_is_restarted(self):
         with f.Fleet() as fleet:

@@ -45,8 +45,12 @@ HealthReport HealthChecks::report(bool draining) const {
             report.status = "degraded";
         }
     }
-    for (const auto& shown : shown_)
-        report.checks[shown.name] = {"ok", shown.detail()};
+    for (const auto& shown : shown_) {
+        auto detail = shown.detail();
+        if (detail.empty()) continue;
+        auto& check = report.checks.try_emplace(shown.name, "ok").first->second;
+        if (check.status == "ok") check.detail = std::move(detail);
+    }
     if (draining) report.status = "unavailable";
     return report;
 }

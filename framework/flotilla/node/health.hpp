@@ -35,7 +35,8 @@ struct HealthReport {
 class HealthChecks {
 public:
     void add(std::string name, std::function<Result<void>()> check, bool required);
-    /// Shows a state that is no fault, whichever it is: ok, with that detail.
+    /// Shows a state that is no fault, whichever it is: ok, with that detail; nothing while it is empty. Of a name that
+    /// also has a check it is the detail while that is ok.
     void show(std::string name, std::function<std::string()> detail);
     /// Fills status and checks. draining: the instance is going away and unavailable for new work.
     HealthReport report(bool draining) const;

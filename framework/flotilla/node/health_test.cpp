@@ -31,6 +31,25 @@ TEST(HealthChecks, CheckThatThrowsHasFailed) {
     EXPECT_EQ(checks.report(false).checks.at("extra").detail, "the check threw: off by one");
 }
 
+// Goal: a state that is no fault is shown while there is one, and takes no failure's place.
+TEST(HealthChecks, ShownStateIsADetail) {
+    HealthChecks checks;
+    Result<void> outcome;
+    std::string state;
+    checks.add("user-service", [&] { return outcome; }, false);
+    checks.show("user-service", [&] { return state; });
+    checks.show("role", [&] { return state; });
+    EXPECT_EQ(checks.report(false).checks.size(), 1U);
+    EXPECT_EQ(checks.report(false).checks.at("user-service").detail, std::nullopt);
+    state = "one of two is out";
+    const auto shown = checks.report(false);
+    EXPECT_EQ(shown.status, "ok");
+    EXPECT_EQ(shown.checks.at("user-service").detail, state);
+    EXPECT_EQ(shown.checks.at("role").detail, state);
+    outcome = Error(Kind::unavailable, "nobody is there");
+    EXPECT_EQ(checks.report(false).checks.at("user-service").detail, "nobody is there");
+}
+
 // Goal: what fails on one loop is told beside what another one found.
 TEST(HealthReport, FailuresOfAnotherLoopAreAdded) {
     HealthReport primary{.status = "ok"};

@@ -12,14 +12,18 @@ OwnPages::OwnPages(Identity identity, HealthSource health, const Metrics& metric
       paths_(kOwnPagePaths.begin(), kOwnPagePaths.end()) {}
 
 void OwnPages::add_document(std::string path, std::string content_type, std::string text) {
-    const auto known = std::ranges::find(documents_, path, &Document::path);
-    if (known != documents_.end()) {
+    add_page(std::move(path), std::move(content_type), [text = std::move(text)] { return text; });
+}
+
+void OwnPages::add_page(std::string path, std::string content_type, std::function<std::string()> text) {
+    const auto known = std::ranges::find(added_, path, &Added::path);
+    if (known != added_.end()) {
         known->content_type = std::move(content_type);
         known->text = std::move(text);
         return;
     }
     paths_.push_back(path);
-    documents_.push_back({std::move(path), std::move(content_type), std::move(text)});
+    added_.push_back({std::move(path), std::move(content_type), std::move(text)});
 }
 
 bool OwnPages::has(std::string_view path) const { return std::ranges::find(paths_, path) != paths_.end(); }
@@ -49,8 +53,8 @@ OwnPages::Page OwnPages::page_of(std::string_view path) const {
     if (path == "/metrics") {
         return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_.prometheus_text()};
     }
-    const auto document = std::ranges::find(documents_, path, &Document::path);
-    if (document != documents_.end()) return {.content_type = document->content_type, .body = document->text};
+    const auto added = std::ranges::find(added_, path, &Added::path);
+    if (added != added_.end()) return {.content_type = added->content_type, .body = added->text()};
     return health_page(path);
 }
 

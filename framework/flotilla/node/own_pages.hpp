@@ -31,7 +31,7 @@ using HealthSource = std::function<HealthReport()>;
 /// - /readyz: 200 while the instance serves, 503 when it is unavailable;
 /// - /healthz: 200 only when nothing fails, 503 otherwise;
 /// - /metrics: Prometheus' text;
-/// - documents that the program adds, such as its contracts.
+/// - what the program adds: documents, such as its contracts, and pages, such as /targetz.
 /// The first three have a HealthReport as their body. Thread-safety: none; one per loop.
 class OwnPages {
 public:
@@ -41,8 +41,10 @@ public:
     void set_instance(std::string instance) { identity_.instance = std::move(instance); }
     /// Adds a document, or replaces its text: the path may be claimed before the text can be written.
     void add_document(std::string path, std::string content_type, std::string text);
+    /// Adds a page whose text is made for each request, or replaces it.
+    void add_page(std::string path, std::string content_type, std::function<std::string()> text);
 
-    /// All paths, to be routed, and that nothing else may take. Valid until add_document().
+    /// All paths, to be routed, and that nothing else may take. Valid until the next is added.
     std::span<const std::string> paths() const { return paths_; }
     bool has(std::string_view path) const;
     /// Answers GET and HEAD, other methods with 405. Nothing is to be stored by caches. Requires: has(path), or "*",
@@ -55,10 +57,10 @@ private:
         std::string_view content_type;
         std::string body;
     };
-    struct Document {
+    struct Added {
         std::string path;
         std::string content_type;
-        std::string text;
+        std::function<std::string()> text;
     };
     Page page_of(std::string_view path) const;
     Page health_page(std::string_view path) const;
@@ -67,7 +69,7 @@ private:
     HealthSource health_;
     const Metrics& metrics_;
     std::vector<std::string> paths_;
-    std::vector<Document> documents_;
+    std::vector<Added> added_;
 };
 
 } // namespace flotilla

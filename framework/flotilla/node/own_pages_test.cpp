@@ -94,5 +94,17 @@ TEST(OwnPages, DocumentsAreClaimedBeforeTheyAreWritten) {
     EXPECT_EQ(body_of(answers(pages, {"GET /openapi.json"})[0]).at("openapi"), "3.1.0");
 }
 
+// Goal: a page is made anew for each request, so that it tells what is so now.
+TEST(OwnPages, PageIsMadeForEachRequest) {
+    Metrics metrics;
+    OwnPages pages({"order-service", "", "0.1.0"}, [] { return HealthReport{.status = "ok"}; }, metrics);
+    int asked = 0;
+    pages.add_page("/count", "text/plain", [&asked] { return "asked " + std::to_string(++asked); });
+    const auto said = answers(pages, {"GET /count", "GET /count", "POST /count"});
+    EXPECT_TRUE(said[0].ends_with("\r\n\r\nasked 1")) << said[0];
+    EXPECT_TRUE(said[1].ends_with("\r\n\r\nasked 2")) << said[1];
+    EXPECT_EQ(status_line(said[2]), "HTTP/1.1 405 Method Not Allowed");
+}
+
 } // namespace
 } // namespace flotilla::own_pages_test

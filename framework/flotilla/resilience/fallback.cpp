@@ -15,4 +15,9 @@ bool is_outage(const Error& error) {
     }
 }
 
+Counter& stale_answers(Metrics& metrics, std::string_view upstream) {
+    return metrics.counter("fallback_stale_answers_total", "Answers that stood in for one that a service did not give.",
+                           {{"upstream", std::string(upstream)}});
+}
+
 } // namespace flotilla

@@ -6,10 +6,12 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include <flotilla/aio/context.hpp>
+#include <flotilla/observe/metrics.hpp>
 #include <flotilla/resilience/single_flight.hpp>
 
 namespace flotilla {
@@ -30,8 +32,10 @@ struct FallbackOptions {
     /// neither, and when the function fails, the error of the call is the outcome.
     std::optional<T> otherwise{};
     std::function<task<Result<T>>(Context& context, std::string key)> otherwise_by{};
-    /// Which errors it is for.
+    /// Which errors it is for. Another one is an answer: what was answered before it is forgotten.
     bool (*applies)(const Error& error) = &is_outage;
+    /// Which answers are kept; null: all. One that is not passes, and what was answered before it is forgotten.
+    bool (*keeps)(const T& answer) = nullptr;
 };
 
 /// Where an answer comes from.
@@ -51,6 +55,9 @@ struct FallbackAnswer {
     /// The service did not say so now: say it to the client (Warning: 110, or a field).
     bool stale() const { return by == AnsweredBy::last_good || by == AnsweredBy::otherwise; }
 };
+
+/// Counts the stale answers of a place that calls a service: its owner adds to it.
+Counter& stale_answers(Metrics& metrics, std::string_view upstream);
 
 /// How often each was answered, for metrics.
 struct FallbackCounts {
@@ -109,12 +116,20 @@ private:
     template <class Call>
     task<Result<T>> make_and_keep(Context& context, const std::string& key, Call& call) {
         auto outcome = co_await call(context);
-        if (outcome) keep(key, *outcome, context.world().monotonic());
+        if (!outcome) co_return outcome;
+        if (options_.keeps == nullptr || options_.keeps(*outcome)) {
+            keep(key, *outcome, context.world().monotonic());
+        } else {
+            forget(key);
+        }
         co_return outcome;
     }
 
     task<Result<FallbackAnswer<T>>> instead(Context& context, std::string key, Error why) {
-        if (!options_.applies(why)) co_return failed(std::move(why));
+        if (!options_.applies(why)) {
+            if (why.kind() != Kind::cancelled) forget(key); // a caller that left is no answer
+            co_return failed(std::move(why));
+        }
         const Instant now = context.world().monotonic();
         if (const auto* kept = find(key, options_.age_max, now)) {
             ++counts_.last_good;

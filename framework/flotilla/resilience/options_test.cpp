@@ -1,9 +1,15 @@
 #include <flotilla/resilience/options.hpp>
 
+#include <cstdlib>
+#include <fstream>
 #include <map>
+#include <optional>
+#include <sstream>
 
 #include <boost/pfr/tuple_size.hpp>
 #include <gtest/gtest.h>
+
+#include <flotilla/resilience/target_configuration.hpp>
 
 namespace flotilla::options_test {
 namespace {
@@ -113,6 +119,79 @@ TEST(TargetOptions, WhatIsShownCanBeSet) {
     for_each_target_option(options, [&](std::string_view key, const std::string& value) {
         EXPECT_EQ(value, shown[std::string(key)]) << key;
     });
+}
+
+TargetConfiguration configured(const std::vector<std::string>& settings) {
+    TargetConfiguration configuration;
+    const auto set = configuration.set_all(settings, "--target");
+    EXPECT_TRUE(set) << set.error().message();
+    return configuration;
+}
+
+std::string refusal_of(const std::string& setting, const std::vector<std::string>& known = {}) {
+    TargetConfiguration configuration;
+    const auto set = configuration.set_all({setting}, "--target", known);
+    return set ? "it was taken" : set.error().message();
+}
+
+// Goal: what is said of a service by name counts more than what is said of all, the later more than the earlier.
+TEST(TargetConfiguration, NamedCountsMoreThanAllAndLaterMoreThanEarlier) {
+    const auto configuration = configured({"user-service.retry.retries=5", "*.retry.retries=1",
+                                           "shop.user.breaker.open=30s # flotilla.yaml: targets",
+                                           "user-service.retry.retries=2", "*.breaker.failures=9"});
+    EXPECT_EQ(configuration.options_of("user-service").retry.retries, 2U);
+    EXPECT_EQ(configuration.options_of("order-service").retry.retries, 1U);
+    EXPECT_EQ(configuration.options_of("order-service").breaker.failures, 9U);
+    EXPECT_EQ(configuration.options_of("shop.user").breaker.open, 30s);
+    EXPECT_EQ(configuration.source_of("shop.user", "breaker.open"), "flotilla.yaml: targets");
+    EXPECT_EQ(configuration.source_of("shop.user", "retry.retries"), "--target");
+    EXPECT_EQ(configuration.source_of("user-service", "breaker.open"), "default");
+    EXPECT_EQ(configuration.services(), (std::vector<std::string>{"user-service", "shop.user"}));
+    std::vector<std::string> again;
+    for (const auto& setting : configuration.settings())
+        again.push_back(to_text(setting));
+    EXPECT_EQ(again[2], "shop.user.breaker.open=30s # flotilla.yaml: targets");
+    EXPECT_EQ(configured(again).options_of("user-service").retry.retries, 2U);
+}
+
+// Goal: what is not understood is refused with the flag, the text and what would be right.
+TEST(TargetConfiguration, WrongSettingsAreRefused) {
+    for (const std::string text : {"", "user-service", "retries=1", "retry.retries=1", ".retry.retries=1", "a.b.c"}) {
+        EXPECT_EQ(refusal_of(text), "--target: '" + text +
+                                        "': write it as SERVICE.OPTION=VALUE, such as "
+                                        "user-service.retry.retries=1 or *.breaker.open=30s");
+    }
+    EXPECT_EQ(refusal_of("a.retry.retires=1"),
+              "--target a.retry.retires=1: there is no option 'retry.retires'; did you mean 'retry.retries'?");
+    EXPECT_EQ(refusal_of("a.retry.retries=x"),
+              "--target a.retry.retries=x: retry.retries must be a whole number from 0 to 100, found 'x'");
+    EXPECT_EQ(refusal_of("usr-service.retry.retries=1", {"user-service"}),
+              "--target usr-service.retry.retries=1: there is no service 'usr-service'; did you mean 'user-service'?");
+    EXPECT_EQ(refusal_of("*.retry.retries=1", {"user-service"}), "it was taken");
+    EXPECT_EQ(refusal_of("a.retry.backoff=5s"),
+              "--target: a: retry.backoff (5s) must not be longer than retry.backoff_max (1s)");
+}
+
+// Goal: the guide names every option with its default and its range, and no other.
+TEST(TargetOptions, GuideNamesEachWithDefaultAndRange) {
+    const char* source = std::getenv("FLOTILLA_SOURCE");
+    std::ifstream guide(std::string(source ? source : ".") + "/docs/guides/targets.md");
+    ASSERT_TRUE(guide);
+    std::vector<std::string> rows;
+    for (std::string line; std::getline(guide, line);)
+        if (line.starts_with("| `")) rows.push_back(line);
+    std::size_t row = 0;
+    for_each_target_option(TargetOptions(), [&](std::string_view key, const std::string& value) {
+        ASSERT_LT(row, rows.size()) << key;
+        const auto begins = "| `" + std::string(key) + "` |" + (value.empty() ? "" : " " + value) + " | ";
+        EXPECT_TRUE(rows[row].starts_with(begins)) << rows[row] << " instead of " << begins;
+        const auto range = rows[row].substr(begins.size(), rows[row].find(" |", begins.size()) - begins.size());
+        const auto to = range.find(" to ");
+        if (to != range.npos)
+            EXPECT_TRUE(refusal(key, "-1").contains("from " + range + ",")) << rows[row] << refusal(key, "-1");
+        ++row;
+    });
+    EXPECT_EQ(row, rows.size());
 }
 
 } // namespace

@@ -33,7 +33,8 @@ public:
         const auto permit = co_await must(flight->turn.acquire(context));
         if (flight->outcome) co_return *flight->outcome;
         auto outcome = co_await call(context);
-        if (!context.cancelled()) flight->outcome.emplace(outcome);
+        const bool awaited = flight.use_count() > 2; // by others than this caller and the map
+        if (awaited && !context.cancelled()) flight->outcome.emplace(outcome);
         co_return outcome;
     }
     /// Keys with a call under way.

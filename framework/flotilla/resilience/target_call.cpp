@@ -245,6 +245,21 @@ bool TargetCall::other_left() const {
     });
 }
 
+bool TargetCall::begin_beside(const TargetCall& first) {
+    if (!first.instance_ || !first.other_left()) return false;
+    retry_ = target_.budget_.try_acquire(targets_.world_.monotonic());
+    if (!retry_) {
+        target_.figures_.count_refused_retry();
+        return false;
+    }
+    tried_ = first.tried_;
+    tried_.push_back(first.instance_.get());
+    kept_ = first.kept_;
+    kept_.push_back(first.instance_);
+    target_.figures_.count_hedge();
+    return true;
+}
+
 /// Whether there is another try. The steps of the decision:
 /// - only what is safe to repeat, and while somebody waits for it;
 /// - where nothing was sent the next instance is free of charge: it costs the target nothing;

@@ -60,6 +60,9 @@ public:
     void begin(http::RequestHead& head);
     /// The context that bounds the try until its answer's head is there. Requires: connected.
     Context& try_context() { return attempt_ ? *attempt_ : context_; }
+    /// Makes this a second try beside one that is under way: at another instance, out of the retry budget. False: there
+    /// is none, or no budget. Requires: nothing was sent.
+    bool begin_beside(const TargetCall& first);
     /// The head of the answer has come.
     void answered(const http::ResponseHead& head);
     /// The try ended without its answer, or with half of it. True: there is another, so call send() or connect() again.

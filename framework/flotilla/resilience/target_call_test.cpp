@@ -8,6 +8,7 @@
 #include <flotilla/discovery/static_registry.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/http/server.hpp>
+#include <flotilla/resilience/hedged_call.hpp>
 
 namespace flotilla::target_call_test {
 namespace {
@@ -100,6 +101,24 @@ protected:
     }
     Result<int> call(CallTraits traits = {.repeatable = true}, Duration timeout = 5s) {
         return loop_.run_until_done(one(traits.repeatable ? Method::get : Method::post, traits, timeout));
+    }
+    static task<Result<int>> status_of(Context& context, TargetCall& call) {
+        http::RequestHead head;
+        head.target = "/things/1";
+        head.authority = "thing-service";
+        const auto* answer = co_await must(call.send(head, {}));
+        if (answer->status >= 500) co_return Error(Kind::bad_gateway, std::to_string(answer->status));
+        co_return answer->status;
+    }
+    task<Result<int>> hedge(Duration timeout) {
+        Context context(root_, timeout);
+        co_return co_await hedged_call<int>(targets(), target(), context, {.repeatable = true}, &status_of);
+    }
+    /// A hedged call, and how long it took.
+    std::pair<Result<int>, Duration> hedged(Duration timeout = 5s) {
+        const auto began = loop_.world().monotonic();
+        auto outcome = loop_.run_until_done(hedge(timeout));
+        return {std::move(outcome), loop_.world().monotonic() - began};
     }
     BreakerState state(std::string_view id) {
         for (const auto& each : target().instances())
@@ -266,6 +285,57 @@ TEST_F(TargetCallTest, ErrorOfSpentTriesHelpsNobodyFurtherUp) {
     http::Headers plain;
     http::add_problem_headers(plain, Error(Kind::unavailable, "busy"));
     EXPECT_FALSE(http::says_no_retry(plain));
+}
+
+// Goal: a call that takes longer than most is made at another instance as well, and the first answer ends both.
+TEST_F(TargetCallTest, SlowCallIsMadeAtAnotherInstanceAsWell) {
+    auto& one = serve("one");
+    serve("two");
+    options_.defaults.balancing.policy = BalancingPolicy::round_robin;
+    options_.defaults.hedging = {.enabled = true, .calls_min = 20};
+    for (int i = 0; i < 40; ++i)
+        EXPECT_EQ(hedged().first.value_or(0), 200);
+    one.hangs = true;
+    for (int i = 0; i < 2; ++i) { // in turn: one of them begins at the one that hangs
+        const auto [status, took] = hedged();
+        EXPECT_EQ(status.value_or(0), 200);
+        EXPECT_LT(took, 1s) << "half of the time is what a try has";
+    }
+    EXPECT_THAT(metrics(), HasSubstr("http_client_retries_total{upstream=\"thing-service\"} 0"));
+    EXPECT_THAT(metrics(), testing::Not(HasSubstr("http_client_hedges_total{upstream=\"thing-service\"} 0")));
+    for (const auto& instance : target().instances())
+        EXPECT_EQ(instance->in_flight, 0U) << instance->id;
+}
+
+// Goal: no second try without another instance, none once the first has its error, and none that nobody pays for.
+TEST_F(TargetCallTest, SecondTryNeedsAnInstanceATimeAndABudget) {
+    auto& one = serve("one");
+    options_.defaults.hedging = {.enabled = true, .calls_min = 20};
+    options_.defaults.retry.retries = 0;
+    for (int i = 0; i < 40; ++i)
+        EXPECT_EQ(hedged().first.value_or(0), 200);
+    one.hangs = true;
+    EXPECT_FALSE(hedged(100ms).first);
+    one.hangs = false;
+    one.status = 500;
+    EXPECT_EQ(hedged().first.error().message(), "500");
+    EXPECT_THAT(metrics(), HasSubstr("http_client_hedges_total{upstream=\"thing-service\"} 0"));
+}
+
+// Goal: when the second try fails the first one's answer counts, and when both fail its error.
+TEST_F(TargetCallTest, SecondTryThatFailsChangesNothing) {
+    serve("one");
+    auto& two = serve("two");
+    options_.defaults.balancing.policy = BalancingPolicy::round_robin;
+    options_.defaults.hedging = {.enabled = true, .delay_min = 1ms, .calls_min = 20};
+    options_.defaults.retry.retries = 0;
+    for (int i = 0; i < 40; ++i)
+        EXPECT_EQ(hedged().first.value_or(0), 200);
+    for (auto& each : servers_)
+        each->hangs = true;
+    EXPECT_EQ(hedged(100ms).first.error().kind(), Kind::deadline_exceeded);
+    EXPECT_THAT(metrics(), HasSubstr("http_client_hedges_total{upstream=\"thing-service\"} 1"));
+    EXPECT_GT(two.asked, 0);
 }
 
 } // namespace

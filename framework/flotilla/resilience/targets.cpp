@@ -24,6 +24,9 @@ TargetFigures::TargetFigures(std::string service, Metrics& metrics)
                                        {{"upstream", service_}})),
       panics_(metrics.counter("http_client_panics_total",
                               "Times at which no instance was well any more, so that all were used.",
+                              {{"upstream", service_}})),
+      hedges_(metrics.counter("http_client_hedges_total",
+                              "Second tries that were begun beside a first one that took longer than most do.",
                               {{"upstream", service_}})) {}
 
 void TargetFigures::count_answer(int status, Duration until_head) {
@@ -137,8 +140,7 @@ Targets::Targets(World& world, http::Client& client, Registry& registry, RetryBu
 
 Target& Targets::of(std::string_view service) {
     if (auto* target = find(service)) return *target;
-    const auto own = options_.of.find(service);
-    const auto& options = own == options_.of.end() ? options_.defaults : own->second;
+    const auto options = options_.configuration.options_of(service, options_.defaults);
     auto target =
         std::make_unique<Target>(std::string(service), options, budgets_.of(service, options.budget), telemetry_);
     auto& made = *targets_.emplace(service, std::move(target)).first->second;

@@ -14,7 +14,9 @@
 #include <flotilla/http/client_load.hpp>
 #include <flotilla/observe/telemetry.hpp>
 #include <flotilla/resilience/balancer.hpp>
+#include <flotilla/resilience/latency_quantile.hpp>
 #include <flotilla/resilience/retry_budgets.hpp>
+#include <flotilla/resilience/target_configuration.hpp>
 
 namespace flotilla {
 
@@ -46,6 +48,8 @@ public:
     void count_retry() { retries_.add(); }
     /// One that would have been made, had there been budget.
     void count_refused_retry() { refused_retries_.add(); }
+    /// A second try beside a first one that takes long.
+    void count_hedge() { hedges_.add(); }
     void count_transition(BreakerState to);
     void count_panic() { panics_.add(); }
     /// How many instances are in each state, and the connections to them, of one loop.
@@ -57,6 +61,7 @@ private:
     Counter& retries_;
     Counter& refused_retries_;
     Counter& panics_;
+    Counter& hedges_;
     std::vector<std::pair<int, Histogram*>> durations_;      // by status
     std::vector<std::pair<std::string, Counter*>> failures_; // few: the codes of http::Client
     std::vector<std::pair<BreakerState, Counter*>> transitions_;
@@ -73,6 +78,11 @@ public:
     const std::string& service() const { return service_; }
     const TargetOptions& options() const { return balancer_.options(); }
     const std::vector<TargetInstancePtr>& instances() const { return instances_; }
+    /// Calls that the bulkhead has let through, and those it keeps waiting.
+    std::size_t under_way() const { return options().bulkhead.concurrency - permits_.available(); }
+    std::size_t waiting() const { return permits_.waiting(); }
+    /// Of the calls that may be hedged.
+    LatencyQuantile& latencies() { return latencies_; }
     /// "2 of 3 instances are out: order-service-3002 OPEN for another 42s: failures in a row"; empty: all are CLOSED.
     std::string detail(Instant now) const;
 
@@ -92,6 +102,7 @@ private:
     RetryBudget& budget_;
     FifoSemaphore permits_; ///< the bulkhead: calls under way
     TargetFigures figures_;
+    LatencyQuantile latencies_;
     Instances seen_;
     std::vector<TargetInstancePtr> instances_;
     struct Departed {
@@ -106,7 +117,7 @@ struct TargetsOptions {
     std::string this_host = {}; ///< where Unix sockets of instances can be used
     std::string zone = {};      ///< the own one; empty: zones are not told apart
     TargetOptions defaults = {};
-    std::map<std::string, TargetOptions, std::less<>> of = {}; ///< by service, instead of the defaults
+    TargetConfiguration configuration = {}; ///< what replaces them, for all services and for each
 };
 
 /// The targets of one loop by name, from the registry: who asks for one watches it from then on.
@@ -120,6 +131,9 @@ public:
     Target& of(std::string_view service);
     /// As of(), without making one; null: nobody has asked for it.
     Target* find(std::string_view service);
+    /// Those that somebody has asked for, by service.
+    const std::map<std::string, std::unique_ptr<Target>, std::less<>>& all() const { return targets_; }
+    const TargetConfiguration& configuration() const { return options_.configuration; }
 
     /// Sets the gauges of what belongs to this loop: instances by state, connections.
     void publish(std::string_view loop);

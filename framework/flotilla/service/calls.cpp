@@ -4,6 +4,7 @@
 
 #include <flotilla/http/problem.hpp>
 #include <flotilla/http/transfer.hpp>
+#include <flotilla/resilience/hedged_call.hpp>
 #include <flotilla/service/binding.hpp>
 
 namespace flotilla {
@@ -37,42 +38,50 @@ task<Result<std::string>> Calls::send(Context& context, const EndpointInfo& endp
     message.head.headers.add("accept", "application/json");
     if (endpoint.options.idempotent) message.head.headers.add("idempotency-key", new_id(context.world()));
     http::add_trace_state(context, message.head);
-    const bool repeatable = is_idempotent(endpoint.method) || endpoint.options.idempotent;
-
-    TargetCall call(targets_, *target, context,
-                    {.repeatable = repeatable,
-                     .upload = streamed != nullptr,
-                     .name = {name(endpoint.method), " ", endpoint.service.name, endpoint.path}});
-    auto response = streamed ? co_await send_streamed(context, call, std::move(message.head), *streamed, repeatable)
-                             : co_await send_whole(context, call, std::move(message));
-    if (response) co_return answer_of(endpoint, std::move(*response));
-    if (call.last_failure() && *call.last_failure() == response.error()) co_return call.all_failures();
-    co_return std::move(response.error());
+    const CallTraits traits{.repeatable = is_idempotent(endpoint.method) || endpoint.options.idempotent,
+                            .upload = streamed != nullptr,
+                            .name = {name(endpoint.method), " ", endpoint.service.name, endpoint.path}};
+    if (traits.repeatable && !streamed && target->options().hedging.enabled) {
+        const auto ask = [&](Context& own, TargetCall& call) { return send_whole(own, call, endpoint, message); };
+        co_return co_await hedged_call<std::string>(targets_, *target, context, traits, ask);
+    }
+    TargetCall call(targets_, *target, context, traits);
+    if (streamed) co_return co_await send_streamed(context, call, endpoint, std::move(message.head), *streamed);
+    co_return co_await send_whole(context, call, endpoint, std::move(message));
 }
 
-task<Result<http::Response>> Calls::send_whole(Context& context, TargetCall& call, http::Request message) {
+task<Result<std::string>> Calls::send_whole(Context& context, TargetCall& call, const EndpointInfo& endpoint,
+                                            http::Request message) {
     while (true) {
-        co_await must(call.send(message.head, message.body));
+        auto answered = co_await call.send(message.head, message.body);
+        if (!answered) co_return failure_of(call, std::move(answered.error()));
         auto response = co_await http::read_response(context, call.exchange(), message.head.method, kResponseBytesMax);
-        if (response || response.error().kind() == Kind::too_large) co_return response;
-        if (!call.failed(response.error(), call.traits().repeatable)) co_return *call.last_failure();
+        if (response) co_return answer_of(endpoint, std::move(*response));
+        if (response.error().kind() == Kind::too_large) co_return std::move(response.error());
+        if (!call.failed(response.error(), call.traits().repeatable)) co_return failure_of(call, *call.last_failure());
     }
 }
 
-task<Result<http::Response>> Calls::send_streamed(Context& context, TargetCall& call, http::RequestHead head,
-                                                  http::BodySource& body, bool repeatable) {
+task<Result<std::string>> Calls::send_streamed(Context& context, TargetCall& call, const EndpointInfo& endpoint,
+                                               http::RequestHead head, http::BodySource& body) {
     head.headers.set("content-type", body.content_type());
     while (true) {
-        auto* exchange = co_await must(call.connect());
+        auto connected = co_await call.connect();
+        if (!connected) co_return failure_of(call, std::move(connected.error()));
         call.begin(head);
-        auto response = co_await http::exchange_streamed(context, *exchange, head, body, kResponseBytesMax,
+        auto response = co_await http::exchange_streamed(context, **connected, head, body, kResponseBytesMax,
                                                          [&](const http::ResponseHead& came) { call.answered(came); });
-        if (response) co_return response;
-        if (!is_servers_fault(response.error())) co_return response;
+        if (response) co_return answer_of(endpoint, std::move(*response));
+        if (!is_servers_fault(response.error())) co_return std::move(response.error());
         // Nothing was sent, or it can be sent from the start again.
-        const bool safe = !body.taken() || (repeatable && body.rewind());
-        if (!call.failed(response.error(), safe)) co_return *call.last_failure();
+        const bool safe = !body.taken() || (call.traits().repeatable && body.rewind());
+        if (!call.failed(response.error(), safe)) co_return failure_of(call, *call.last_failure());
     }
+}
+
+/// With what was wrong at each instance that was tried.
+Error Calls::failure_of(const TargetCall& call, Error error) {
+    return call.last_failure() && *call.last_failure() == error ? call.all_failures() : error;
 }
 
 Result<std::string> Calls::answer_of(const EndpointInfo& endpoint, http::Response response) {

@@ -13,7 +13,8 @@ namespace flotilla {
 /// Calls other services by their contracts: `co_await calls.call(context, user::get, {.id = id})`. The endpoint knows
 /// whose it is. What happens between this line and the answer is a TargetCall's: an instance is picked, and another try
 /// made where that is safe, can help and is in the budget. Endpoints declared idempotent get an Idempotency-Key of
-/// their own, the same for all tries. Carries trace, criticality and deadline.
+/// their own, the same for all tries. Of these and of idempotent methods a second one is made beside a slow first one
+/// where the target's options say so (hedging). Carries trace, criticality and deadline.
 /// Errors: what the service answered, with its code; those of TargetCall (unavailable `no_instance`, soon, when none is
 /// known and the registry does not tell), with what was wrong with which instance, all that were tried; bad_gateway
 /// `broken_answer` when the answer is not what the contract says, a route that the service does not have included; the
@@ -45,9 +46,11 @@ private:
     /// Returns the body of a successful answer. streamed: the request's body, of a streamed endpoint.
     task<Result<std::string>> send(Context& context, const EndpointInfo& endpoint, const void* request,
                                    http::BodySource* streamed);
-    static task<Result<http::Response>> send_whole(Context& context, TargetCall& call, http::Request message);
-    static task<Result<http::Response>> send_streamed(Context& context, TargetCall& call, http::RequestHead head,
-                                                      http::BodySource& body, bool repeatable);
+    static task<Result<std::string>> send_whole(Context& context, TargetCall& call, const EndpointInfo& endpoint,
+                                                http::Request message);
+    static task<Result<std::string>> send_streamed(Context& context, TargetCall& call, const EndpointInfo& endpoint,
+                                                   http::RequestHead head, http::BodySource& body);
+    static Error failure_of(const TargetCall& call, Error error);
     template <class Response>
     static Result<Response> response_of(const EndpointInfo& endpoint, const std::string& body) {
         if constexpr (std::is_empty_v<Response>) {

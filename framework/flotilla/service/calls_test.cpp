@@ -121,6 +121,21 @@ TEST_F(CallsTest, RepeatableCallFailsOver) {
     EXPECT_GE(broken.seen.size(), 1U);
 }
 
+// Goal: with hedging on a call answers and fails as without.
+TEST_F(CallsTest, HedgedCallAnswersAlike) {
+    options_.defaults.hedging.enabled = true;
+    auto& fine = upstream("fine", answer);
+    know({fine.instance()});
+    EXPECT_EQ(value(call(get, Id{"1"})).id, "fine");
+    EXPECT_EQ(value(call(add_once, Thing{"1", 2})).id, "fine");
+    EXPECT_TRUE(fine.seen.at(1).headers.has("idempotency-key"));
+    know({gone()});
+    const auto failed = call(get, Id{"1"});
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().kind(), Kind::unavailable);
+    EXPECT_TRUE(failed.error().message().contains("calling gone: ")) << failed.error().message();
+}
+
 // Goal: each try is a span of its own in the caller's trace: another parent for each server, none of them the caller's.
 TEST_F(CallsTest, EachTryIsASpanOfItsOwn) {
     auto& broken = upstream("broken", cut);

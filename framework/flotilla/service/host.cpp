@@ -5,10 +5,12 @@
 #include <set>
 #include <stdexcept>
 
+#include <flotilla/base/nearest_name.hpp>
 #include <flotilla/bus/bus.hpp>
 #include <flotilla/http/client_load.hpp>
 #include <flotilla/node/fault_file.hpp>
 #include <flotilla/node/node.hpp>
+#include <flotilla/resilience/target_report.hpp>
 #include <flotilla/service/database_work.hpp>
 #include <flotilla/service/openapi.hpp>
 #include <flotilla/service/request/requests_in_flight.hpp>
@@ -59,11 +61,12 @@ struct Host::Impl {
           own_pages(
               {.service = options.node.service, .instance = {}, .version = options.node.version},
               [this] { return node->health(); }, p.metrics),
-          steps(w, p, *p.in_flight, options, with_contracts(own_pages), std::to_string(l.number)) {}
+          steps(w, p, *p.in_flight, options, with_pages(own_pages), std::to_string(l.number)) {}
 
-    static OwnPages& with_contracts(OwnPages& pages);
+    OwnPages& with_pages(OwnPages& pages);
     void write_contracts();
     void check_endpoints() const;
+    void check_targets() const;
     void open_registry_and_bus();
     task<Result<void>> check_statements(Context& context);
     Result<void> listen();
@@ -72,6 +75,7 @@ struct Host::Impl {
     void add_database_work();
     void add_faults();
     void publish_figures();
+    void show_targets();
 };
 
 Host::Host(World& world, Process& process, HostOptions options, Lane lane, Engines engines)
@@ -113,8 +117,9 @@ Database& Host::database(Migrations migrations, std::initializer_list<Declared> 
 }
 
 void Host::Impl::make_calls() {
-    targets = std::make_unique<Targets>(world, http, *registry, process.retry_budgets, process,
-                                        TargetsOptions{.this_host = options.node.host, .zone = options.node.zone});
+    targets = std::make_unique<Targets>(
+        world, http, *registry, process.retry_budgets, process,
+        TargetsOptions{.this_host = options.node.host, .zone = options.node.zone, .configuration = options.targets});
     calls = std::make_unique<Calls>(*targets);
 }
 
@@ -188,9 +193,15 @@ void Host::Impl::open_registry_and_bus() {
     }
 }
 
-OwnPages& Host::Impl::with_contracts(OwnPages& pages) {
+/// Their paths are routed from the start; the contracts' text follows.
+OwnPages& Host::Impl::with_pages(OwnPages& pages) {
     for (const auto* path : {kOpenApiPath, "/asyncapi.json"})
         pages.add_document(path, "application/json", {});
+    pages.add_page(std::string(kTargetsPath), "application/json", [this] {
+        TargetsReport report{.loop = node->loop_label()};
+        if (targets) report = report_targets(*targets, report.loop, world.monotonic());
+        return json::write(report);
+    });
     return pages;
 }
 
@@ -208,6 +219,20 @@ void Host::Impl::check_endpoints() const {
     }
 }
 
+/// Options of services that this one does not call are no mistake: a fleet's are for all its services. Unless it looks
+/// like one.
+void Host::Impl::check_targets() const {
+    if (!targets || !lane.primary()) return;
+    std::vector<std::string> called;
+    for (const auto& [service, target] : targets->all())
+        called.push_back(service);
+    for (const auto& service : options.targets.services()) {
+        const auto meant = std::ranges::find(called, service) == called.end() ? nearest_name(service, called) : "";
+        if (meant.empty()) continue;
+        process.log.warning("options of a target that is not called", {{"target", service}, {"did_you_mean", meant}});
+    }
+}
+
 task<Result<void>> Host::prepare(Context& context) {
     impl_->open_registry_and_bus();
     if (auto known = check_settings(impl_->options.settings, impl_->known_settings); !known) co_return known;
@@ -220,6 +245,7 @@ task<Result<void>> Host::prepare(Context& context) {
         co_await must(run_backfills(context, *impl_->database, "service", impl_->backfills, impl_->process.log));
     }
     impl_->check_endpoints();
+    impl_->check_targets();
     impl_->write_contracts();
     co_await must(impl_->listen());
     impl_->add_parts();
@@ -252,6 +278,7 @@ void Host::Impl::add_parts() {
     if (database && lane.primary()) add_database_work();
     if (!options.faults.empty()) add_faults();
     publish_figures();
+    show_targets();
 }
 
 void Host::Impl::add_faults() {
@@ -274,6 +301,13 @@ void Host::Impl::add_database_work() {
 /// What belongs to this loop and a scrape on another one could not read.
 void Host::Impl::publish_figures() {
     if (targets) node->publish([this] { targets->publish(node->loop_label()); });
+}
+
+/// Instances that are out are no fault of this one, but worth knowing.
+void Host::Impl::show_targets() {
+    if (!targets) return;
+    for (const auto& [service, target] : targets->all())
+        node->checks().show(service, [this, called = target.get()] { return called->detail(world.monotonic()); });
 }
 
 } // namespace flotilla

@@ -318,6 +318,47 @@ std::string refused(const std::function<void(Host&)>& install) {
     return "started";
 }
 
+// Goal: a service shows how it calls others: options with where they were said, and that an instance is out.
+TEST(HostTargets, PageAndReadinessTellHowOthersAreCalled) {
+    static constexpr Service things{"thing-service"};
+    static constexpr Endpoint<Name, Greeting> ask{service, Method::get, "/ask/{name}"};
+    static constexpr Endpoint<Name, Greeting> theirs{things, Method::get, "/greetings/{name}"};
+    Bench bench;
+    const auto gone = [&]() -> Instance {
+        http::Server nobody(bench.world(), {});
+        return {.id = "gone", .address = value(nobody.listen(Address::tcp("127.0.0.1", 0)))};
+    }();
+    HostOptions options;
+    value(options.targets.set_all({"*.breaker.failures=1 # flotilla.yaml: targets", "thing-service.retry.retries=0",
+                                   "thing-srvice.retry.retries=1"},
+                                  "--target"));
+    TestHost host(bench,
+                  [](Host& made) {
+                      auto& calls = made.calls({things});
+                      made.serve(ask,
+                                 [&calls](Context& context, Name name) { return calls.call(context, theirs, name); });
+                  },
+                  options, {{"thing-service", {gone}}});
+    EXPECT_EQ(json_of(host.get("/readyz")).at("checks").as_object().count("thing-service"), 0U);
+    EXPECT_EQ(host.get("/ask/Ada").status(), 503);
+    const auto ready = json_of(host.get("/readyz"));
+    EXPECT_EQ(ready.at("checks").at("thing-service").at("status"), "ok");
+    EXPECT_TRUE(ready.at("checks")
+                    .at("thing-service")
+                    .at("detail")
+                    .as_string()
+                    .starts_with("1 of 1 instances are out: gone OPEN for another "));
+    const auto page = host.get("/targetz");
+    EXPECT_EQ(json_of(page).at("targets").at(0).at("instances").at(0).at("state"), "OPEN");
+    EXPECT_EQ(json_of(page).at("targets").at(0).at("panic"), true);
+    EXPECT_TRUE(page.body.contains(R"({"key":"breaker.failures","value":"1","from":"flotilla.yaml: targets"})"));
+    EXPECT_TRUE(page.body.contains(R"({"key":"retry.retries","value":"0","from":"--target"})"));
+    const auto warned = bench.lines_with("options of a target that is not called");
+    ASSERT_EQ(warned.size(), 1U);
+    EXPECT_EQ(warned[0].at("target"), "thing-srvice");
+    EXPECT_EQ(warned[0].at("did_you_mean"), "thing-service");
+}
+
 // Goal: mistakes in wiring stop the start instead of waiting for the first request.
 TEST(HostInstall, ImpossibleWiringIsRefused) {
     static constexpr Endpoint<Empty, Empty> page{service, Method::get, "/readyz"};

@@ -7,6 +7,7 @@
 
 #include <flotilla/base/duration.hpp>
 #include <flotilla/node/options.hpp>
+#include <flotilla/resilience/target_configuration.hpp>
 
 namespace flotilla {
 
@@ -21,6 +22,7 @@ struct HostOptions {
     Duration slow_request = std::chrono::milliseconds(500); ///< slower ones are logged with where the time went; 0: off
     Duration lag_max = std::chrono::seconds(60); ///< events and jobs that wait longer are a reason in /readyz
     std::map<std::string, std::string, std::less<>> settings = {}; ///< the service's own: `--set smtp=smtp://...`
+    TargetConfiguration targets = {};                       ///< of its calls: `--target user-service.retry.retries=1`
     std::set<std::string, std::less<>> flag_variables = {}; ///< that stand for flags: no setting of a service is meant
 };
 

@@ -10,7 +10,12 @@
 namespace flotilla {
 namespace {
 
-void add_flags(Flags& flags, HostOptions& options, std::vector<std::string>& settings) {
+/// What was given of lists whose members are read later.
+struct Given {
+    std::vector<std::string> settings, targets;
+};
+
+void add_flags(Flags& flags, HostOptions& options, Given& given) {
     using std::chrono::milliseconds;
     using std::chrono::seconds;
     add_program_flags(flags, options.node);
@@ -34,7 +39,8 @@ void add_flags(Flags& flags, HostOptions& options, std::vector<std::string>& set
              "Seconds that events and jobs may wait before /readyz says that they do")
         .within(0.001, 1e9);
     flags.add("--faults", options.faults, "File from which faults are taken (./flotilla chaos); default none");
-    flags.add("--set", settings, "A setting of the service: name=value").variable(""); // each has one of its own
+    flags.add("--target", given.targets, kTargetFlagHelp).separated_by(kTargetSeparator);
+    flags.add("--set", given.settings, "A setting of the service: name=value").variable(""); // each has one of its own
 }
 
 Result<void> take_settings(const std::vector<std::string>& given, HostOptions& options) {
@@ -57,15 +63,17 @@ task<Result<std::unique_ptr<Runnable>>> prepare(Context& context, World& world, 
 
 int run(const Service& service, Install install, int argc, char** argv) {
     HostOptions options{.node = {.service = std::string(service.name)}};
-    std::vector<std::string> settings;
+    Given given;
     Flags flags(options.node.service, options.node.service +
                                           ", a Flotilla service. A setting of its own can also be set as " +
                                           std::string(kSettingPrefix) + "<NAME>.");
-    add_flags(flags, options, settings);
+    add_flags(flags, options, given);
     options.flag_variables = flags.variables();
     options.flag_variables.insert("FLOTILLA_HOME"); // the script's, which every child inherits
     if (const auto ended = flags.parse(argc, argv)) return *ended;
-    if (auto taken = take_settings(settings, options); !taken) {
+    auto taken = take_settings(given.settings, options);
+    if (taken) taken = options.targets.set_all(given.targets, "--target");
+    if (!taken) {
         std::fprintf(stderr, "%s\n", taken.error().message().c_str());
         return Flags::kWrongFlags;
     }

@@ -22,6 +22,8 @@ struct Item {
     std::string product_id;
     int quantity = 0;
     Money price; ///< of one piece, when the order was placed
+    /// When the catalogue last gave that price, if it did not answer when the order was placed.
+    std::optional<Timestamp> price_as_of;
 };
 struct Order {
     std::string id, user_id;

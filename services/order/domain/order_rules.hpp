@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "services/order/api/order.hpp"
@@ -11,8 +12,14 @@ inline constexpr std::size_t kItemsMax = 100;
 /// Errors: no_items unless there are 1..100 lines.
 Result<void> check_lines(const std::vector<Line>& lines);
 
+/// What a product costs.
+struct Price {
+    Money amount;
+    std::optional<Timestamp> as_of; ///< when the catalogue last said so; absent: now
+};
+
 /// A new PENDING order. `prices` are those of the lines, in their order.
-Order draft_order(std::string id, Timestamp now, const PlaceOrder& request, const std::vector<Money>& prices);
+Order draft_order(std::string id, Timestamp now, const PlaceOrder& request, const std::vector<Price>& prices);
 
 /// The order confirmed. Errors: order_cancelled. A confirmed order stays as it is.
 Result<Order> confirmed_order(Order order);

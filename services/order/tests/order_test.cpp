@@ -1,5 +1,7 @@
 #include "services/order/order.hpp"
 
+#include <atomic>
+
 #include <gtest/gtest.h>
 
 #include <flotilla/base/json_value.hpp>
@@ -97,6 +99,68 @@ TEST(OrderPlace, MissingUserServiceIsUnavailable) {
     const auto answer = orders.post("/orders", order_of("u-1", {{"lamp", 1}}));
     EXPECT_EQ(answer.status, 503) << answer.body;
     EXPECT_TRUE(answer.headers.contains("retry-after"));
+}
+
+enum class Catalogue { answers, has_no_lamp, has_restocked, is_down };
+
+/// The shop above with a catalogue that changes.
+std::vector<Fake> shop_with(const std::atomic<Catalogue>& now) {
+    auto fakes = shop();
+    fakes[1] = fake(product::get, [&now](product::ProductId id) -> Result<product::Product> {
+        if (now == Catalogue::is_down) return Error(Kind::bad_gateway, "down", "the catalogue is down");
+        if (now == Catalogue::has_no_lamp && id.id == "lamp") return product::product_not_found;
+        const bool in_stock = id.id != "sold-out" || now == Catalogue::has_restocked;
+        return product::Product{.id = id.id, .name = "Thing", .price = Money::from_cents(1999), .in_stock = in_stock};
+    });
+    return fakes;
+}
+
+// Goal: while the catalogue is down the last price it gave stands in, and the order says of when it is.
+TEST(OrderPlace, LastKnownPriceStandsInForACatalogueThatIsDown) {
+    std::atomic now = Catalogue::answers;
+    TestService orders{install, {.fakes = shop_with(now)}};
+    const auto fresh = orders.post("/orders", order_of("u-1", {{"lamp", 1}}));
+    ASSERT_EQ(fresh.status, 201) << fresh.body;
+    EXPECT_FALSE(fresh.body.contains("priceAsOf")) << fresh.body;
+
+    now = Catalogue::is_down;
+    const auto stale = orders.post("/orders", order_of("u-1", {{"lamp", 2}}));
+    ASSERT_EQ(stale.status, 201) << stale.body;
+    const auto order = stale.json();
+    EXPECT_EQ(order.at("total"), 39.98);
+    EXPECT_LT(order.at("items").at(0).at("priceAsOf").as_string(), order.at("createdAt").as_string());
+    EXPECT_EQ(orders.get("/orders/" + std::string(order.at("id").as_string())).body, stale.body);
+    EXPECT_FALSE(orders.next_event("order.created").payload.contains("priceAsOf"));
+    EXPECT_TRUE(orders.next_event("order.created").payload.contains("priceAsOf"));
+    EXPECT_TRUE(orders.get("/metrics").body.contains("fallback_stale_answers_total{upstream=\"product-service\"} 1\n"));
+    EXPECT_EQ(orders.post("/orders", order_of("u-1", {{"rope", 1}})).status, 502); // nobody has asked for it before
+}
+
+// Goal: an old answer refuses nobody, and what the catalogue has taken back does not stand in.
+TEST(OrderPlace, OldAnswersNeitherRefuseNorReviveAProduct) {
+    std::atomic now = Catalogue::answers;
+    TestService orders{install, {.fakes = shop_with(now)}};
+    const auto status = [&](const char* product) {
+        return orders.post("/orders", order_of("u-1", {{product, 1}})).status;
+    };
+    EXPECT_EQ(status("lamp"), 201);
+    EXPECT_EQ(status("sold-out"), 400);
+    now = Catalogue::has_no_lamp;
+    EXPECT_EQ(status("lamp"), 400);
+    now = Catalogue::is_down;
+    EXPECT_EQ(status("lamp"), 502);
+    EXPECT_EQ(status("sold-out"), 502);
+    now = Catalogue::has_restocked;
+    EXPECT_EQ(status("sold-out"), 201);
+}
+
+// Goal: a shop that wants no old prices has none.
+TEST(OrderPlace, NoPriceStandsInWhereNoneMay) {
+    std::atomic now = Catalogue::answers;
+    TestService orders{install, {.fakes = shop_with(now), .settings = {{"price_age_max_s", "0"}}}};
+    EXPECT_EQ(orders.post("/orders", order_of("u-1", {{"lamp", 1}})).status, 201);
+    now = Catalogue::is_down;
+    EXPECT_EQ(orders.post("/orders", order_of("u-1", {{"lamp", 1}})).status, 502);
 }
 
 // Goal: confirming is announced once, however often it is asked for.
