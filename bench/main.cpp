@@ -19,6 +19,8 @@ constexpr Suite kSuites[] = {
     {"hub", "XADD of 200 bytes at 1, 50, 500 clients: Redis", bench_hub},
     {"growth", "what jobs, events, orders, users, keys, mails cost with 1,000,000 kept: with 1,000", bench_growth},
     {"overload", "three times what a service can do: its own peak, with load shedding and without", bench_overload},
+    {"resilience", "calls while instances and the registry fail: a bare client, Envoy, naive retries",
+     bench_resilience},
     {"store", "transactions with an outbox row, 1 and 64 at a time", bench_store},
 };
 
@@ -37,6 +39,12 @@ void add_flags(CLI::App& app, Options& options, double& seconds) {
     app.add_option("--rounds", options.setting.rounds, "Measurements of each; the median counts")
         ->check(CLI::Range(1, 100))
         ->capture_default_str();
+    app.add_option("--seeds", options.setting.seeds, "Of the faults in resilience: moments and victims")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    app.add_option("--fault", options.setting.fault, "Only one of those in resilience")
+        ->check(CLI::IsMember({"killed", "stopped", "failing", "slow", "half-open", "refusing", "registry-down",
+                               "registry-garbage", "flaky", "storm"}));
     app.add_option("--seconds", seconds, "Length of a measurement")
         ->check(CLI::Range(0.05, 600.0))
         ->capture_default_str();

@@ -148,6 +148,17 @@ int ServerProcess::wait() {
     return WEXITSTATUS(status_);
 }
 
+void ServerProcess::signal(int number) const {
+    if (::kill(pid_, number) != 0) throw std::runtime_error(complaint("cannot be sent a signal"));
+}
+
+std::size_t ServerProcess::resident_bytes() const {
+    std::size_t size = 0, resident = 0;
+    std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");
+    if (!(file >> size >> resident)) throw std::runtime_error(complaint("has no memory"));
+    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
 std::string ServerProcess::output() const {
     std::ostringstream text;
     text << std::ifstream(log_file()).rdbuf();

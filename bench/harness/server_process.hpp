@@ -61,10 +61,14 @@ public:
     void await_port(std::uint16_t port);
     /// Waits until the program has ended; its exit code. Throws when a signal ended it.
     int wait();
+    /// SIGSTOP, SIGKILL and the like.
+    void signal(int number) const;
     /// What it wrote so far.
     std::string output() const;
     /// User and system time of all its threads, ended ones included, in nanoseconds.
     std::chrono::nanoseconds cpu_time() const;
+    /// Memory that it has in use and not on disk.
+    std::size_t resident_bytes() const;
     const std::string& name() const { return command_.name; }
     /// An exception's text: what happened, and the end of the log.
     std::string complaint(const std::string& what) const;

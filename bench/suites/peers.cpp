@@ -29,6 +29,16 @@ void write_file(const std::filesystem::path& file, std::string_view text) {
     if (!out) throw std::runtime_error("cannot write " + file.string());
 }
 
+void run_tool(const std::string& name, std::vector<std::string> arguments, const std::filesystem::path& folder,
+              std::map<std::string, std::string> environment) {
+    ServerProcess tool({.arguments = std::move(arguments),
+                        .folder = folder,
+                        .name = name,
+                        .core = kLoadCore,
+                        .environment = std::move(environment)});
+    if (tool.wait() != 0) throw std::runtime_error(tool.complaint("failed"));
+}
+
 void note_skipped(std::string_view peer, std::string_view why) {
     std::fprintf(stderr, "  skipped: %.*s (%.*s)\n", static_cast<int>(peer.size()), peer.data(),
                  static_cast<int>(why.size()), why.data());

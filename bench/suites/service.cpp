@@ -9,17 +9,6 @@ namespace {
 
 constexpr double kTargetOfGo = 0.65;
 
-/// Runs a tool that builds or installs a peer, on any core.
-void run_tool(const std::string& name, std::vector<std::string> arguments, const std::filesystem::path& folder,
-              std::map<std::string, std::string> environment = {}) {
-    ServerProcess tool({.arguments = std::move(arguments),
-                        .folder = folder,
-                        .name = name,
-                        .core = kLoadCore,
-                        .environment = std::move(environment)});
-    if (tool.wait() != 0) throw std::runtime_error(tool.complaint("failed"));
-}
-
 Competitor our_service(const Setting& setting, const std::filesystem::path& folder) {
     Competitor ours{.name = "flotilla", .port = free_port()};
     start(ours,

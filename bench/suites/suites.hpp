@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,8 @@ namespace flotilla::bench {
 /// What every benchmark is given.
 struct Setting {
     int rounds = 5;
+    int seeds = 1;                            ///< of what is done at random moments to random victims
+    std::string fault = {};                   ///< the only one of those; empty: all
     std::chrono::duration<double> seconds{2}; ///< of each measurement
     std::filesystem::path programs;           ///< our binaries
     std::filesystem::path peers;              ///< sources of the peers: bench/peers
@@ -34,12 +37,17 @@ std::vector<Row> bench_hub(const Setting& setting);
 std::vector<Row> bench_store(const Setting& setting);
 std::vector<Row> bench_growth(const Setting& setting);
 std::vector<Row> bench_overload(const Setting& setting);
+std::vector<Row> bench_resilience(const Setting& setting);
 
 /// Where PATH has a program; nullopt when it has not.
 std::optional<std::string> find_program(const std::string& name);
 
 /// Writes a file. Throws std::runtime_error when it cannot.
 void write_file(const std::filesystem::path& file, std::string_view text);
+
+/// Runs a tool that builds or installs a peer, on any core. Throws std::runtime_error when it fails.
+void run_tool(const std::string& name, std::vector<std::string> arguments, const std::filesystem::path& folder,
+              std::map<std::string, std::string> environment = {});
 
 /// Says on stderr that a peer is missing, and why.
 void note_skipped(std::string_view peer, std::string_view why);
