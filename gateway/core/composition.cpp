@@ -15,8 +15,9 @@ namespace flotilla::gateway {
 
 namespace {
 
-/// Longer answers are not kept for a fallback: a thousand of each branch are.
-constexpr std::size_t kKeptBytesMax = 64 * 1024;
+/// A fallback keeps no longer answers, and none to longer requests: of each branch a thousand are kept.
+constexpr std::size_t kKeptBytesMax = 16 * 1024;
+constexpr std::size_t kKeptKeyBytesMax = 4 * 1024;
 
 bool is_kept(const http::Response& response) {
     return response.status() < 400 && response.body.size() <= kKeptBytesMax;
@@ -148,6 +149,7 @@ task<Result<http::Response>> Composer::ask_or_recall(Context& context, const Cal
     std::string key;
     co_await must(branch.target.expand_to(key, call.facts.path));
     key.append("\n").append(client_part(call.exchange.request())); // nobody gets what somebody else was answered
+    if (key.size() > kKeptKeyBytesMax) co_return co_await ask(context, call, branch);
     const auto ask_service = [&](Context& own) { return ask(own, call, branch); };
     auto answer = co_await must(kept.answers.call(context, std::move(key), ask_service));
     if (answer.stale()) {

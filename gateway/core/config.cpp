@@ -72,6 +72,7 @@ private:
              .source = [this](const YAML::Node& value) { return yaml_.where(value).in_short(); },
              .fail = [this](const YAML::Node& at, std::string message) { yaml_.fail(at, std::move(message)); }},
             config.targets);
+        if (auto known = check_targets(config.targets); !known) yaml_.fail(node, known.error().message());
     }
 
     void read_access_log(const YAML::Node& node, Config& config) {
@@ -268,6 +269,18 @@ std::vector<std::string> called_services(const Config& config) {
     for (const auto& composition : config.compositions)
         std::ranges::for_each(composition.answer, add, &BranchConfig::service);
     return services;
+}
+
+Result<void> check_targets(const TargetConfiguration& targets) {
+    for (const auto& [target, key, value, source] : targets.settings()) {
+        const auto* why = key.starts_with("hedging.") ? "the gateway hedges no calls"
+                          : key == "timeouts.call"    ? "routes, compositions and branches have a 'timeout'"
+                                                      : nullptr;
+        if (why == nullptr) continue;
+        return Error(Kind::invalid, "invalid_configuration",
+                     "targets: " + target + "." + key + " is for services; " + why);
+    }
+    return {};
 }
 
 Result<Config> parse_config(std::string_view text, std::string file_name) {

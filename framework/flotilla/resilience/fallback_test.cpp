@@ -93,6 +93,23 @@ TEST(Fallback, DoesNotReplaceAnswers) {
     }
 }
 
+// Goal: an answer that is no outage ends what was known before; a caller that left is no answer.
+TEST(Fallback, AnAnswerEndsWhatWasKnown) {
+    CallSite site({.age_max = 1min, .keeps = [](const int& answer) { return answer < 100; }});
+    const auto after = [&site](Result<int> answer) {
+        site.remote.answer = 1;
+        EXPECT_TRUE(site.call());
+        site.remote.answer = std::move(answer);
+        std::ignore = site.call();
+        site.remote.answer = kOut;
+        return site.call();
+    };
+    EXPECT_EQ(after(Error(Kind::not_found, "it has gone")).error(), kOut);
+    EXPECT_EQ(after(100).error(), kOut) << "which passes, and is not kept";
+    EXPECT_EQ(after(Error(Kind::cancelled, "the caller has gone"))->value, 1);
+    EXPECT_EQ(after(kOut)->value, 1);
+}
+
 // Goal: a default and a function stand in where there is no last good answer; when that fails too, the first error is
 // told.
 TEST(Fallback, ADefaultOrAFunctionStandsIn) {

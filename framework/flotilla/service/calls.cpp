@@ -1,6 +1,7 @@
 #include <flotilla/service/calls.hpp>
 
 #include <algorithm>
+#include <optional>
 
 #include <flotilla/http/problem.hpp>
 #include <flotilla/http/transfer.hpp>
@@ -41,13 +42,17 @@ task<Result<std::string>> Calls::send(Context& context, const EndpointInfo& endp
     const CallTraits traits{.repeatable = is_idempotent(endpoint.method) || endpoint.options.idempotent,
                             .upload = streamed != nullptr,
                             .name = {name(endpoint.method), " ", endpoint.service.name, endpoint.path}};
-    if (traits.repeatable && !streamed && target->options().hedging.enabled) {
-        const auto ask = [&](Context& own, TargetCall& call) { return send_whole(own, call, endpoint, message); };
-        co_return co_await hedged_call<std::string>(targets_, *target, context, traits, ask);
+    const auto& options = target->options();
+    std::optional<Context> bounded;
+    if (context.remaining() > options.timeouts.call) bounded.emplace(context, options.timeouts.call);
+    Context& own = bounded ? *bounded : context;
+    if (traits.repeatable && !streamed && options.hedging.enabled) {
+        const auto ask = [&](Context& its, TargetCall& call) { return send_whole(its, call, endpoint, message); };
+        co_return co_await hedged_call<std::string>(targets_, *target, own, traits, ask);
     }
-    TargetCall call(targets_, *target, context, traits);
-    if (streamed) co_return co_await send_streamed(context, call, endpoint, std::move(message.head), *streamed);
-    co_return co_await send_whole(context, call, endpoint, std::move(message));
+    TargetCall call(targets_, *target, own, traits);
+    if (streamed) co_return co_await send_streamed(own, call, endpoint, std::move(message.head), *streamed);
+    co_return co_await send_whole(own, call, endpoint, std::move(message));
 }
 
 task<Result<std::string>> Calls::send_whole(Context& context, TargetCall& call, const EndpointInfo& endpoint,

@@ -38,11 +38,13 @@ public:
     Instance instance() const { return {.id = id_, .address = address_}; }
 
     std::vector<http::RequestHead> seen;
+    bool hangs = false;
 
 private:
     task<void> handle(Context& context, http::Exchange& exchange) {
         seen.push_back(exchange.request());
         std::ignore = co_await exchange.read_all(context);
+        if (hangs) std::ignore = co_await sleep_for(context, 1h);
         http::Response response;
         response.head.headers.add("content-type", "application/json");
         response.body = R"({"id":")" + id_ + R"(","size":1})";
@@ -119,6 +121,17 @@ TEST_F(CallsTest, RepeatableCallFailsOver) {
     know({gone(), broken.instance(), fine.instance()});
     EXPECT_EQ(value(call(get, Id{"1"})).id, "fine");
     EXPECT_GE(broken.seen.size(), 1U);
+}
+
+// Goal: a call takes no longer than the target's options allow, tries included, whatever its caller waits.
+TEST_F(CallsTest, CallEndsAtItsOwnTimeout) {
+    options_.defaults.timeouts.call = 50ms;
+    auto& one = upstream("one", answer);
+    one.hangs = true;
+    know({one.instance()});
+    const auto began = bench_.world().monotonic();
+    EXPECT_EQ(call(get, Id{"1"}).error().kind(), Kind::deadline_exceeded);
+    EXPECT_LT(bench_.world().monotonic() - began, 5s) << "of the ten that the caller waits";
 }
 
 // Goal: with hedging on a call answers and fails as without.
