@@ -17,6 +17,7 @@ constexpr double kPerSecond = 20;
 constexpr int kFailPercent = 30;
 constexpr auto kUntilKnown = 5s;
 constexpr auto kAllBad = 4s;
+constexpr auto kRecovery = 2s; ///< so long a good answer is waited for
 constexpr double kSuccessWanted = 0.999;
 constexpr double kShareWanted = 5; ///< % of the calls, once it is known
 constexpr double kRecoveryWantedMs = 1000;
@@ -51,7 +52,10 @@ double first_good_ms(const std::vector<CallMade>& calls, Clock::time_point since
             call.due + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::milli>(call.ms));
         if (call.ok() && end > since) first = std::min(first, end);
     }
-    if (first == Clock::time_point::max()) return 1e9; // never
+    if (first == Clock::time_point::max()) {
+        std::fprintf(stderr, "  all fail, one recovers: no good answer while it was waited for\n");
+        return std::chrono::duration<double, std::milli>(kRecovery).count();
+    }
     return std::chrono::duration<double, std::milli>(first - since).count();
 }
 
@@ -84,7 +88,7 @@ void run_seed(const Setting& setting, const std::filesystem::path& folder, const
     fleet.pass(kAllBad);
     const auto recovery = Clock::now();
     fleet.heal(fleet.instances()[(victim + 1) % 3]);
-    fleet.pass(2s);
+    fleet.pass(kRecovery);
     for (const auto& kind : kinds) {
         auto calls = fleet.calls_of(kind.name);
         auto& of_kind = seen[kind.name];

@@ -166,6 +166,12 @@ std::vector<Row> rows_of(const Fault& fault, const std::map<std::string, Seen>& 
             Wanted::at_most);
         add("callers' memory", kind, std::ranges::max(of_kind.memory), "times", "before", 1, kMemoryWanted,
             Wanted::at_most);
+        rows.push_back({.bench = "resilience",
+                        .what = fmt::format("{}: caller's CPU, stack", fault.name),
+                        .ours = median(of_kind.cpu),
+                        .unit = "µs/call",
+                        .peer = "bare",
+                        .peer_value = median(seen.at("bare").cpu)});
     }
     return rows;
 }

@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr double kPerSecond = 10; ///< of each kind; naive retries make 640 of it
+constexpr double kPerSecond = 20; ///< of each kind; naive retries make 1280 of it
 constexpr auto kWindow = 11s;     ///< the retry budgets': what succeeded before still pays for retries
 constexpr double kLoadWanted = 1.1;
 
@@ -22,12 +22,12 @@ double arrived_at_last(Fleet& fleet, const std::string& kind) {
     return sum;
 }
 
-struct Load {
+struct LastHop {
     double arrived = 0; ///< requests at the last hop
     double asked = 0;   ///< calls of the first, of which each is one there when all is well
 };
 
-Row row(const std::string& kind, const Load& load, double seconds, std::optional<double> target) {
+Row row(const std::string& kind, const LastHop& load, double seconds, std::optional<double> target) {
     return {.bench = "resilience",
             .what = "last of three hops fails: load there, " + kind,
             .ours = load.arrived / seconds,
@@ -42,7 +42,7 @@ Row row(const std::string& kind, const Load& load, double seconds, std::optional
 
 std::vector<Row> bench_retry_storm(const Setting& setting) {
     const std::map<std::string, std::string> named{{"stack", "stack"}, {"bare", "naive retries"}};
-    std::map<std::string, Load> loads;
+    std::map<std::string, LastHop> loads;
     double seconds = 0;
     for (int seed = 1; seed <= setting.seeds; ++seed) {
         const TemporaryFolder folder(setting.data);

@@ -48,7 +48,8 @@ struct Client::Impl {
 
     struct PooledExchange;
     /// fresh: pooled connections have proved stale.
-    task<Result<std::unique_ptr<PooledExchange>>> open(Context& context, Address address, bool fresh);
+    task<Result<std::unique_ptr<PooledExchange>>> open(Context& context, Address address, bool fresh,
+                                                       Duration connect_max = Duration::max());
     task<Result<Response>> attempt(Context& context, PooledExchange& exchange, const Request& request);
 };
 
@@ -126,7 +127,7 @@ void Client::Impl::reap(void* self) {
 }
 
 task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(Context& context, Address address,
-                                                                               bool fresh) {
+                                                                               bool fresh, Duration connect_max) {
     co_await must(context.check());
     if (!cut.empty() && std::ranges::find(cut, address.to_string()) != cut.end())
         co_return Error(Kind::unavailable, "connect_failed", "cut off from " + address.to_string() + " on purpose");
@@ -143,7 +144,7 @@ task<Result<std::unique_ptr<Client::Impl::PooledExchange>>> Client::Impl::open(C
     exchange->connection = take_idle(pool);
     const bool reused = exchange->connection != nullptr;
     if (!reused) {
-        Context connecting(context, options.connect_timeout);
+        Context connecting(context, std::min(options.connect_timeout, connect_max));
         auto stream = co_await world.connect(connecting, entry->first);
         if (!stream) {
             if (context.cancelled()) co_return context.reason();
@@ -172,8 +173,8 @@ task<Result<Response>> Client::Impl::attempt(Context& context, PooledExchange& e
 Client::Client(World& world, ClientOptions options) : impl_(std::make_unique<Impl>(world, options)) {}
 Client::~Client() = default;
 
-task<Result<std::unique_ptr<ClientExchange>>> Client::open(Context& context, Address address) {
-    co_return co_await must(impl_->open(context, std::move(address), false));
+task<Result<std::unique_ptr<ClientExchange>>> Client::open(Context& context, Address address, Duration connect_max) {
+    co_return co_await must(impl_->open(context, std::move(address), false, connect_max));
 }
 
 task<Result<Response>> Client::fetch(Context& context, Address address, Request request) {

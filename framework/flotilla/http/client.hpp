@@ -37,9 +37,10 @@ public:
     ~Client();
 
     /// A connection to the address, from the pool or new. From the pool, nothing is sent of a request before which the
-    /// server has closed it or said something (ClientExchange::may_be_stale). Errors: unavailable (`connect_failed`,
-    /// `connect_timeout`), the context's reason.
-    task<Result<std::unique_ptr<ClientExchange>>> open(Context& context, Address address);
+    /// server has closed it or said something (ClientExchange::may_be_stale). connect_max: connecting takes no longer,
+    /// for who has another address. Errors: unavailable (`connect_failed`, `connect_timeout`), the context's reason.
+    task<Result<std::unique_ptr<ClientExchange>>> open(Context& context, Address address,
+                                                       Duration connect_max = Duration::max());
     /// Sends a whole request and reads the whole response; any status is a value. A request that met a stale pooled
     /// connection is sent once more on a new one when it is safe. Errors: as open(); unavailable `request_not_taken`;
     /// bad_gateway `no_response`, `response_cut`, `bad_response`, `response_head_too_large`; too_large; the context's

@@ -90,7 +90,8 @@ task<Result<void>> TargetCall::connect_to_next() {
         call_ = target_.balancer_.begin(*instance_, now);
         target_.tell_change(context_, *instance_);
         if (traits_.upload) upload_ = co_await must(instance_->uploads.acquire(context_));
-        auto opened = co_await targets_.client_.open(context_, instance_->address);
+        const bool in_time = !context_.cancelled();
+        auto opened = co_await targets_.client_.open(context_, instance_->address, connect_max());
         if (opened) {
             exchange_ = std::move(*opened);
             reached_ = true;
@@ -98,8 +99,10 @@ task<Result<void>> TargetCall::connect_to_next() {
             co_return Result<void>();
         }
         if (context_.cancelled()) {
-            if (context_.reason().kind() == Kind::deadline_exceeded)
+            if (context_.reason().kind() == Kind::deadline_exceeded) {
                 target_.figures_.count_failure(context_.reason().code());
+                if (in_time) report(CallOutcome::failure);
+            }
             co_return context_.reason();
         }
         note(std::move(opened.error()), LogLevel::warning);
@@ -136,6 +139,12 @@ Error TargetCall::no_pick(NoPick why) const {
     if (last_failure_) return *last_failure_;
     return Error(Kind::unavailable, "no_instance", "no instance of " + target_.service_ + " is available")
         .with_retry_after(kRetryAfter);
+}
+
+/// As of a try, but even of a call that may not be repeated: nothing is sent before.
+Duration TargetCall::connect_max() const {
+    const auto now = targets_.world_.monotonic();
+    return schedule_.attempt_deadline(now, target_.instances_.size() > 1).remaining(now);
 }
 
 /// While there is another instance it gets half of what remains: should it hang, there is time for that one.

@@ -34,7 +34,8 @@ struct CallTraits {
 ///  2. wait         the backoff, when there is no other instance left
 ///  3. instances    as the registry knows them now; the first of a service is waited for
 ///  4. pick         the balancer's choice among those this call has not tried
-///  5. connect      from the pool or anew; when that fails the next instance is taken at once: nothing was sent
+///  5. connect      from the pool or anew, in half of what remains while there is another instance; when that fails the
+///                  next one is taken at once: nothing was sent
 ///  6. time         half of what remains while there is another instance to try, else all of it
 ///  7. try          its own span; sent, and the head of the answer awaited
 ///  8. outcome      told to balancer and breaker: what says something of the instance, and what does not
@@ -86,6 +87,7 @@ private:
     task<Result<void>> connect_to_next();
     Error no_pick(NoPick why) const;
     bool take_answer(const http::ResponseHead& head);
+    Duration connect_max() const;
     void begin_attempt();
     void end_try();
     void report(CallOutcome outcome, Duration retry_after = {});

@@ -70,6 +70,17 @@ protected:
         listener.reset();
         know(std::move(id), address);
     }
+    /// Its machine has vanished: who connects hears nothing, as when packets are lost. (Its queue is full.)
+    void serve_silence(std::string id) {
+        silent_ = loop_.world().listen(Address::tcp("127.0.0.1", 0), {.backlog = 0}).value();
+        for (bool queued = true; queued;) {
+            Context context(root_, 50ms);
+            auto stream = loop_.run_until_done(loop_.world().connect(context, silent_->local()));
+            queued = stream.has_value();
+            if (queued) in_queue_.push_back(std::move(*stream));
+        }
+        know(std::move(id), silent_->local());
+    }
     void know(std::string id, const Address& address, std::string incarnation = "1") {
         auto list = *registry_.now;
         std::erase_if(list, [&](const Instance& each) { return each.id == id; });
@@ -139,6 +150,8 @@ protected:
     RetryBudgets budgets_;
     TargetsOptions options_;
     std::vector<std::unique_ptr<Server>> servers_;
+    std::unique_ptr<Listener> silent_;
+    std::vector<std::unique_ptr<Stream>> in_queue_;
     std::optional<Targets> targets_;
 };
 
@@ -193,6 +206,17 @@ TEST_F(TargetCallTest, AnswersThatNoOtherTryBettersEndTheCall) {
     EXPECT_EQ(state("one"), BreakerState::closed);
     EXPECT_EQ(state("two"), BreakerState::closed);
     EXPECT_GT(server.asked, 0);
+}
+
+// Goal: nor does connecting to a machine that has vanished take all of a call's time, even of one that must not be
+// repeated: nothing was sent.
+TEST_F(TargetCallTest, MachineThatVanishedLeavesTimeForAnother) {
+    serve_silence("one");
+    serve("two");
+    options_.defaults.balancing.policy = BalancingPolicy::round_robin;
+    for (const bool repeatable : {true, false, true, false})
+        EXPECT_EQ(call({.repeatable = repeatable}, 400ms).value_or(0), 200);
+    EXPECT_THAT(metrics(), HasSubstr("reason=\"connect_timeout\""));
 }
 
 // Goal: an instance that hangs costs a call half of its time, not all of it; nothing is taken for its answer.
