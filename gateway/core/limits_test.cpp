@@ -254,14 +254,15 @@ task<void> lose_and_find(TestFleet& at, Instance instance) {
     RetryBudgets budgets;
     Targets targets(at.world(), client, registry, budgets, telemetry, {});
     auto& target = targets.of("user-service");
+    const http::RequestHead head;
     TargetCall first(targets, target, context, {.upload = true});
-    EXPECT_TRUE(co_await first.connect());
+    EXPECT_TRUE(co_await first.connect(head));
     registry.now = std::make_shared<std::vector<Instance>>();
     TargetCall none(targets, target, context, {.upload = true});
-    EXPECT_FALSE(co_await none.connect());
+    EXPECT_FALSE(co_await none.connect(head));
     registry.now = std::make_shared<std::vector<Instance>>(*listed);
     TargetCall again(targets, target, context, {.upload = true});
-    EXPECT_TRUE(co_await again.connect());
+    EXPECT_TRUE(co_await again.connect(head));
     EXPECT_EQ(&again.instance(), &first.instance());
 }
 

@@ -142,7 +142,7 @@ task<Result<int>> Proxy::forward_streamed(Context& context, http::Exchange& exch
     const auto begun = co_await must(read_begin(context, exchange, buffer));
     TargetCall call(targets_, target, context, {.upload = true, .time = TimeSpent::On::upstream});
     while (true) {
-        auto connected = co_await call.connect();
+        auto connected = co_await call.connect(heads.request);
         if (!connected) co_return upstream_error(context, target.service(), call, connected.error());
         call.begin(heads.request);
         const auto sent = co_await call.exchange().send(context, heads.request, exchange.request_body_size());

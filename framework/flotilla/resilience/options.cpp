@@ -115,12 +115,12 @@ struct Policy {
 struct KeySource {
     using Value = std::string;
     std::optional<std::string> read(std::string_view text) const {
-        for (const std::string_view kind : {"header:", "field:"})
-            if (text.starts_with(kind) && text.size() > kind.size() && text.size() <= 200) return std::string(text);
+        constexpr std::string_view kind = kHashByHeader;
+        if (text.starts_with(kind) && text.size() > kind.size() && text.size() <= 200) return std::string(text);
         return text.empty() ? std::optional<std::string>("") : std::nullopt;
     }
     static std::string write(const std::string& value) { return value; }
-    std::string expected() const { return "header:NAME or field:NAME"; }
+    std::string expected() const { return "header:NAME"; }
 };
 
 /// A value of a kind, and where it is.

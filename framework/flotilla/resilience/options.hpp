@@ -51,10 +51,13 @@ enum class BalancingPolicy : unsigned char {
     consistent_hash, ///< by a key: the same instance for the same key as long as it is there
 };
 
+/// What hash_by begins with.
+inline constexpr std::string_view kHashByHeader = "header:";
+
 /// Among those that may be used, who gets a call; see balancer.hpp.
 struct BalancingOptions {
     BalancingPolicy policy = BalancingPolicy::peak_ewma;
-    /// For consistent_hash: "header:NAME" or "field:NAME"; empty: the caller gives the key.
+    /// For consistent_hash: "header:NAME", of the request; empty: the caller gives the key. Without one it is random.
     std::string hash_by;
     /// Latencies below are alike: what differs there is when who got the CPU.
     Duration latency_floor = std::chrono::milliseconds(5);

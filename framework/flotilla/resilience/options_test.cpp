@@ -61,8 +61,7 @@ TEST(TargetOptions, WrongValuesAreRefusedWithTheirRange) {
     EXPECT_EQ(refusal("balancing.policy", "best"),
               "balancing.policy must be one of peak_ewma, round_robin, random, weighted, least_requests, "
               "consistent_hash, found 'best'");
-    EXPECT_EQ(refusal("balancing.hash_by", "x-user"),
-              "balancing.hash_by must be header:NAME or field:NAME, found 'x-user'");
+    EXPECT_EQ(refusal("balancing.hash_by", "x-user"), "balancing.hash_by must be header:NAME, found 'x-user'");
     TargetOptions options;
     EXPECT_FALSE(set_target_option(options, "breaker.failures", "0"));
     EXPECT_EQ(options.breaker.failures, 5U);

@@ -45,6 +45,7 @@ TargetCall::TargetCall(Targets& targets, Target& target, Context& context, CallT
 TargetCall::~TargetCall() { end_try(); }
 
 task<Result<const http::ResponseHead*>> TargetCall::send(http::RequestHead& head, std::string_view body) {
+    take_key(head);
     while (true) {
         co_await must(connect_to_next());
         begin(head);
@@ -63,7 +64,17 @@ task<Result<const http::ResponseHead*>> TargetCall::send(http::RequestHead& head
     }
 }
 
-task<Result<http::ClientExchange*>> TargetCall::connect() {
+/// What consistent_hash goes by.
+void TargetCall::take_key(const http::RequestHead& head) {
+    key_ = traits_.key;
+    const auto& balancing = target_.options().balancing;
+    if (key_ || balancing.policy != BalancingPolicy::consistent_hash || balancing.hash_by.empty()) return;
+    const auto name = std::string_view(balancing.hash_by).substr(kHashByHeader.size());
+    if (const auto value = head.headers.get(name)) key_ = stable_hash(*value);
+}
+
+task<Result<http::ClientExchange*>> TargetCall::connect(const http::RequestHead& head) {
+    take_key(head);
     co_await must(connect_to_next());
     co_return exchange_.get();
 }
@@ -80,7 +91,7 @@ task<Result<void>> TargetCall::connect_to_next() {
     while (true) {
         const auto now = targets_.world_.monotonic();
         const auto pick = target_.balancer_.pick({.tried = tried_,
-                                                  .key = traits_.key,
+                                                  .key = key_,
                                                   .may_probe = traits_.repeatable,
                                                   .ahead = traits_.upload ? &uploads_ahead : nullptr},
                                                  now, targets_.world_.random());

@@ -21,7 +21,7 @@ struct CallTraits {
     /// A body that streams for as long as its source likes: bounded per instance, see kUploadsMax.
     bool upload = false;
     RetryProfile profile = RetryProfile::in_request;
-    /// stable_hash() of what consistent_hash goes by.
+    /// stable_hash() of what consistent_hash goes by; else it goes by what the target's options name (hash_by).
     std::optional<std::uint64_t> key = {};
     /// What its time counts as. `calls`: all of it, tries and waits included, under the name. Else its tries, up to the
     /// answer's head, under the instance's name, and finding a connection as TimeSpent::On::connection.
@@ -56,7 +56,7 @@ public:
     task<Result<const http::ResponseHead*>> send(http::RequestHead& head, std::string_view body);
     /// Connects the next try to an instance, for who sends himself: begin(), then answered() or failed(). Errors: as
     /// send().
-    task<Result<http::ClientExchange*>> connect();
+    task<Result<http::ClientExchange*>> connect(const http::RequestHead& head);
     /// The head of a request that goes out now gets what belongs to this try.
     void begin(http::RequestHead& head);
     /// The context that bounds the try until its answer's head is there. Requires: connected.
@@ -83,6 +83,7 @@ public:
 private:
     enum class Sent : bool { no, yes };
 
+    void take_key(const http::RequestHead& head);
     task<Result<void>> place();
     task<Result<void>> connect_to_next();
     Error no_pick(NoPick why) const;
@@ -100,6 +101,7 @@ private:
     Context& context_;
     const CallTraits traits_;
     RetrySchedule schedule_;
+    std::optional<std::uint64_t> key_;
     std::optional<http::OutgoingCall> outgoing_;
     std::optional<FifoSemaphore::Permit> permit_;
     std::optional<FifoSemaphore::Permit> upload_;

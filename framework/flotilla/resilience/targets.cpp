@@ -27,7 +27,12 @@ TargetFigures::TargetFigures(std::string service, Metrics& metrics)
                               {{"upstream", service_}})),
       hedges_(metrics.counter("http_client_hedges_total",
                               "Second tries that were begun beside a first one that took longer than most do.",
-                              {{"upstream", service_}})) {}
+                              {{"upstream", service_}})) {
+    for (const auto state : kBreakerStates)
+        transitions_.push_back(&metrics.counter("circuit_breaker_transitions_total",
+                                                "Changes of instances' circuit breakers.",
+                                                {{"upstream", service_}, {"state", std::string(name(state))}}));
+}
 
 void TargetFigures::count_answer(int status, Duration until_head) {
     auto found = std::ranges::find(durations_, status, &std::pair<int, Histogram*>::first);
@@ -51,15 +56,7 @@ void TargetFigures::count_failure(std::string_view reason) {
     found->second->add();
 }
 
-void TargetFigures::count_transition(BreakerState to) {
-    auto found = std::ranges::find(transitions_, to, &std::pair<BreakerState, Counter*>::first);
-    if (found == transitions_.end()) {
-        auto& counter = metrics_.counter("circuit_breaker_transitions_total", "Changes of instances' circuit breakers.",
-                                         {{"upstream", service_}, {"state", std::string(name(to))}});
-        found = transitions_.insert(transitions_.end(), {to, &counter});
-    }
-    found->second->add();
-}
+void TargetFigures::count_transition(BreakerState to) { transitions_[static_cast<std::size_t>(to)]->add(); }
 
 void TargetFigures::set_gauges(std::string_view loop, const std::vector<TargetInstancePtr>& instances,
                                http::Client::Load load) {

@@ -64,8 +64,8 @@ private:
     Counter& hedges_;
     std::vector<std::pair<int, Histogram*>> durations_;      // by status
     std::vector<std::pair<std::string, Counter*>> failures_; // few: the codes of http::Client
-    std::vector<std::pair<BreakerState, Counter*>> transitions_;
-    std::vector<Gauge*> instances_; // by state
+    std::vector<Counter*> transitions_;                      // by state
+    std::vector<Gauge*> instances_;                          // by state
     std::optional<http::ClientLoadGauges> load_;
 };
 

@@ -71,7 +71,7 @@ task<Result<std::string>> Calls::send_streamed(Context& context, TargetCall& cal
                                                http::RequestHead head, http::BodySource& body) {
     head.headers.set("content-type", body.content_type());
     while (true) {
-        auto connected = co_await call.connect();
+        auto connected = co_await call.connect(head);
         if (!connected) co_return failure_of(call, std::move(connected.error()));
         call.begin(head);
         auto response = co_await http::exchange_streamed(context, **connected, head, body, kResponseBytesMax,
