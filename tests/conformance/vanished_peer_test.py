@@ -21,6 +21,7 @@ NEAR, FAR = "10.213.97.1", "10.213.97.2"
 HUB, GATEWAY, BACKEND = 8500, 3000, 3001  # ports of namespaces of their own
 NOTICED_IN = 10  # seconds: framework/flotilla/aio/socket_address.hpp
 MARGIN = 4
+TRIES = 6  # seconds that the gateway then looks for another way: three more tries to connect of a second each, and waits
 ROUTES = "routes:\n  - match: {path: '/{rest...}'}\n    to: far-service\n    timeout: 60s\n"
 
 
@@ -151,7 +152,7 @@ class VanishedPeer(unittest.TestCase):
         pulled = time.monotonic()
         sending = InNamespace(HERE, lambda: ask(GATEWAY, "GET", "/x"))
         for what, call in (("the answer", waiting), ("taking the request", sending)):
-            told = call.result(NOTICED_IN + MARGIN)
+            told = call.result(NOTICED_IN + MARGIN + TRIES)
             self.assertIsNotNone(told, f"still waits for {what}")
             self.assertIn(told[0], (502, 503), told)
         self.eventually(lambda: connections() == 1, NOTICED_IN + MARGIN)  # the one that asks
