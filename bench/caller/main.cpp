@@ -37,7 +37,7 @@ public:
         : options_(options), telemetry_(Logger("bench-caller", LogLevel::info, Logger::Format::json)), client_(world),
           random_(options.seed), bare_(world, options.tries), hop_(*hop::named(options.service)) {
         if (!options.registry.empty()) {
-            auto opened = open_registry(world, client_, telemetry_.log, {.url = options.registry, .host = kHost});
+            auto opened = open_registry(world, client_, telemetry_, {.url = options.registry, .host = kHost});
             if (!opened) throw std::runtime_error(opened.error().message());
             registry_ = std::move(*opened);
             targets_.emplace(world, client_, *registry_, budgets_, telemetry_, TargetsOptions{.this_host = kHost});
