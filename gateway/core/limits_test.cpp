@@ -231,48 +231,6 @@ TEST(GatewayLimits, InstanceThatIsGoneAddsNoUploads) {
     fleet.run(stall_uploads(fleet, 2 * kUploadsMax, 1, kUploadsMax));
 }
 
-/// Lists what it is told to.
-class ChangingRegistry final : public Registry {
-public:
-    void announce(Instance) override {}
-    task<Result<void>> withdraw(Context&) override { co_return Result<void>(); }
-    Instances instances(std::string_view) override { return now; }
-    task<Result<Instances>> resolve(Context&, std::string) override { co_return now; }
-    task<void> run(Context&) override { co_return; }
-    Result<void> health() const override { return {}; }
-
-    Instances now;
-};
-
-task<void> lose_and_find(TestFleet& at, Instance instance) {
-    Context context(at.root(), TestFleet::kPatience);
-    Telemetry telemetry(Logger("test", LogLevel::error));
-    http::Client client(at.world());
-    ChangingRegistry registry;
-    const auto listed = std::make_shared<std::vector<Instance>>(1, instance);
-    registry.now = listed;
-    RetryBudgets budgets;
-    Targets targets(at.world(), client, registry, budgets, telemetry, {});
-    auto& target = targets.of("user-service");
-    const http::RequestHead head;
-    TargetCall first(targets, target, context, {.upload = true});
-    EXPECT_TRUE(co_await first.connect(head));
-    registry.now = std::make_shared<std::vector<Instance>>();
-    TargetCall none(targets, target, context, {.upload = true});
-    EXPECT_FALSE(co_await none.connect(head));
-    registry.now = std::make_shared<std::vector<Instance>>(*listed);
-    TargetCall again(targets, target, context, {.upload = true});
-    EXPECT_TRUE(co_await again.connect(head));
-    EXPECT_EQ(&again.instance(), &first.instance());
-}
-
-// Goal: an instance that is missed for a moment comes back as the one it was, with the uploads that it still has.
-TEST(GatewayLimits, InstanceThatComesBackKeepsItsUploads) {
-    TestFleet fleet;
-    const auto address = fleet.serve("user-service", whole_reader());
-    fleet.run(lose_and_find(fleet, {.id = "one", .service = "user-service", .address = address}));
-}
-
 // Goal: an upload that waits begins when another one of its instance has ended.
 TEST(GatewayLimits, WaitingUploadTakesItsTurn) {
     TestFleet fleet;

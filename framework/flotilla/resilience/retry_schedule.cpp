@@ -19,7 +19,7 @@ Backoff backoff_of(RetryProfile profile, const RetryOptions& options) {
 std::string_view describe(NoRetry why) {
     switch (why) {
     case NoRetry::retries_spent:
-        return "max retries exceeded";
+        return "Max retries exceeded";
     case NoRetry::retry_after_too_long:
         return "it asks to come back only after the deadline";
     case NoRetry::no_time_left:

@@ -22,7 +22,7 @@ enum class NoRetry : unsigned char {
     no_time_left          ///< the deadline comes before a further try could begin
 };
 
-/// "max retries exceeded" and the like, for error messages.
+/// "Max retries exceeded" and the like, for error messages.
 std::string_view describe(NoRetry why);
 
 /// When and how long the tries of one call are. Says nothing about whether the call may be repeated at all, nor about

@@ -152,7 +152,7 @@ TEST(RetrySchedule, BackgroundIsExponential) {
     }
     const auto none = schedule.next(kStart, true, {}, 0);
     EXPECT_FALSE(none.retry);
-    EXPECT_EQ(describe(none.why_not), "max retries exceeded");
+    EXPECT_EQ(describe(none.why_not), "Max retries exceeded");
 }
 
 // Goal: inside a request another instance at once, a short backoff when there is none left, and each try has half of

@@ -25,7 +25,8 @@ std::size_t uploads_ahead(const InstanceState& state) {
 }
 
 /// What may be over in a moment, or at another instance. 501, 505, 508 and others of the kind are not.
-bool is_transient(int status) { return status == 429 || status == 500 || (status >= 502 && status <= 504); }
+/// Nor is 429: a quota is the caller's affair.
+bool is_transient(int status) { return status == 500 || (status >= 502 && status <= 504); }
 
 CallOutcome outcome_of(const http::ResponseHead& head, Duration retry_after) {
     if (head.status < 500 && head.status != 429) return CallOutcome::success;
@@ -118,7 +119,7 @@ task<Result<void>> TargetCall::connect_to_next() {
         }
         note(std::move(opened.error()), LogLevel::warning);
         report(CallOutcome::failure);
-        if (!again(true, Sent::no, {})) co_return *last_failure_;
+        if (!again(true, Sent::no, last_failure_->code(), {})) co_return *last_failure_;
         end_try();
         if (wait_ > Duration::zero()) co_await must(place());
         if (auto retry = std::exchange(retry_, std::nullopt)) retry->use(targets_.world_.monotonic());
@@ -187,7 +188,8 @@ void TargetCall::answered(const http::ResponseHead& head) {
 bool TargetCall::take_answer(const http::ResponseHead& head) {
     answered(head);
     if (!is_transient(head.status) || http::says_no_retry(head.headers)) return true;
-    return !again(traits_.repeatable, Sent::yes, http::retry_after(head.headers));
+    return !again(traits_.repeatable, Sent::yes, "status " + std::to_string(head.status),
+                  http::retry_after(head.headers));
 }
 
 bool TargetCall::failed(const Error& error, bool safe) {
@@ -212,7 +214,7 @@ bool TargetCall::failed(const Error& error, bool safe) {
         note(error, LogLevel::warning);
     }
     report(CallOutcome::failure);
-    return again(safe, Sent::yes, {});
+    return again(safe, Sent::yes, last_failure_->code(), {});
 }
 
 void TargetCall::end_try() {
@@ -285,7 +287,7 @@ bool TargetCall::begin_beside(const TargetCall& first) {
 /// - where nothing was sent the next instance is free of charge: it costs the target nothing;
 /// - the schedule: so many tries, and a wait when all instances were tried;
 /// - the budget, so that retries add a tenth to the load at most.
-bool TargetCall::again(bool safe, Sent sent, Duration retry_after) {
+bool TargetCall::again(bool safe, Sent sent, std::string_view why, Duration retry_after) {
     const bool other = other_left();
     tried_.push_back(instance_.get());
     kept_.push_back(instance_);
@@ -293,7 +295,12 @@ bool TargetCall::again(bool safe, Sent sent, Duration retry_after) {
     if (sent == Sent::no && other) return true;
     const auto now = targets_.world_.monotonic();
     const auto next = schedule_.next(now, other, retry_after, targets_.world_.random());
-    if (!next.retry) return false;
+    const std::array fields{LogField{"upstream", target_.service_}, LogField{"instance", instance_->id},
+                            LogField{"reason", why}};
+    if (!next.retry) {
+        target_.telemetry_.log.write(LogLevel::warning, &context_.trace, describe(next.why_not), fields);
+        return false;
+    }
     retry_ = target_.budget_.try_acquire(now);
     if (!retry_) {
         target_.figures_.count_refused_retry();
@@ -304,8 +311,7 @@ bool TargetCall::again(bool safe, Sent sent, Duration retry_after) {
     target_.figures_.count_retry();
     const auto waits = std::chrono::duration_cast<std::chrono::milliseconds>(next.wait).count();
     const auto message = "Retry attempt " + std::to_string(next.number) + " after " + std::to_string(waits) + "ms";
-    target_.telemetry_.log.write(LogLevel::info, &context_.trace, message,
-                                 std::array<LogField, 1>{LogField{"upstream", target_.service_}});
+    target_.telemetry_.log.write(LogLevel::info, &context_.trace, message, fields);
     return true;
 }
 

@@ -94,7 +94,7 @@ private:
     void report(CallOutcome outcome, Duration retry_after = {});
     void note(Error error, LogLevel level);
     bool other_left() const;
-    bool again(bool safe, Sent sent, Duration retry_after);
+    bool again(bool safe, Sent sent, std::string_view why, Duration retry_after);
 
     Targets& targets_;
     Target& target_;

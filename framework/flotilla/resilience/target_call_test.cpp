@@ -271,12 +271,14 @@ TEST_F(TargetCallTest, IncarnationKeepsItsState) {
         EXPECT_EQ(call().value_or(0), 200);
     ASSERT_EQ(state("gone"), BreakerState::open);
 
+    const auto before = target().instances().front();
     forget_all();
     EXPECT_EQ(call().error().code(), "no_instance");
     registry_.now = std::make_shared<const std::vector<Instance>>(*list);
     targets().publish("0");
     EXPECT_EQ(state("gone"), BreakerState::half_open) << "the same, with a chance";
 
+    EXPECT_EQ(target().instances().front(), before) << "with the uploads that it still has";
     know("gone", list->front().address, "2");
     targets().publish("0");
     EXPECT_EQ(state("gone"), BreakerState::closed);

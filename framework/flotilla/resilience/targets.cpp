@@ -107,7 +107,6 @@ void Target::tell_change(const Context& context, InstanceState& state) {
     if (!change) return;
     const auto& instance = static_cast<const TargetInstance&>(state);
     figures_.count_transition(change->to);
-    balancer_.availability().invalidate();
     const auto level = change->to == BreakerState::open ? LogLevel::warning : LogLevel::info;
     const auto message = "Circuit breaker is " + std::string(name(change->to));
     telemetry_.log.write(level, &context.trace, message,

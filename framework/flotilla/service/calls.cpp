@@ -95,7 +95,8 @@ Result<std::string> Calls::answer_of(const EndpointInfo& endpoint, http::Respons
         auto error = http::error_from_problem(response);
         // No code of a contract's: there is no such route, which is not the caller's to answer for.
         const bool no_route = error.code() == name(Kind::not_found) || error.code() == name(Kind::method_not_allowed);
-        return no_route ? broken_answer(endpoint, error) : std::move(error);
+        if (no_route) return broken_answer(endpoint, error);
+        return status < 500 ? std::move(error) : std::move(error).with_no_retry(); // no other try was left to this one
     }
     if (status < 200 || status >= 300)
         return broken_answer(endpoint, Error(Kind::bad_gateway, "status " + std::to_string(status)));
