@@ -21,6 +21,8 @@ constexpr Suite kSuites[] = {
     {"overload", "three times what a service can do: its own peak, with load shedding and without", bench_overload},
     {"resilience", "calls while instances and the registry fail: a bare client, Envoy, naive retries",
      bench_resilience},
+    {"shop", "users, orders and dashboards by the whole fleet: the same as the requirements show it on Node",
+     bench_shop},
     {"store", "transactions with an outbox row, 1 and 64 at a time", bench_store},
 };
 
@@ -87,6 +89,7 @@ int main(int argc, char** argv) {
     const char* home = std::getenv("FLOTILLA_HOME");
     const std::filesystem::path source = home ? std::filesystem::path(home) : std::filesystem::current_path();
     options.setting.programs = std::filesystem::canonical("/proc/self/exe").parent_path();
+    options.setting.shop = source;
     options.setting.peers = source / "bench/peers";
     options.setting.built_peers = options.setting.programs.parent_path() / "bench-peers";
     options.setting.data = source / ".flotilla/bench";

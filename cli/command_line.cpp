@@ -1,6 +1,8 @@
 #include "cli/command_line.hpp"
 
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <string>
@@ -12,12 +14,13 @@
 #include <flotilla/node/flags.hpp>
 
 #include "cli/chaos_order.hpp"
+#include "cli/fleet_flags.hpp"
 
 namespace flotilla::cli {
 namespace {
 
 /// What the script ./flotilla does itself, for suggestions.
-constexpr const char* kScriptCommands[] = {"build", "test", "bench", "help"};
+constexpr const char* kScriptCommands[] = {"load", "build", "test", "bench", "help"};
 
 /// The commands, their flags, and what becomes of the flags' values.
 class CommandLine {
@@ -55,9 +58,7 @@ public:
         auto& command = *chosen.front();
         if (command.remaining_size() > 0)
             return refuse(command.get_name() + ": " + unknown_argument(command) + " (see ./flotilla help)");
-        fleet_.data_given = command.count("--data") > 0;
-        fleet_.file_given = command.count("--file") > 0;
-        fleet_.port_offset_given = command.count("--port-offset") > 0;
+        note_given(command, fleet_);
         return runs_.at(&command)();
     }
 
@@ -66,10 +67,7 @@ private:
     CLI::App& add(const char* name, const char* help, std::function<int()> run, const char* file_flag = "--file,-f") {
         auto& command = *app_.add_subcommand(name, help);
         command.allow_extras();
-        command.add_option("--data", fleet_.data, "Folder for data, logs and state of the fleet")
-            ->capture_default_str();
-        command.add_option(file_flag, fleet_.file, "The fleet's description")->capture_default_str();
-        command.add_option("--port-offset", fleet_.port_offset, "Added to every port")->capture_default_str();
+        add_fleet_flags(command, fleet_, file_flag);
         runs_[&command] = std::move(run);
         return command;
     }
@@ -127,6 +125,26 @@ private:
 };
 
 } // namespace
+
+FleetOptions default_fleet() {
+    const char* home = std::getenv("FLOTILLA_HOME");
+    const std::string prefix = home ? std::string(home) + "/" : std::string();
+    return {.data = prefix + ".flotilla",
+            .file = prefix + "flotilla.yaml",
+            .binary_folder = std::filesystem::read_symlink("/proc/self/exe").parent_path().string()};
+}
+
+void add_fleet_flags(CLI::App& app, FleetOptions& fleet, const char* file_flag) {
+    app.add_option("--data", fleet.data, "Folder for data, logs and state of the fleet")->capture_default_str();
+    app.add_option(file_flag, fleet.file, "The fleet's description")->capture_default_str();
+    app.add_option("--port-offset", fleet.port_offset, "Added to every port")->capture_default_str();
+}
+
+void note_given(const CLI::App& app, FleetOptions& fleet) {
+    fleet.data_given = app.count("--data") > 0;
+    fleet.file_given = app.count("--file") > 0;
+    fleet.port_offset_given = app.count("--port-offset") > 0;
+}
 
 int run_command_line(int argc, const char* const* argv, FleetOptions fleet) {
     return CommandLine(std::move(fleet)).run(argc, argv);

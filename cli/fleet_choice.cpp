@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "cli/command_hint.hpp"
+
 namespace flotilla::cli {
 namespace {
 
@@ -38,6 +40,20 @@ Result<std::optional<FleetState>> find_fleet(const FleetOptions& options, const 
                                          "; leave that flag out, or name the folder of another fleet with --data.");
     }
     return state;
+}
+
+Result<std::uint16_t> find_gateway(const FleetOptions& options) {
+    const auto folder = data_folder(options.data);
+    auto state = find_fleet(options, folder);
+    if (!state) return std::move(state.error());
+    if (!*state || !is_alive((*state)->supervisor)) {
+        return Error(Kind::not_found, "no_fleet",
+                     "No fleet runs on " + folder.root + ". Start one with " + command_hint(options, "up --detach"));
+    }
+    for (const auto& member : (*state)->members) {
+        if (member.name == "gateway") return static_cast<std::uint16_t>(member.port);
+    }
+    return Error(Kind::not_found, "no_gateway", "The fleet of " + (*state)->file + " has no gateway");
 }
 
 FleetOptions as_started(FleetOptions options, const FleetState& state) {

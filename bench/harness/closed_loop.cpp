@@ -10,8 +10,10 @@
 #include <charconv>
 #include <cstring>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
+#include "bench/harness/percentile.hpp"
 #include "bench/harness/server_process.hpp"
 #include "bench/harness/socket.hpp"
 
@@ -23,6 +25,8 @@ using Clock = std::chrono::steady_clock;
 constexpr double kWarmUpShare = 0.1;
 constexpr auto kSilenceMax = std::chrono::seconds(10);
 constexpr int kPollMilliseconds = 200;
+constexpr auto kQuietInterval = std::chrono::milliseconds(500);
+constexpr auto kQuietMax = std::chrono::minutes(2);
 
 std::size_t number(std::string_view text) {
     std::size_t value = 0;
@@ -57,8 +61,8 @@ struct Connection {
 
 class ClosedLoop {
 public:
-    ClosedLoop(const ServerProcess& server, const Load& load)
-        : server_(server), load_(load), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    ClosedLoop(const std::vector<const ServerProcess*>& system, const Load& load)
+        : system_(system), server_(*system.front()), load_(load), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
         for (auto at = load.request.find(kUnique); at != std::string::npos; at = load.request.find(kUnique, at + 1))
             unique_at_.push_back(at);
         request_ = load.request;
@@ -70,20 +74,46 @@ public:
     Measurement run() {
         for (auto& connection : connections_)
             send(connection);
-        run_for(load_.seconds * kWarmUpShare);
-        latencies_.clear();
-        const auto cpu = server_.cpu_time();
+        if (!load_.and_what_follows) { // which cannot be told from what a warm-up leaves to be done
+            run_for(load_.seconds * kWarmUpShare);
+            latencies_us_.clear();
+        }
+        const auto cpu = cpu_time();
         const auto seconds = run_for(load_.seconds);
-        const auto spent = server_.cpu_time() - cpu;
-        if (latencies_.empty()) throw std::runtime_error(server_.complaint("answered nothing"));
-        const auto requests = static_cast<double>(latencies_.size());
+        if (load_.and_what_follows) {
+            connections_.clear();
+            await_quiet();
+        }
+        const auto spent = cpu_time() - cpu;
+        if (latencies_us_.empty()) throw std::runtime_error(server_.complaint("answered nothing"));
+        const auto requests = static_cast<double>(latencies_us_.size());
         return {.cpu_us = std::chrono::duration<double, std::micro>(spent).count() / requests,
                 .per_second = requests / seconds.count(),
-                .p50_us = percentile(0.5),
-                .p99_us = percentile(0.99)};
+                .p50_us = percentile(latencies_us_, 0.5),
+                .p99_us = percentile(latencies_us_, 0.99)};
     }
 
 private:
+    /// Returns once all together need less than a hundredth of a core.
+    void await_quiet() const {
+        const auto limit = Clock::now() + kQuietMax;
+        for (auto before = cpu_time();;) {
+            std::this_thread::sleep_for(kQuietInterval);
+            check_interrupted();
+            const auto now = cpu_time();
+            if (now - before < kQuietInterval / 100) return;
+            if (Clock::now() > limit) throw std::runtime_error(server_.complaint("is never quiet"));
+            before = now;
+        }
+    }
+
+    std::chrono::nanoseconds cpu_time() const {
+        std::chrono::nanoseconds sum{};
+        for (const auto* process : system_)
+            sum += process->cpu_time();
+        return sum;
+    }
+
     void open() {
         auto socket = Socket::connect(load_.port);
         if (!socket) throw std::runtime_error(server_.complaint("refused a connection"));
@@ -142,8 +172,8 @@ private:
         }
         if (length != received.size()) throw std::runtime_error(server_.complaint("answered more than was asked"));
         connection.received.clear();
-        latencies_.push_back(
-            static_cast<std::uint32_t>(std::chrono::nanoseconds(Clock::now() - connection.sent_at).count() / 100));
+        const std::chrono::duration<float, std::micro> latency = Clock::now() - connection.sent_at;
+        latencies_us_.push_back(latency.count());
         send(connection);
     }
 
@@ -166,21 +196,15 @@ private:
         return now - begin;
     }
 
-    double percentile(double share) {
-        const auto at =
-            latencies_.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(latencies_.size() - 1) * share);
-        std::nth_element(latencies_.begin(), at, latencies_.end());
-        return *at / 10.0;
-    }
-
-    const ServerProcess& server_;
+    const std::vector<const ServerProcess*>& system_;
+    const ServerProcess& server_; // the one that is asked
     const Load& load_;
     std::string request_;
     std::vector<std::size_t> unique_at_;
     std::uint64_t next_unique_ = first_unique();
     Socket epoll_;
     std::vector<Connection> connections_;
-    std::vector<std::uint32_t> latencies_; // tenths of a microsecond
+    std::vector<float> latencies_us_;
     std::array<epoll_event, 512> events_{};
     std::array<char, 16 * 1024> buffer_{};
 };
@@ -222,6 +246,12 @@ std::size_t smtp_answer_length(std::string_view received) {
     return 0;
 }
 
-Measurement measure(const ServerProcess& server, const Load& load) { return ClosedLoop(server, load).run(); }
+Measurement measure(const ServerProcess& server, const Load& load) {
+    return measure(std::vector<const ServerProcess*>{&server}, load);
+}
+
+Measurement measure(const std::vector<const ServerProcess*>& system, const Load& load) {
+    return ClosedLoop(system, load).run();
+}
 
 } // namespace flotilla::bench

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace flotilla::bench {
 
@@ -34,6 +35,8 @@ struct Load {
     std::string opening = {}; ///< sent first on each connection, and answered as a request is
     AnswerLength answer_length = http_answer_length;
     std::chrono::duration<double> seconds{2}; ///< measured, after a tenth of it to get warm
+    /// Counts what the requests leave to be done as well, until the servers are quiet: events, mails. Nobody gets warm.
+    bool and_what_follows = false;
 };
 
 /// What a load has seen.
@@ -46,5 +49,7 @@ struct Measurement {
 /// Runs the load from this thread and measures the server. Throws std::runtime_error when the server refuses, answers
 /// wrongly or closes a connection.
 Measurement measure(const ServerProcess& server, const Load& load);
+/// The same for a system of several processes, the first of which has the port: their CPU time together.
+Measurement measure(const std::vector<const ServerProcess*>& system, const Load& load);
 
 } // namespace flotilla::bench

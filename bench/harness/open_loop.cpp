@@ -13,6 +13,7 @@
 #include <stdexcept>
 
 #include "bench/harness/closed_loop.hpp"
+#include "bench/harness/percentile.hpp"
 #include "bench/harness/server_process.hpp"
 #include "bench/harness/socket.hpp"
 
@@ -22,6 +23,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kConnectionsMax = 20'000;
+constexpr auto kReportInterval = std::chrono::milliseconds(500);
+constexpr std::string_view kVersion = "HTTP/1.1 ";
 
 struct Connection {
     Socket socket;
@@ -50,6 +53,7 @@ public:
         measure_from_ = begin + in_ticks(load_.warm_up);
         const auto end = measure_from_ + in_ticks(load_.seconds);
         auto next = begin;
+        auto report_at = measure_from_;
         // The last are waited for as long as their clients wait.
         for (auto now = begin; now < end || !waiting_.empty(); now = Clock::now()) {
             for (; next < end && next <= now; next += in_ticks(std::chrono::duration<double>(gap_(random_))))
@@ -57,11 +61,16 @@ public:
             give_up(now);
             receive_all();
             check_interrupted();
+            if (load_.report && now >= report_at) {
+                report(now);
+                report_at += kReportInterval;
+            }
         }
-        if (latencies_.empty()) throw std::runtime_error("nothing was served");
-        outcome_.served_per_second = static_cast<double>(latencies_.size()) / load_.seconds.count();
-        outcome_.p50_us = percentile(0.5);
-        outcome_.p99_us = percentile(0.99);
+        auto latencies = all_latencies();
+        if (latencies.empty() && !load_.counts_failures) throw std::runtime_error("nothing was served");
+        outcome_.served_per_second = static_cast<double>(latencies.size()) / load_.seconds.count();
+        outcome_.p50_us = percentile(latencies, 0.5);
+        outcome_.p99_us = percentile(latencies, 0.99);
         return std::move(outcome_);
     }
 
@@ -85,9 +94,11 @@ private:
     }
 
     void send(Connection& connection) {
-        const auto& request = load_.streams[connection.stream].request;
+        const auto request = load_.streams[connection.stream].request();
         const auto sent = ::send(connection.socket.descriptor(), request.data(), request.size(), MSG_NOSIGNAL);
-        if (sent != static_cast<ssize_t>(request.size())) throw std::runtime_error("a request was not taken");
+        // A connection that has broken says so when it is read.
+        if (sent >= 0 && sent != static_cast<ssize_t>(request.size()))
+            throw std::runtime_error("a request was not taken");
     }
 
     std::size_t take_connection() {
@@ -115,8 +126,8 @@ private:
         ::setsockopt(socket.descriptor(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
         const sockaddr_in address = loopback(load_.port);
         const auto* to = reinterpret_cast<const sockaddr*>(&address);
-        if (::connect(socket.descriptor(), to, sizeof address) != 0 && errno != EINPROGRESS)
-            throw std::runtime_error("a connection was refused");
+        const bool failed = ::connect(socket.descriptor(), to, sizeof address) != 0 && errno != EINPROGRESS;
+        if (failed && !load_.counts_failures) throw std::runtime_error("a connection was refused");
         epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLET, .data = {.u64 = at}};
         if (::epoll_ctl(epoll_.descriptor(), EPOLL_CTL_ADD, socket.descriptor(), &event) != 0)
             throw std::runtime_error("epoll_ctl failed");
@@ -159,8 +170,10 @@ private:
             const auto size = ::recv(connection.socket.descriptor(), buffer_.data(), buffer_.size(), 0);
             if (size < 0 && errno == EAGAIN) return;
             if (size <= 0) {
-                if (connection.busy) throw std::runtime_error("a connection was closed before its answer");
-                std::erase(idle_, at);
+                if (connection.busy)
+                    failed(connection, connection.connected ? "connection closed" : "no connection");
+                else
+                    std::erase(idle_, at);
                 return close(at);
             }
             connection.received.append(buffer_.data(), static_cast<std::size_t>(size));
@@ -175,23 +188,43 @@ private:
         if (answer.starts_with("HTTP/1.1 2")) {
             if (connection.counts) {
                 ++stream.served;
-                latencies_.push_back(std::chrono::duration<double, std::micro>(Clock::now() - connection.due).count());
+                const std::chrono::duration<float, std::micro> latency = Clock::now() - connection.due;
+                stream.latencies_us.push_back(latency.count());
             }
         } else if (answer.starts_with("HTTP/1.1 503 ")) {
             if (connection.counts) ++stream.refused;
         } else {
-            throw std::runtime_error("answered: " + connection.received);
+            failed(connection, answer.substr(0, answer.find("\r\n")).substr(kVersion.size()));
         }
         connection.busy = false;
         connection.received.clear();
         idle_.push_back(at);
     }
 
-    double percentile(double share) {
-        const auto at =
-            latencies_.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(latencies_.size() - 1) * share);
-        std::nth_element(latencies_.begin(), at, latencies_.end());
-        return *at;
+    void failed(const Connection& connection, std::string_view what) {
+        if (!load_.counts_failures)
+            throw std::runtime_error(std::string(what) + ", as the answer to a request: " + connection.received);
+        if (connection.counts) ++outcome_.streams[connection.stream].failures[std::string(what)];
+    }
+
+    std::vector<float> all_latencies() const {
+        std::vector<float> all;
+        for (const auto& stream : outcome_.streams)
+            all.insert(all.end(), stream.latencies_us.begin(), stream.latencies_us.end());
+        return all;
+    }
+
+    void report(Clock::time_point now) const {
+        OpenProgress progress{.passed = std::min<std::chrono::duration<double>>(now - measure_from_, load_.seconds)};
+        for (const auto& stream : outcome_.streams) {
+            progress.sent += stream.sent;
+            progress.served += stream.served;
+            progress.failed += stream.refused + stream.failed();
+        }
+        auto latencies = all_latencies();
+        progress.p50_us = percentile(latencies, 0.5);
+        progress.p99_us = percentile(latencies, 0.99);
+        load_.report(progress);
     }
 
     struct Patience {
@@ -211,12 +244,18 @@ private:
     std::deque<Patience> waiting_;
     std::uint64_t requests_ = 0;
     OpenOutcome outcome_;
-    std::vector<double> latencies_;
     std::array<epoll_event, 512> events_{};
     std::array<char, 16 * 1024> buffer_{};
 };
 
 } // namespace
+
+std::uint64_t StreamOutcome::failed() const {
+    std::uint64_t sum = 0;
+    for (const auto& [what, times] : failures)
+        sum += times;
+    return sum;
+}
 
 OpenOutcome run_open_loop(const OpenLoad& load) { return OpenLoop(load).run(); }
 

@@ -159,6 +159,15 @@ std::size_t ServerProcess::resident_bytes() const {
     return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+std::size_t ServerProcess::proportional_bytes() const {
+    std::ifstream file("/proc/" + std::to_string(pid_) + "/smaps_rollup");
+    for (std::string word; file >> word;) {
+        std::size_t kilobytes = 0;
+        if (word == "Pss:" && file >> kilobytes) return kilobytes * 1024;
+    }
+    throw std::runtime_error(complaint("has no memory"));
+}
+
 std::string ServerProcess::output() const {
     std::ostringstream text;
     text << std::ifstream(log_file()).rdbuf();

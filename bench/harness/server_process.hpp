@@ -69,6 +69,8 @@ public:
     std::chrono::nanoseconds cpu_time() const;
     /// Memory that it has in use and not on disk.
     std::size_t resident_bytes() const;
+    /// Its share of the memory in use: pages that several processes have are divided among them (PSS).
+    std::size_t proportional_bytes() const;
     const std::string& name() const { return command_.name; }
     /// An exception's text: what happened, and the end of the log.
     std::string complaint(const std::string& what) const;

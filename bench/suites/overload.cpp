@@ -40,7 +40,8 @@ OpenOutcome offer(const Competitor& service, double per_second, const Setting& s
                   .seconds = setting.seconds,
                   .seed = static_cast<std::uint64_t>(round) + 1};
     for (const auto& [name, share] : kMix)
-        load.streams.push_back({.name = name, .share = share, .request = request(service.port, name)});
+        load.streams.push_back(
+            {.name = name, .share = share, .request = [text = request(service.port, name)] { return text; }});
     return run_open_loop(load);
 }
 

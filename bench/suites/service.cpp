@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "bench/suites/competitor.hpp"
+#include "bench/suites/node_peer.hpp"
 
 namespace flotilla::bench {
 namespace {
@@ -38,38 +39,12 @@ Competitor go_service(const Setting& setting, const std::filesystem::path& folde
     return go;
 }
 
-std::string text_of(const std::filesystem::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
-/// Copies the Fastify peer beside the build and installs its packages, once per lock file.
-void install_fastify(const std::string& npm, const std::filesystem::path& source, const std::filesystem::path& built) {
-    std::filesystem::create_directories(built);
-    for (const char* file : {"package.json", "package-lock.json", "server.js"})
-        std::filesystem::copy_file(source / file, built / file, std::filesystem::copy_options::overwrite_existing);
-    const auto lock = text_of(source / "package-lock.json");
-    if (text_of(built / "installed.json") == lock) return;
-    run_tool("npm", {npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"}, built);
-    write_file(built / "installed.json", lock);
-}
-
 Competitor fastify_service(const Setting& setting, const std::filesystem::path& folder) {
     Competitor fastify{.name = "fastify", .port = free_port()};
-    const auto node = find_program("node");
-    const auto npm = find_program("npm");
-    if (!node || !npm) {
-        note_skipped("fastify", "there is no node or npm: apt-get install nodejs npm");
-        return fastify;
-    }
-    const auto built = setting.built_peers / "fastify-service";
-    try {
-        install_fastify(*npm, setting.peers / "fastify-service", built);
-    } catch (const std::runtime_error& failure) { // no way to the registry, for one
-        note_skipped("fastify", failure.what());
-        return fastify;
-    }
-    start(fastify, {*node, built / "server.js", std::to_string(fastify.port)}, folder, {{"NODE_ENV", "production"}});
+    const auto peer = install_node_peer(setting, "fastify-service");
+    if (!peer) return fastify;
+    start(fastify, {peer->node, peer->folder / "server.js", std::to_string(fastify.port)}, folder,
+          {{"NODE_ENV", "production"}});
     return fastify;
 }
 

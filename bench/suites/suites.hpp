@@ -20,6 +20,7 @@ struct Setting {
     std::string fault = {};                   ///< the only one of those; empty: all
     std::chrono::duration<double> seconds{2}; ///< of each measurement
     std::filesystem::path programs;           ///< our binaries
+    std::filesystem::path shop;               ///< where the shop's gateway.yaml is
     std::filesystem::path peers;              ///< sources of the peers: bench/peers
     std::filesystem::path built_peers;        ///< where they are built and installed
     std::filesystem::path data;               ///< temporary folders go below it: a real disk
@@ -38,6 +39,7 @@ std::vector<Row> bench_store(const Setting& setting);
 std::vector<Row> bench_growth(const Setting& setting);
 std::vector<Row> bench_overload(const Setting& setting);
 std::vector<Row> bench_resilience(const Setting& setting);
+std::vector<Row> bench_shop(const Setting& setting);
 
 /// Where PATH has a program; nullopt when it has not.
 std::optional<std::string> find_program(const std::string& name);

@@ -351,9 +351,24 @@ class Chaos(unittest.TestCase):
         fleet.cli("chaos", "heal", "order-service")
         f.eventually(lambda: order() == 201, what="it reaches it again")
 
+    # Goal: a load asks the running fleet, tells what became of each kind of request, and says where there is no fleet.
+    def load(self, fleet):
+        command = [str(f.PROGRAMS / "flotilla-load"), "--rate", "40", "--duration", "0.5", "--mix", "orders"]
+        done = subprocess.run([*command, "--data", fleet.data], capture_output=True, text=True, timeout=60)
+        self.assertEqual((0, ""), (done.returncode, done.stderr), done.stdout)
+        rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
+        self.assertEqual({"request", "order", "dashboard", "all"}, set(rows))
+        self.assertGreater(int(rows["order"][1]), 0)
+        self.assertEqual("-", rows["all"][-1])
+        with tempfile.TemporaryDirectory() as empty:
+            nowhere = subprocess.run([*command, "--data", empty], capture_output=True, text=True, timeout=60)
+        self.assertEqual(1, nowhere.returncode)
+        self.assertIn("No fleet runs on", nowhere.stderr)
+
     # Goal: a fleet that was not started for them takes no faults, but signals.
     def test_faults_are_refused_elsewhere(self):
         with f.Fleet() as fleet:
+            self.load(fleet)
             refused = fleet.cli("chaos", "slow", "user-service", "10", check=False)
             self.assertEqual(1, refused.returncode)
             self.assertIn("take no faults (kill and stop need none): start it with `./flotilla up --chaos", refused.stderr)
