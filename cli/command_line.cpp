@@ -20,7 +20,7 @@ namespace flotilla::cli {
 namespace {
 
 /// What the script ./flotilla does itself, for suggestions.
-constexpr const char* kScriptCommands[] = {"load", "build", "test", "bench", "help"};
+constexpr const char* kScriptCommands[] = {"demo", "load", "build", "test", "bench", "help"};
 
 /// The commands, their flags, and what becomes of the flags' values.
 class CommandLine {

@@ -42,7 +42,7 @@ Result<std::optional<FleetState>> find_fleet(const FleetOptions& options, const 
     return state;
 }
 
-Result<std::uint16_t> find_gateway(const FleetOptions& options) {
+Result<FleetState> find_running_fleet(const FleetOptions& options) {
     const auto folder = data_folder(options.data);
     auto state = find_fleet(options, folder);
     if (!state) return std::move(state.error());
@@ -50,10 +50,14 @@ Result<std::uint16_t> find_gateway(const FleetOptions& options) {
         return Error(Kind::not_found, "no_fleet",
                      "No fleet runs on " + folder.root + ". Start one with " + command_hint(options, "up --detach"));
     }
-    for (const auto& member : (*state)->members) {
-        if (member.name == "gateway") return static_cast<std::uint16_t>(member.port);
+    return std::move(**state);
+}
+
+Result<std::uint16_t> port_of(const FleetState& state, const std::string& member) {
+    for (const auto& each : state.members) {
+        if (each.name == member || each.name == member + ".1") return static_cast<std::uint16_t>(each.port);
     }
-    return Error(Kind::not_found, "no_gateway", "The fleet of " + (*state)->file + " has no gateway");
+    return Error(Kind::not_found, "no_member", "The fleet of " + state.file + " has no " + member);
 }
 
 FleetOptions as_started(FleetOptions options, const FleetState& state) {

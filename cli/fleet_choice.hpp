@@ -16,9 +16,12 @@ Result<void> check_choice(const FleetOptions& options, const DataFolder& folder,
 /// check_choice(), with what to do.
 Result<std::optional<FleetState>> find_fleet(const FleetOptions& options, const DataFolder& folder);
 
-/// The gateway's port of the fleet that is meant. Errors: as find_fleet(); not_found when none runs or it has no
-/// gateway, with what to do.
-Result<std::uint16_t> find_gateway(const FleetOptions& options);
+/// The running fleet that is meant, for commands that ask its members. Errors: as find_fleet(); not_found when none
+/// runs, with what to do.
+Result<FleetState> find_running_fleet(const FleetOptions& options);
+/// The port of a member, or of the first instance of a service. Errors:
+/// not_found.
+Result<std::uint16_t> port_of(const FleetState& state, const std::string& member);
 
 /// The options that would start this fleet as it was.
 FleetOptions as_started(FleetOptions options, const FleetState& state);

@@ -55,7 +55,8 @@ std::size_t columns() {
 }
 
 int run(const Options& options) {
-    const auto gateway = cli::find_gateway(options.fleet);
+    const auto fleet = cli::find_running_fleet(options.fleet);
+    const auto gateway = fleet ? cli::port_of(*fleet, "gateway") : fleet.error();
     if (!gateway) {
         std::fprintf(stderr, "%s\n", gateway.error().message().c_str());
         return 1;
