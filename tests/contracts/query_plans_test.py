@@ -112,7 +112,7 @@ EXPECTED = {
     "SELECT id, user_id, items, total, status, created_at FROM (SELECT * FROM orders WHERE user_id": (
         ["SEARCH orders USING INDEX orders_by_user (user_id=?)", "SCAN newest", "USE TEMP B-TREE FOR ORDER BY"],
         FIRST + "; 1,000 are put in order"),
-    "SELECT id, email, email_identity, name, created_at FROM users WHERE id >": (
+    "SELECT id, email, email_identity, name, created_at, bio FROM users WHERE id >": (
         ["SEARCH users USING INDEX sqlite_autoindex_users_1 (id>?)"], "once, to fold old addresses; " + BATCH),
     "SELECT id, name, price, in_stock FROM products WHERE id >": (
         ["SEARCH products USING INDEX sqlite_autoindex_products_1 (id>?)"], FIRST),
