@@ -116,6 +116,12 @@ EXPECTED = {
         ["SEARCH users USING INDEX sqlite_autoindex_users_1 (id>?)"], "once, to fold old addresses; " + BATCH),
     "SELECT id, name, price, in_stock FROM products WHERE id >": (
         ["SEARCH products USING INDEX sqlite_autoindex_products_1 (id>?)"], FIRST),
+    "SELECT id, user_id, text, created_at FROM posts WHERE user_id = $1": (
+        ["SEARCH posts USING INDEX posts_by_user (user_id=? AND id<?)"], FIRST),
+    "SELECT id, post_id, user_id, text, created_at FROM comments WHERE post_id = $1": (
+        ["SEARCH comments USING INDEX comments_by_post (post_id=? AND id>?)"], FIRST),
+    "DELETE FROM comments WHERE id IN": (
+        ["SEARCH comments USING COVERING INDEX comments_by_post (post_id=?)"], FIRST),
 }
 
 
