@@ -20,25 +20,27 @@ public:
         co_return make_page(std::move(items), limit);
     }
 
-    task<Result<Product>> get(Context& context, ProductId request) {
+    task<Result<Versioned<Product>>> get(Context& context, ProductId request) {
         co_return co_await must(database_.find(context, storage::products, request.id), or_none(product_not_found));
     }
 
-    task<Result<Recorded<Product>>> create(Context& context, CreateProduct request) {
-        co_return co_await database_.answer(context, [=](Transaction& tx) {
+    task<Result<Recorded<Versioned<Product>>>> create(Context& context, CreateProduct request) {
+        co_return co_await database_.answer(context, [=](Transaction& tx) -> Result<Versioned<Product>> {
             auto product = draft_product("p-" + tx.new_id(), request);
-            if (product) tx.insert(storage::products, *product);
-            return product;
+            if (!product) return std::move(product.error());
+            const Versioned made{std::move(*product)};
+            tx.insert(storage::products, made);
+            return made;
         });
     }
 
-    task<Result<Product>> change(Context& context, ChangeProduct request) {
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Product> {
+    task<Result<Changed<Product>>> change(Context& context, ChangeProduct request, ExpectedVersion expected) {
+        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Changed<Product>> {
             auto found = tx.find(storage::products, request.id);
             if (!found) return product_not_found;
-            auto product = changed(std::move(*found), request);
-            if (product) tx.update(storage::products, *product);
-            return product;
+            auto product = changed(std::move(found->value), request);
+            if (!product) return std::move(product.error());
+            return tx.change(storage::products, {std::move(*product), found->version}, expected);
         });
     }
 

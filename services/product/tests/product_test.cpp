@@ -70,6 +70,23 @@ TEST(ProductChange, GivenFieldsChange) {
     EXPECT_EQ(products.patch(path, {{"price", 1.999}}).status, 400);
 }
 
+// Goal: a price changes only from the version it was decided on; seeded products have one, too.
+TEST(ProductChange, OtherVersionIsRefused) {
+    TestService products{install};
+    EXPECT_EQ(products.get("/products/p-0001").headers.at("etag"), "\"1\"");
+    EXPECT_EQ(products.get("/products/p-0001", {{"If-None-Match", "\"1\""}}).status, 304);
+    const auto price = [&](double to, const char* etag) {
+        return products.patch("/products/p-0001", {{"price", to}}, {{"If-Match", etag}});
+    };
+    const auto changed = price(5.5, "\"1\"");
+    ASSERT_EQ(changed.status, 200) << changed.body;
+    EXPECT_EQ(changed.headers.at("etag"), "\"2\"");
+    const auto late = price(6.5, "\"1\"");
+    EXPECT_EQ(late.status, 412);
+    EXPECT_EQ(late.json().at("code"), "precondition_failed");
+    EXPECT_EQ(products.get("/products/p-0001").json().at("price"), 5.5);
+}
+
 // Goal: the rules hold without a server.
 TEST(ProductCatalogue, PageIsCutAtItsLimit) {
     std::vector<Product> items(3);
