@@ -11,8 +11,7 @@ Error not_readable(const EventTypeInfo& type, int stored_version, const std::str
                 " cannot be read: " + why};
 }
 
-} // namespace
-
+/// The JSON of the type's present version.
 Result<std::string> upcast_payload(const EventTypeInfo& type, int stored_version, std::string_view payload) {
     if (stored_version < 1 || stored_version > type.version) {
         return not_readable(type, stored_version,
@@ -31,6 +30,8 @@ Result<std::string> upcast_payload(const EventTypeInfo& type, int stored_version
     }
     return json;
 }
+
+} // namespace
 
 Result<void> read_event(const EventTypeInfo& type, int stored_version, std::string_view payload, void* into) {
     std::string upcasted;

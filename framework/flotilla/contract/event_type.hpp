@@ -26,8 +26,23 @@ struct EventTypeInfo {
     std::string_view name;      ///< in the store, for ever: "order.placed"
     int version = 1;            ///< schema version of what is stored now: one more than there are upcasters
     const TypeDescriptor* type; ///< of the struct as it is now
+    /// A payload stored in that schema version, read and written as JSON again. Errors: as read_event.
+    Result<std::string> (*rewritten)(const EventTypeInfo& type, int stored_version, std::string_view payload);
     std::array<Upcaster, kUpcastersMax> upcasters = {}; ///< the first one from version 1 to 2
 };
+
+/// Fills a fresh struct of the type's from a payload that was stored in that schema version. Errors: internal
+/// `event_not_readable`: the version is not one of the type's, an upcaster refuses the payload, or it does not fit.
+Result<void> read_event(const EventTypeInfo& type, int stored_version, std::string_view payload, void* into);
+
+namespace detail {
+template <class E>
+Result<std::string> rewritten(const EventTypeInfo& type, int stored_version, std::string_view payload) {
+    E event{};
+    if (auto read = read_event(type, stored_version, payload, &event); !read) return std::move(read.error());
+    return json::write(event);
+}
+} // namespace detail
 
 /// A type of event: `inline constexpr EventType<Placed> placed{"order.placed"};` Optional fields may come and go; any
 /// other change of the struct is a new schema version, and begins with the upcaster that reads the events there are:
@@ -38,7 +53,7 @@ struct EventType : EventTypeInfo {
     using event_type = E;
 
     explicit consteval EventType(std::string_view event_name, std::initializer_list<Upcaster> chain = {})
-        : EventTypeInfo{event_name, static_cast<int>(chain.size()) + 1, &descriptor_of<E>} {
+        : EventTypeInfo{event_name, static_cast<int>(chain.size()) + 1, &descriptor_of<E>, &detail::rewritten<E>} {
         if (!detail::fault_of_topic(event_name, 1).empty())
             throw "an event type's name is made of at most 200 letters, digits, '.', '_' and '-'";
         if (chain.size() > kUpcastersMax) throw "an event type has at most 15 upcasters";
@@ -47,12 +62,6 @@ struct EventType : EventTypeInfo {
             upcasters[next++] = upcaster;
     }
 };
-
-/// Fills a fresh struct of the type's from a payload that was stored in that schema version. Errors: internal
-/// `event_not_readable`: the version is not one of the type's, an upcaster refuses the payload, or it does not fit.
-Result<void> read_event(const EventTypeInfo& type, int stored_version, std::string_view payload, void* into);
-/// The same up to the JSON of the type's present version.
-Result<std::string> upcast_payload(const EventTypeInfo& type, int stored_version, std::string_view payload);
 
 /// Events that have happened to one instance of an aggregate and are appended together, in their order: what a rule of
 /// the domain returns. `return {confirmed, {.by = user}};` for one.

@@ -26,7 +26,7 @@ constexpr Query<Timestamp, std::int64_t> kNextTime{
 
 /// The first version there is serves from the start: there is nothing else.
 Checkpoint begin(Transaction& transaction, const TakeNext& next, bool live) {
-    const Checkpoint checkpoint{.position = next.follower->from_now ? next.head : 0, .live = live};
+    const Checkpoint checkpoint{.position = next.follower->from_now ? next.to : 0, .live = live};
     transaction.execute(kBegin, next.follower->name, next.follower->version, checkpoint.position, live,
                         transaction.now());
     transaction.signal(kTaken);
@@ -64,7 +64,7 @@ Result<Step> TakeNext::operator()(Transaction& transaction) const {
     step.followed = !step.live && !newest;
     if (step.followed || transaction.failed()) return step;
 
-    const auto page = transaction.select(events::of_all, step.position, head, limit);
+    const auto page = transaction.select(events::of_all, step.position, to, limit);
     for (const auto& event : page) {
         if (auto taken = take(*follower, transaction, event); !taken) {
             *failed = {event.position, event.type + ", " + event.stream + " at " + std::to_string(event.version)};
@@ -77,7 +77,7 @@ Result<Step> TakeNext::operator()(Transaction& transaction) const {
         transaction.execute(kMove, follower->name, follower->version, step.position, transaction.now());
         transaction.signal(kTaken);
     }
-    step.swapped = !step.live && step.taken < limit && step.position >= former.value_or(Live()).position;
+    step.swapped = !step.live && all && step.taken < limit && step.position >= former.value_or(Live()).position;
     if (!step.swapped) return step;
     swap(transaction, *follower, former.value_or(Live()));
     step.live = true;

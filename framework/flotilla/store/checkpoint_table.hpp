@@ -27,13 +27,14 @@ struct Failed {
     std::string what;          ///< "order.placed, order-1 at 3"
 };
 
-/// Takes the next events up to `head`, at most so many, and moves the checkpoint, all in one transaction. The first one
-/// of a follower makes its checkpoint; the newest version of a projection becomes the live one when it has caught up
-/// with the one that is. Errors: a step's, and then `failed` tells where.
+/// Takes the next events up to the position `to`, at most so many, and moves the checkpoint, all in one transaction.
+/// The first one of a follower makes its checkpoint; the newest version of a projection becomes the live one when it
+/// has taken all and is not behind the one that is. Errors: a step's, and then `failed` tells where.
 struct TakeNext {
     const EventFollower* follower;
     bool newest;
-    std::int64_t head, limit;
+    std::int64_t to, limit;
+    bool all; ///< `to` is the head, and not only up to an event that cannot be taken
     std::shared_ptr<Failed> failed;
     Result<Step> operator()(Transaction& transaction) const;
 };

@@ -19,12 +19,18 @@ ReadModel::ReadModel(Database& database, std::string_view projection)
 ReadModel::~ReadModel() = default;
 
 task<Result<int>> ReadModel::live(Context& context) {
-    if (live_ > 0 && live_since_ == swaps_) co_return live_;
-    const auto since = swaps_;
-    const auto found = co_await must(checkpoints::live(context, database_, projection_));
-    live_ = static_cast<int>(found.value_or(checkpoints::Live()).version);
-    live_since_ = since;
+    if (live_ == 0 || live_since_ != swaps_) co_await must(look(context));
     co_return live_;
+}
+
+/// Reads how far the live version is, and which one it is: what was waited for must be read from that one's tables.
+task<Result<std::int64_t>> ReadModel::look(Context& context) {
+    const auto since = swaps_;
+    const auto found =
+        (co_await must(checkpoints::live(context, database_, projection_))).value_or(checkpoints::Live());
+    live_ = static_cast<int>(found.version);
+    live_since_ = since;
+    co_return found.position;
 }
 
 task<Result<void>> ReadModel::caught_up(Context& context) {
@@ -33,24 +39,19 @@ task<Result<void>> ReadModel::caught_up(Context& context) {
 }
 
 task<Result<void>> ReadModel::caught_up(Context& context, std::int64_t position) {
-    auto reached = co_await must(position_of_live(context));
+    auto reached = co_await must(look(context));
     if (reached >= position) co_return Result<void>();
     Event taken;
     const auto subscription = database_.on_signal(checkpoints::kTaken, [&taken] { taken.notify(); });
     for (;;) {
-        reached = co_await must(position_of_live(context));
+        reached = co_await must(look(context));
         if (reached >= position) co_return Result<void>();
         if (co_await taken.wait(context)) continue;
         if (context.reason().kind() != Kind::deadline_exceeded) co_return context.reason();
         co_return Error(Kind::unavailable, "projection_behind",
-                        projection_ + " is at position " + std::to_string(reached) + " of " + std::to_string(position) +
-                            ": it is late, or it has stopped (see /readyz)");
+                        "the projection " + projection_ + " is at position " + std::to_string(reached) + " of " +
+                            std::to_string(position) + ": it is late, or it has stopped (see /readyz)");
     }
-}
-
-task<Result<std::int64_t>> ReadModel::position_of_live(Context& context) {
-    const auto found = co_await must(checkpoints::live(context, database_, projection_));
-    co_return found.value_or(checkpoints::Live()).position;
 }
 
 } // namespace flotilla

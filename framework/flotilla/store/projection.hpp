@@ -134,7 +134,8 @@ public:
 
     /// The version whose tables are to be read; 0: none has been begun yet. For the time in which there are two:
     /// `co_await must(list_.live(context)) == 1 ? storage::order_list_1 : storage::order_list_2`; with one there is
-    /// nothing to ask. Remembered until the next swap: it costs a comparison. Errors: the database's.
+    /// nothing to ask. After caught_up(), so that its tables are those that are as new. Remembered until the next swap:
+    /// it costs a comparison. Errors: the database's.
     task<Result<int>> live(Context& context);
 
     /// Waits until what is read is as new as all that is committed now, by whichever host: who has written reads it.
@@ -145,7 +146,7 @@ public:
     task<Result<void>> caught_up(Context& context, std::int64_t position);
 
 private:
-    task<Result<std::int64_t>> position_of_live(Context& context);
+    task<Result<std::int64_t>> look(Context& context);
 
     Database& database_;
     const std::string projection_;

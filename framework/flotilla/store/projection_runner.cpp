@@ -38,6 +38,7 @@ struct ProjectionRunner::Impl {
     task<Result<bool>> next(Context& context);
     struct Part {
         std::int64_t to, limit;
+        bool all;
     };
     Part part_to_take() const;
     task<Result<Step>> take(Context& context, Part part);
@@ -140,16 +141,18 @@ task<Result<bool>> ProjectionRunner::Impl::next(Context& context) {
 
 /// All that waits; while an event cannot be taken, those before it, and then it alone.
 ProjectionRunner::Impl::Part ProjectionRunner::Impl::part_to_take() const {
-    if (!stop_ || stop_->at.position == 0) return {head_, options_.batch};
-    if (stop_->alone) return {stop_->at.position, 1};
-    return {stop_->at.position - 1, options_.batch};
+    if (!stop_ || stop_->at.position == 0) return {head_, options_.batch, true};
+    if (stop_->alone) return {stop_->at.position, 1, false};
+    return {stop_->at.position - 1, options_.batch, false};
 }
 
 task<Result<Step>> ProjectionRunner::Impl::take(Context& context, Part part) {
-    return tenure_.transact(
-        context,
-        checkpoints::TakeNext{
-            .follower = &follower_, .newest = newest_, .head = part.to, .limit = part.limit, .failed = failed_});
+    return tenure_.transact(context, checkpoints::TakeNext{.follower = &follower_,
+                                                           .newest = newest_,
+                                                           .to = part.to,
+                                                           .limit = part.limit,
+                                                           .all = part.all,
+                                                           .failed = failed_});
 }
 
 void ProjectionRunner::Impl::note_arrival() {
