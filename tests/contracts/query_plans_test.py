@@ -93,6 +93,20 @@ EXPECTED = {
     "SELECT count(*) FROM (SELECT 1 FROM flotilla_parked": (
         ["SEARCH flotilla_parked USING COVERING INDEX flotilla_parked_place (consumer=? AND topic=? AND partition=? AND "
          "producer=?)", "SCAN some"], FIRST),
+    # Event store: streams by version, all events by position, from where a reader is.
+    "SELECT position, stream, version, type, schema_version, message_id, occurred_at, traceparent, payload FROM "
+    "flotilla_events WHERE stream": (
+        ["SEARCH flotilla_events USING INDEX flotilla_events_stream (stream=? AND version>?)"], FIRST),
+    "SELECT position, stream, version, type, schema_version, message_id, occurred_at, traceparent, payload FROM "
+    "flotilla_events WHERE position": (
+        ["SEARCH flotilla_events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"], FIRST),
+    "SELECT version, position FROM flotilla_events WHERE stream = $1 ORDER BY": (
+        ["SEARCH flotilla_events USING COVERING INDEX flotilla_events_stream (stream=?)"], FIRST),
+    "SELECT version, position FROM flotilla_events WHERE stream = $1 AND message_id": (
+        ["SEARCH flotilla_events USING COVERING INDEX flotilla_events_message (stream=? AND message_id=?)"], FIRST),
+    "SELECT coalesce(max(position), 0) FROM flotilla_events": (["SEARCH flotilla_events"], FIRST),
+    "SELECT occurred_at FROM flotilla_events": (
+        ["SEARCH flotilla_events USING INTEGER PRIMARY KEY (rowid>?)"], FIRST),
     # Recorded responses
     "DELETE FROM flotilla_idempotency WHERE (endpoint, caller, key) IN": (
         ["SEARCH flotilla_idempotency USING INDEX flotilla_idempotency_recorded_at (recorded_at<?)"], FIRST),
@@ -225,6 +239,13 @@ def is_point(database, step):
     return bool(unique and unique[0]) and len(terms) == columns
 
 
+def add_event_tables(database):
+    """Makes the event store's tables as the framework does: not every service has them."""
+    source = (f.SOURCE / "framework/flotilla/store/event_tables.cpp").read_text()
+    for script in re.findall(r'R"sql\((.*?)\)sql"', source, re.DOTALL):
+        database.executescript(script.replace("BIGINT NOT NULL PRIMARY KEY", "INTEGER NOT NULL PRIMARY KEY"))
+
+
 def make_database(name, folder):
     """The database of a service as its program makes it, and (file, line, text) of the statements it tells of."""
     log = pathlib.Path(folder, "log")
@@ -257,6 +278,9 @@ class QueryPlans(unittest.TestCase):
             folder.mkdir()
             cls.databases[service], cls.told[service] = make_database(service, folder)
             cls.addClassCleanup(cls.databases[service].close)
+        anyone = next(iter(cls.databases.values()))
+        if not anyone.execute("SELECT 1 FROM sqlite_schema WHERE name = 'flotilla_events'").fetchall():
+            add_event_tables(anyone)
 
     def each(self):
         """(database, place, statement) of every statement, on the database that it runs on."""
@@ -304,7 +328,7 @@ class QueryPlans(unittest.TestCase):
         texts = [sql for _, _, sql in self.each()]
         self.assertGreater(len(texts), 40)
         for table in ("flotilla_jobs", "flotilla_outbox", "flotilla_inbox", "flotilla_parked", "flotilla_idempotency",
-                      "users", "orders", "products", "notifications"):
+                      "flotilla_events", "flotilla_checkpoints", "users", "orders", "products", "notifications"):
             for verb in ("INSERT INTO ", "FROM "):
                 self.assertTrue(any(verb + table in sql for sql in texts), verb + table)
 

@@ -8,6 +8,7 @@
 #include <flotilla/bus/outbox.hpp>
 #include <flotilla/node/health.hpp>
 #include <flotilla/store/idempotency.hpp>
+#include <flotilla/store/projection_runner.hpp>
 
 namespace flotilla {
 namespace {
@@ -50,6 +51,23 @@ void DatabaseDuties::subscribe(std::string_view service, TopicUse topic, EventHa
     subscriptions.push_back({topic, std::move(handler), std::move(consumer)});
 }
 
+void DatabaseDuties::follow(std::span<const EventFollower* const> versions) {
+    const EventFollower* before = nullptr;
+    for (const auto* version : versions) {
+        const auto name = std::string(version->name);
+        const bool in_order =
+            before == nullptr || (before->name == version->name && before->version < version->version);
+        if (!in_order)
+            throw std::logic_error("the versions of the projection " + name +
+                                   " are given together, the newest one last");
+        const bool taken = std::ranges::any_of(
+            followers, [&](const Follower& each) { return before == nullptr && each.follower->name == version->name; });
+        if (taken) throw std::logic_error("two projections or subscriptions are both called " + name);
+        followers.push_back({version, version == versions.back()});
+        before = version;
+    }
+}
+
 DatabaseWork::DatabaseWork(World& world, Database& database, Bus& bus, Telemetry& telemetry, Options options,
                            DatabaseDuties duties)
     : world_(world), bus_(bus), telemetry_(telemetry), options_(std::move(options)),
@@ -57,6 +75,8 @@ DatabaseWork::DatabaseWork(World& world, Database& database, Bus& bus, Telemetry
     add_relay();
     add_pruning();
     if (!duties.jobs.empty()) add_jobs(std::move(duties.jobs));
+    for (const auto& follower : duties.followers)
+        add_follower(follower);
     for (auto& subscription : duties.subscriptions)
         add_consumers(std::move(subscription));
 }
@@ -79,6 +99,18 @@ void DatabaseWork::add_jobs(JobRunner::Handlers handlers) {
     parts_.push_back({"the job runner", "jobs", [this, handlers = std::move(handlers)](Tenure& tenure) {
                           return std::make_unique<JobRunner>(world_, tenure, handlers, telemetry_,
                                                              JobRunner::Options{.lag_max = options_.lag_max});
+                      }});
+}
+
+void DatabaseWork::add_follower(DatabaseDuties::Follower follower) {
+    const auto& [of, newest] = follower;
+    const bool projection = of->version > 0;
+    auto name = (projection ? "the projection " : "the subscription ") + std::string(of->name);
+    if (projection) name += " " + std::to_string(of->version);
+    parts_.push_back({std::move(name), projection ? "projections" : "subscriptions", [this, follower](Tenure& tenure) {
+                          return std::make_unique<ProjectionRunner>(
+                              world_, tenure, *follower.follower, follower.newest, telemetry_,
+                              ProjectionRunner::Options{.lag_max = options_.lag_max});
                       }});
 }
 

@@ -10,6 +10,7 @@
 #include <flotilla/observe/telemetry.hpp>
 #include <flotilla/service/asyncapi.hpp>
 #include <flotilla/store/jobs.hpp>
+#include <flotilla/store/projection.hpp>
 #include <flotilla/store/role.hpp>
 
 namespace flotilla {
@@ -25,18 +26,28 @@ struct DatabaseDuties {
         /// Names this handler's marks, parked events and group on the bus; the same in every version of the service.
         std::string consumer;
     };
+    /// A version of a projection, or a subscription of the events stored here.
+    struct Follower {
+        const EventFollower* follower;
+        bool newest; ///< of the projection's versions
+    };
     std::vector<Subscription> subscriptions;
     JobRunner::Handlers jobs;
+    std::vector<Follower> followers;
 
     /// Adds a handler of a topic. The first one of a topic may go without a name: its consumer is the service itself.
     /// Further ones have one each: "order-service.stock". Throws std::logic_error when a name is missing or was used
     /// for that topic before.
     void subscribe(std::string_view service, TopicUse topic, EventHandler handler, std::string_view name = {});
+    /// Adds the versions of a projection, the newest one last, or a subscription. Throws std::logic_error when they are
+    /// not of one name, not in order, or the name was used before.
+    void follow(std::span<const EventFollower* const> versions);
 };
 
 /// The work that belongs to a database and not to one of the hosts (loops, processes, machines) that have it open:
-/// publishing what waits in the outbox, consuming, running jobs, removing what is past its time. The host that holds
-/// the database's role does it; the others wait behind it. See docs/adr/0010. Thread-safety: none; lives on one loop.
+/// publishing what waits in the outbox, consuming, running jobs, keeping projections up, removing what is past its
+/// time. The host that holds the database's role does it; the others wait behind it. See docs/adr/0010. Thread-safety:
+/// none; lives on one loop.
 class DatabaseWork {
 public:
     struct Options {
@@ -54,7 +65,8 @@ public:
     /// Waits for the role and works while this host holds it, until the context is cancelled; then gives it up.
     /// An exception of a part leaves with the part's name before it.
     task<void> run(Context& context);
-    /// What /readyz shows: "role", "bus", "outbox", and "inbox" and "jobs" where the service has such.
+    /// What /readyz shows: "role", "bus", "outbox", and "inbox", "jobs", "projections" and "subscriptions" where the
+    /// service has such.
     void add_checks(HealthChecks& checks);
 
     const Role& role() const { return role_; }
@@ -71,6 +83,7 @@ private:
     void add_relay();
     void add_jobs(JobRunner::Handlers handlers);
     void add_consumers(DatabaseDuties::Subscription subscription);
+    void add_follower(DatabaseDuties::Follower follower);
     void add_pruning();
     task<void> work(Context& context, Tenure& tenure);
     task<void> run_part(Scope& scope, Part& part);

@@ -17,6 +17,7 @@
 #include <flotilla/service/request_steps.hpp>
 #include <flotilla/service/service_node.hpp>
 #include <flotilla/service/settings.hpp>
+#include <flotilla/store/event_tables.hpp>
 #include <flotilla/store/framework_tables.hpp>
 
 namespace flotilla {
@@ -60,7 +61,8 @@ struct Host::Impl {
     Migrations migrations;
     std::vector<DeclaredStatement> statements;
     Backfills backfills;
-    HealthChecks health; ///< until the node has it
+    std::vector<const AggregateInfo*> aggregates; ///< whose events the database keeps
+    HealthChecks health;                          ///< until the node has it
     OwnPages own_pages;
     RequestSteps steps;
     DatabaseDuties duties; ///< until the database's work has them
@@ -86,6 +88,8 @@ struct Host::Impl {
     void check_endpoints() const;
     void check_targets() const;
     void open_registry_and_bus();
+    void keep_events_of(const AggregateInfo& aggregate);
+    task<Result<void>> migrate(Context& context);
     task<Result<void>> check_statements(Context& context);
     Result<void> listen();
     void make_calls();
@@ -185,6 +189,46 @@ void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
         throw std::logic_error("host.perform() was called twice for " + std::string(kind));
 }
 
+void Host::events(std::initializer_list<std::reference_wrapper<const AggregateInfo>> aggregates) {
+    if (!impl_->database) throw std::logic_error("host.events() needs host.database() first");
+    for (const AggregateInfo& aggregate : aggregates)
+        impl_->keep_events_of(aggregate);
+}
+
+/// What is stored is found by names: no two things may have one.
+void Host::Impl::keep_events_of(const AggregateInfo& aggregate) {
+    for (const auto* other : aggregates) {
+        if (aggregate.stream_of("").starts_with(other->stream_of("")) ||
+            other->stream_of("").starts_with(aggregate.stream_of("")))
+            throw std::logic_error("streams of the aggregates " + std::string(aggregate.name) + " and " +
+                                   std::string(other->name) + " could have the same name");
+        for (const auto& event : aggregate.events()) {
+            const auto same = [&](const auto& each) {
+                return each.type != event.type && each.type->name == event.type->name;
+            };
+            if (std::ranges::any_of(other->events(), same))
+                throw std::logic_error("two event types are both called " + std::string(event.type->name));
+        }
+    }
+    aggregates.push_back(&aggregate);
+}
+
+ReadModel& Host::projection(std::initializer_list<std::reference_wrapper<const Projection>> versions) {
+    if (impl_->aggregates.empty()) throw std::logic_error("host.projection() needs host.events() first");
+    if (versions.size() == 0) throw std::logic_error("host.projection() was given no projection");
+    std::vector<const EventFollower*> followers;
+    for (const Projection& version : versions)
+        followers.push_back(&version);
+    impl_->duties.follow(followers);
+    return own<ReadModel>(*impl_->database, followers.back()->name);
+}
+
+void Host::subscription(const EventSubscription& subscription) {
+    if (impl_->aggregates.empty()) throw std::logic_error("host.subscription() needs host.events() first");
+    const EventFollower* follower = &subscription;
+    impl_->duties.follow({&follower, 1});
+}
+
 void Host::read_settings(const TypeDescriptor& type, void* settings) {
     read_settings_into(type, settings, impl_->options.settings, impl_->options.flag_variables, impl_->known_settings);
 }
@@ -252,8 +296,7 @@ task<Result<void>> Host::prepare(Context& context) {
     if (!impl_->duties.subscriptions.empty() && !impl_->database)
         throw std::logic_error("host.on() needs host.database()");
     if (impl_->database && impl_->lane.primary()) {
-        co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
-        co_await must(impl_->database->migrate(context, "service", impl_->migrations));
+        co_await must(impl_->migrate(context));
         co_await must(impl_->check_statements(context));
         co_await must(run_backfills(context, *impl_->database, "service", impl_->backfills, impl_->process.log));
     }
@@ -263,6 +306,12 @@ task<Result<void>> Host::prepare(Context& context) {
     co_await must(impl_->listen());
     impl_->add_parts();
     co_return Result<void>();
+}
+
+task<Result<void>> Host::Impl::migrate(Context& context) {
+    co_await must(database->migrate(context, "flotilla", framework_migrations()));
+    if (!aggregates.empty()) co_await must(database->migrate(context, "events", event_migrations()));
+    co_return co_await database->migrate(context, "service", migrations);
 }
 
 task<Result<void>> Host::Impl::check_statements(Context& context) {

@@ -27,7 +27,11 @@
 
 namespace flotilla {
 
+class AggregateInfo;
+class EventSubscription;
 class Node;
+class Projection;
+class ReadModel;
 struct Engines;
 
 /// What the loops of a process share: log, metrics, and which idempotent requests are being handled. Thread-safe.
@@ -191,6 +195,17 @@ public:
             });
         });
     }
+
+    /// Declares the aggregates whose events this database keeps, and makes the event store's tables
+    /// (store/event_store.hpp): `host.events({orders});`. Needs database().
+    void events(std::initializer_list<std::reference_wrapper<const AggregateInfo>> aggregates);
+    /// Makes tables of those events, in the background (store/projection.hpp), and gives what their readers need:
+    /// `host.projection({storage::order_list})`; while a new version is being built, with the one that serves before
+    /// it:
+    /// `{storage::order_list_1, storage::order_list_2}`. Needs events().
+    ReadModel& projection(std::initializer_list<std::reference_wrapper<const Projection>> versions);
+    /// Does something once for each of those events. Needs events().
+    void subscription(const EventSubscription& subscription);
 
     /// A described struct of the service's own settings, each field from `--set name=value` or FLOTILLA_SET_<NAME>;
     /// fields keep the default they have in `defaults`. Throws std::runtime_error naming the bad value (start-up

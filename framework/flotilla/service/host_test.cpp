@@ -4,6 +4,7 @@
 
 #include <flotilla/base/constrained.hpp>
 #include <flotilla/service/test_host.hpp>
+#include <flotilla/store/test_account.hpp>
 
 namespace flotilla::host_test {
 namespace {
@@ -393,6 +394,50 @@ TEST(HostInstall, ImpossibleWiringIsRefused) {
                   host.perform(job, &Worker::work, worker);
               }),
               "host.perform() was called twice for work");
+}
+
+struct Basket {
+    std::string last;
+};
+void apply(Basket& basket, const Name& event) { basket.last = event.name; }
+
+// Goal: what is stored is found by its names, so that a wiring in which two things have one does not start.
+TEST(HostInstall, StoredEventsHaveOneNameEach) {
+    static constexpr Aggregate<account::State> savings{"account-savings", account::opened};
+    static constexpr Aggregate<account::State> carts{"cart", account::opened};
+    static constexpr EventType<Name> impostor{"account.opened"};
+    static constexpr Aggregate<Basket> baskets{"basket", impostor};
+    static constexpr EventSubscription balances{"balances", Since::now, {when<account::closed, account::note_closing>}};
+    const auto refused_with = [](auto rest) {
+        return refused([rest](Host& host) {
+            std::ignore = host.database(kMigrations);
+            host.events({account::accounts});
+            rest(host);
+        });
+    };
+    EXPECT_EQ(refused([](Host& host) { host.events({account::accounts}); }),
+              "host.events() needs host.database() first");
+    EXPECT_EQ(refused([](Host& host) {
+                  std::ignore = host.database(kMigrations);
+                  host.projection({account::balances_v1});
+              }),
+              "host.projection() needs host.events() first");
+    EXPECT_EQ(refused_with([](Host& host) { host.events({savings}); }),
+              "streams of the aggregates account-savings and account could have the same name");
+    EXPECT_EQ(refused_with([](Host& host) { host.events({baskets}); }),
+              "two event types are both called account.opened");
+    EXPECT_EQ(refused_with([](Host& host) { host.projection({account::balances_v2, account::balances_v1}); }),
+              "the versions of the projection balances are given together, the newest one last");
+    EXPECT_EQ(refused_with([](Host& host) {
+                  host.projection({account::balances_v1});
+                  host.subscription(balances);
+              }),
+              "two projections or subscriptions are both called balances");
+    EXPECT_EQ(refused_with([](Host& host) {
+                  host.events({carts});
+                  host.projection({account::balances_v1, account::balances_v2});
+              }),
+              "started");
 }
 
 struct Forgetful {

@@ -16,6 +16,7 @@
 #include <flotilla/service/database_work.hpp>
 #include <flotilla/service/test_simulation.hpp>
 #include <flotilla/store/framework_tables.hpp>
+#include <flotilla/store/test_account.hpp>
 
 /// Hosts of one service, on one database, in a simulation. For tests only.
 namespace flotilla::test {
@@ -56,7 +57,9 @@ struct Seed {
     task<Result<void>> migrate() {
         Context context(keeper);
         co_await must(database->migrate(context, "flotilla", framework_migrations()));
+        co_await must(database->migrate(context, "events", event_migrations()));
         co_await must(database->migrate(context, "service", kMigrations));
+        co_await must(database->migrate(context, "account", account::kMigrations));
         co_await must(database->transact(context, [](Transaction& tx) {
             return tx.execute(kOutcomes); // no migration: those are split at semicolons
         }));
@@ -81,7 +84,8 @@ struct Seed {
     SimulatedBroker broker;
     std::map<std::string, int> mails; ///< effects on the outside, by job
     std::uint64_t refused = 0;        ///< late writes
-    std::uint64_t placed = 0, published = 0, enqueued = 0;
+    bool both_versions = false;       ///< hosts that start from now on build version 2 of the projection as well
+    std::uint64_t placed = 0, published = 0, enqueued = 0, paid = 0;
     std::array<std::uint64_t, kPartitions> heard{}; ///< events of another service
 };
 
@@ -146,6 +150,8 @@ private:
         duties.jobs.emplace("pay", [this](Context& context, std::string_view payload, const JobTry& attempted) {
             return pay(context, std::string(payload), attempted);
         });
+        const std::array<const EventFollower*, 2> versions{&account::balances_v1, &account::balances_v2};
+        duties.follow(std::span(versions).first(seed_.both_versions ? 2 : 1));
         return duties;
     }
     task<Result<void>> mail(Context& context, std::string job) {
