@@ -42,6 +42,8 @@ struct Host::Impl {
     Migrations migrations;
     std::vector<DeclaredStatement> statements;
     Backfills backfills;
+    std::vector<std::pair<std::string, Migrations>> components; ///< whose tables are not the service's
+    std::vector<Host::UpgradeCheck> upgrade_checks;
     HealthChecks health; ///< until the node has it
     OwnPages own_pages;
     RequestSteps steps;
@@ -89,6 +91,7 @@ Host::~Host() {
 World& Host::world() const { return impl_->world; }
 const Logger& Host::log() const { return impl_->process.log; }
 Metrics& Host::metrics() const { return impl_->process.metrics; }
+Telemetry& Host::telemetry() const { return impl_->process; }
 const HostOptions& Host::options() const { return impl_->options; }
 Node& Host::node() const { return *impl_->node; }
 
@@ -98,7 +101,8 @@ Database& Host::database(Migrations migrations, std::initializer_list<Declared> 
     const auto& service = options.node.service;
     const auto url =
         options.database.empty() ? sqlite_url(options.node.data + "/" + service + ".db") : options.database;
-    auto opened = open_database(impl_->world, url, service);
+    auto opened =
+        options.read_only ? open_database_read_only(impl_->world, url) : open_database(impl_->world, url, service);
     if (!opened) throw std::runtime_error(opened.error().message());
     impl_->database = std::move(*opened);
     impl_->database->report_to(impl_->process.metrics);
@@ -172,6 +176,28 @@ void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
         throw std::logic_error("host.perform() was called twice for " + std::string(kind));
 }
 
+void Host::add_tables(std::string_view component, Migrations migrations, std::initializer_list<Declared> statements) {
+    impl_->components.emplace_back(component, migrations);
+    for (const auto& declared : statements)
+        declared.list(impl_->statements);
+}
+
+void Host::add_database_part(DatabaseDuties::Part part) { impl_->duties.parts.push_back(std::move(part)); }
+
+void Host::add_operation(std::string path, Method method, OwnAnswer answer) {
+    impl_->steps.routes().add_own_page(path);
+    impl_->own_pages.add_operation(std::move(path), method, std::move(answer));
+}
+
+void Host::add_upgrade_check(UpgradeCheck check) { impl_->upgrade_checks.push_back(std::move(check)); }
+
+task<Result<std::vector<std::string>>> Host::check_upgrade(Context& context) {
+    std::vector<std::string> faults;
+    for (const auto& check : impl_->upgrade_checks)
+        std::ranges::move(co_await must(check(context)), std::back_inserter(faults));
+    co_return faults;
+}
+
 void Host::read_settings(const TypeDescriptor& type, void* settings) {
     read_settings_into(type, settings, impl_->options.settings, impl_->options.flag_variables, impl_->known_settings);
 }
@@ -240,6 +266,8 @@ task<Result<void>> Host::prepare(Context& context) {
         throw std::logic_error("host.on() needs host.database()");
     if (impl_->database && impl_->lane.primary()) {
         co_await must(impl_->database->migrate(context, "flotilla", framework_migrations()));
+        for (const auto& [component, migrations] : impl_->components)
+            co_await must(impl_->database->migrate(context, component, migrations));
         co_await must(impl_->database->migrate(context, "service", impl_->migrations));
         co_await must(impl_->check_statements(context));
         co_await must(run_backfills(context, *impl_->database, "service", impl_->backfills, impl_->process.log));
