@@ -26,12 +26,22 @@ struct Identity {
 /// Gives status and checks, as they are now.
 using HealthSource = std::function<HealthReport()>;
 
+/// What an own page that does something is asked.
+struct OwnRequest {
+    Method method;
+    std::string query; ///< after '?', as it came
+    std::string body;  ///< JSON; empty: none
+};
+/// Answers with JSON, or an error, which becomes problem+json.
+using OwnAnswer = std::function<task<Result<std::string>>(Context&, OwnRequest)>;
+
 /// The pages that every program answers itself, whatever the state of the rest:
 /// - /livez: 200 while the loop turns;
 /// - /readyz: 200 while the instance serves, 503 when it is unavailable;
 /// - /healthz: 200 only when nothing fails, 503 otherwise;
 /// - /metrics: Prometheus' text;
-/// - what the program adds: documents, such as its contracts, and pages, such as /targetz.
+/// - what the program adds: documents, such as its contracts, pages, such as /targetz, and operations on the program,
+///   such as /sagaz/retry.
 /// The first three have a HealthReport as their body. Thread-safety: none; one per loop.
 class OwnPages {
 public:
@@ -43,12 +53,15 @@ public:
     void add_document(std::string path, std::string content_type, std::string text);
     /// Adds a page whose text is made for each request, or replaces it.
     void add_page(std::string path, std::string content_type, std::function<std::string()> text);
+    /// Adds a page that answers one method with JSON, or the error. A POST brings JSON and says so by its content type,
+    /// which keeps other sites' forms out.
+    void add_operation(std::string path, Method method, OwnAnswer answer);
 
     /// All paths, to be routed, and that nothing else may take. Valid until the next is added.
     std::span<const std::string> paths() const { return paths_; }
     bool has(std::string_view path) const;
-    /// Answers GET and HEAD, other methods with 405. Nothing is to be stored by caches. Requires: has(path), or "*",
-    /// which OPTIONS asks about the server itself (RFC 9110 §9.3.7).
+    /// Pages answer GET and HEAD, operations their method, anything else with 405. Nothing is to be stored by caches.
+    /// Requires: has(path), or "*", which OPTIONS asks about the server itself (RFC 9110 §9.3.7).
     task<void> answer(Context& context, http::Exchange& exchange, std::string_view path);
 
 private:
@@ -62,6 +75,13 @@ private:
         std::string content_type;
         std::function<std::string()> text;
     };
+    struct Operation {
+        std::string path;
+        Method method;
+        OwnAnswer answer;
+    };
+    static task<void> carry_out(Context& context, http::Exchange& exchange, const Operation& operation);
+    static task<Result<std::string>> outcome_of(Context& context, http::Exchange& exchange, const Operation& operation);
     Page page_of(std::string_view path) const;
     Page health_page(std::string_view path) const;
 
@@ -70,6 +90,7 @@ private:
     const Metrics& metrics_;
     std::vector<std::string> paths_;
     std::vector<Added> added_;
+    std::vector<Operation> operations_;
 };
 
 } // namespace flotilla

@@ -169,6 +169,7 @@ void TargetCall::begin_attempt() {
 }
 
 void TargetCall::begin(http::RequestHead& head) {
+    ++sent_;
     if (traits_.time != TimeSpent::On::calls) outgoing_.emplace(context_, traits_.time);
     outgoing_->begin_try(head, try_context());
     began_ = targets_.world_.monotonic();

@@ -79,6 +79,8 @@ public:
     Error all_failures() const;
     /// A connection was made at least once.
     bool reached() const { return reached_; }
+    /// How many tries have left, or begun to.
+    int sent() const { return sent_; }
 
 private:
     enum class Sent : bool { no, yes };
@@ -114,6 +116,7 @@ private:
     Instant began_{};
     unsigned stale_ = 0; ///< kept connections that had been closed
     bool reached_ = false;
+    int sent_ = 0;
     std::vector<const InstanceState*> tried_;
     std::vector<TargetInstancePtr> kept_; ///< so that the above stay
     std::optional<Error> last_failure_;

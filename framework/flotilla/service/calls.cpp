@@ -28,7 +28,7 @@ Error Calls::broken_answer(const EndpointInfo& endpoint, const Error& why) {
 }
 
 task<Result<std::string>> Calls::send(Context& context, const EndpointInfo& endpoint, const void* request,
-                                      http::BodySource* streamed) {
+                                      http::BodySource* streamed, RepeatedCall* repeated) {
     auto* target = targets_.find(endpoint.service.name);
     if (target == nullptr) {
         co_return Error(Kind::internal, std::string(endpoint.service.name) +
@@ -37,7 +37,10 @@ task<Result<std::string>> Calls::send(Context& context, const EndpointInfo& endp
     auto message = co_await must(make_request(endpoint, request));
     message.head.authority = endpoint.service.name;
     message.head.headers.add("accept", "application/json");
-    if (endpoint.options.idempotent) message.head.headers.add("idempotency-key", new_id(context.world()));
+    if (endpoint.options.idempotent && repeated != nullptr)
+        message.head.headers.add("idempotency-key", repeated->key);
+    else if (endpoint.options.idempotent)
+        message.head.headers.add("idempotency-key", new_id(context.world()));
     http::add_trace_state(context, message.head);
     const CallTraits traits{.repeatable = is_idempotent(endpoint.method) || endpoint.options.idempotent,
                             .upload = streamed != nullptr,
@@ -48,11 +51,14 @@ task<Result<std::string>> Calls::send(Context& context, const EndpointInfo& endp
     Context& own = bounded ? *bounded : context;
     if (traits.repeatable && !streamed && options.hedging.enabled) {
         const auto ask = [&](Context& its, TargetCall& call) { return send_whole(its, call, endpoint, message); };
+        if (repeated != nullptr) repeated->sent = 2; // one of them may stay without an answer
         co_return co_await hedged_call<std::string>(targets_, *target, own, traits, ask);
     }
     TargetCall call(targets_, *target, own, traits);
     if (streamed) co_return co_await send_streamed(own, call, endpoint, std::move(message.head), *streamed);
-    co_return co_await send_whole(own, call, endpoint, std::move(message));
+    auto answer = co_await send_whole(own, call, endpoint, std::move(message));
+    if (repeated != nullptr) repeated->sent = call.sent();
+    co_return answer;
 }
 
 task<Result<std::string>> Calls::send_whole(Context& context, TargetCall& call, const EndpointInfo& endpoint,

@@ -10,6 +10,12 @@
 
 namespace flotilla {
 
+/// What a caller that repeats a call itself, until it is answered, says of it and hears.
+struct RepeatedCall {
+    std::string_view key; ///< its Idempotency-Key, the same each time; 1 to 255 characters
+    int sent = 0;         ///< how many of this call's tries have left: all but an answered last one may have an effect
+};
+
 /// Calls other services by their contracts: `co_await calls.call(context, user::get, {.id = id})`. The endpoint knows
 /// whose it is. What happens between this line and the answer is a TargetCall's: an instance is picked, and another try
 /// made where that is safe, can help and is in the budget. Endpoints declared idempotent get an Idempotency-Key of
@@ -42,10 +48,17 @@ public:
         co_return response_of<Response>(endpoint, co_await must(send(context, endpoint, &request, &body)));
     }
 
+    /// A call that its caller repeats, for who has the types as descriptors only: `request` is what the endpoint takes,
+    /// and the answer comes as JSON, unread. Errors as call()'s.
+    task<Result<std::string>> repeat(Context& context, const EndpointInfo& endpoint, const void* request,
+                                     RepeatedCall& repeated) {
+        return send(context, endpoint, request, nullptr, &repeated);
+    }
+
 private:
     /// Returns the body of a successful answer. streamed: the request's body, of a streamed endpoint.
     task<Result<std::string>> send(Context& context, const EndpointInfo& endpoint, const void* request,
-                                   http::BodySource* streamed);
+                                   http::BodySource* streamed, RepeatedCall* repeated = nullptr);
     static task<Result<std::string>> send_whole(Context& context, TargetCall& call, const EndpointInfo& endpoint,
                                                 http::Request message);
     static task<Result<std::string>> send_streamed(Context& context, TargetCall& call, const EndpointInfo& endpoint,

@@ -79,27 +79,29 @@ DatabaseWork::DatabaseWork(World& world, Database& database, Bus& bus, Telemetry
         add_follower(follower);
     for (auto& subscription : duties.subscriptions)
         add_consumers(std::move(subscription));
+    for (auto& part : duties.parts)
+        add(std::move(part));
 }
 
 DatabaseWork::~DatabaseWork() = default;
 
 void DatabaseWork::add_relay() {
-    parts_.push_back({"the outbox relay", "outbox", [this](Tenure& tenure) {
-                          return std::make_unique<OutboxRelay>(world_, tenure, bus_, options_.service, telemetry_,
-                                                               OutboxRelay::Options{.lag_max = options_.lag_max});
-                      }});
+    add({"the outbox relay", "outbox", [this](Tenure& tenure) {
+             return std::make_unique<OutboxRelay>(world_, tenure, bus_, options_.service, telemetry_,
+                                                  OutboxRelay::Options{.lag_max = options_.lag_max});
+         }});
 }
 
 void DatabaseWork::add_pruning() {
-    parts_.push_back({"the pruning of idempotency records", "",
-                      [this](Tenure& tenure) { return std::make_unique<ResponsePruning>(tenure, telemetry_.log); }});
+    add({"the pruning of idempotency records", "",
+         [this](Tenure& tenure) { return std::make_unique<ResponsePruning>(tenure, telemetry_.log); }});
 }
 
 void DatabaseWork::add_jobs(JobRunner::Handlers handlers) {
-    parts_.push_back({"the job runner", "jobs", [this, handlers = std::move(handlers)](Tenure& tenure) {
-                          return std::make_unique<JobRunner>(world_, tenure, handlers, telemetry_,
-                                                             JobRunner::Options{.lag_max = options_.lag_max});
-                      }});
+    add({"the job runner", "jobs", [this, handlers = std::move(handlers)](Tenure& tenure) {
+             return std::make_unique<JobRunner>(world_, tenure, handlers, telemetry_,
+                                                JobRunner::Options{.lag_max = options_.lag_max});
+         }});
 }
 
 void DatabaseWork::add_follower(DatabaseDuties::Follower follower) {
@@ -125,14 +127,14 @@ void DatabaseWork::add_consumers(DatabaseDuties::Subscription subscription) {
             return std::make_unique<Consumer>(world_, tenure, bus_, std::move(own), handler, telemetry_,
                                               Consumer::Options{.lag_max = options_.lag_max});
         };
-        parts_.push_back({"the consumer " + source.consumer + " of " + source.topic, "inbox", std::move(begin)});
+        add({"the consumer " + source.consumer + " of " + source.topic, "inbox", std::move(begin)});
     }
     if (!subscription.topic.pubsub) return;
     auto begin = [this, source, handler = std::move(subscription.handler)](Tenure& tenure) {
         return std::make_unique<ChannelConsumer>(world_, tenure, bus_, source, handler, telemetry_,
                                                  ChannelConsumer::Options{});
     };
-    parts_.push_back({"the consumer " + source.consumer + " of the channel " + source.topic, "", std::move(begin)});
+    add({"the consumer " + source.consumer + " of the channel " + source.topic, "", std::move(begin)});
 }
 
 task<void> DatabaseWork::run(Context& context) {

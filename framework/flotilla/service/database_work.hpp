@@ -31,9 +31,16 @@ struct DatabaseDuties {
         const EventFollower* follower;
         bool newest; ///< of the projection's versions
     };
+    /// Work of a layer above: what does it is made anew for each tenure.
+    struct Part {
+        std::string name;  ///< for a log line: "the sagas"
+        std::string check; ///< where /readyz shows its health; parts may share one. Empty: nowhere
+        std::function<std::unique_ptr<RoleWork>(Tenure&)> begin;
+    };
     std::vector<Subscription> subscriptions;
     JobRunner::Handlers jobs;
     std::vector<Follower> followers;
+    std::vector<Part> parts;
 
     /// Adds a handler of a topic. The first one of a topic may go without a name: its consumer is the service itself.
     /// Further ones have one each: "order-service.stock". Throws std::logic_error when a name is missing or was used
@@ -72,14 +79,12 @@ public:
     const Role& role() const { return role_; }
 
 private:
-    /// One piece of the work; what does it is made anew for each tenure.
-    struct Part {
-        std::string name;
-        std::string check; ///< where its health is shown; parts may share one. Empty: nowhere
-        std::function<std::unique_ptr<RoleWork>(Tenure&)> begin;
+    /// One piece of the work.
+    struct Part : DatabaseDuties::Part {
         std::unique_ptr<RoleWork> running = {}; ///< null while another host holds the role
     };
 
+    void add(DatabaseDuties::Part part) { parts_.push_back({std::move(part)}); }
     void add_relay();
     void add_jobs(JobRunner::Handlers handlers);
     void add_consumers(DatabaseDuties::Subscription subscription);

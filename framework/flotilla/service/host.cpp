@@ -61,8 +61,10 @@ struct Host::Impl {
     Migrations migrations;
     std::vector<DeclaredStatement> statements;
     Backfills backfills;
-    std::vector<const AggregateInfo*> aggregates; ///< whose events the database keeps
-    HealthChecks health;                          ///< until the node has it
+    std::vector<std::pair<std::string, Migrations>> components; ///< whose tables are not the service's
+    std::vector<const AggregateInfo*> aggregates;               ///< whose events the database keeps
+    std::vector<Host::UpgradeCheck> upgrade_checks;
+    HealthChecks health; ///< until the node has it
     OwnPages own_pages;
     RequestSteps steps;
     DatabaseDuties duties; ///< until the database's work has them
@@ -111,6 +113,7 @@ Host::~Host() {
 World& Host::world() const { return impl_->world; }
 const Logger& Host::log() const { return impl_->process.log; }
 Metrics& Host::metrics() const { return impl_->process.metrics; }
+Telemetry& Host::telemetry() const { return impl_->process; }
 const HostOptions& Host::options() const { return impl_->options; }
 Node& Host::node() const { return *impl_->node; }
 
@@ -120,7 +123,8 @@ Database& Host::database(Migrations migrations, std::initializer_list<Declared> 
     const auto& service = options.node.service;
     const auto url =
         options.database.empty() ? sqlite_url(options.node.data + "/" + service + ".db") : options.database;
-    auto opened = open_database(impl_->world, url, service);
+    auto opened =
+        options.read_only ? open_database_read_only(impl_->world, url) : open_database(impl_->world, url, service);
     if (!opened) throw std::runtime_error(opened.error().message());
     impl_->database = std::move(*opened);
     impl_->database->report_to(impl_->process.metrics);
@@ -191,6 +195,7 @@ void Host::add_job(std::string_view kind, JobRunner::Handler handler) {
 
 void Host::events(std::initializer_list<std::reference_wrapper<const AggregateInfo>> aggregates) {
     if (!impl_->database) throw std::logic_error("host.events() needs host.database() first");
+    if (impl_->aggregates.empty()) add_tables("events", event_migrations());
     for (const AggregateInfo& aggregate : aggregates)
         impl_->keep_events_of(aggregate);
 }
@@ -227,6 +232,28 @@ void Host::subscription(const EventSubscription& subscription) {
     if (impl_->aggregates.empty()) throw std::logic_error("host.subscription() needs host.events() first");
     const EventFollower* follower = &subscription;
     impl_->duties.follow({&follower, 1});
+}
+
+void Host::add_tables(std::string_view component, Migrations migrations, std::initializer_list<Declared> statements) {
+    impl_->components.emplace_back(component, migrations);
+    for (const auto& declared : statements)
+        declared.list(impl_->statements);
+}
+
+void Host::add_database_part(DatabaseDuties::Part part) { impl_->duties.parts.push_back(std::move(part)); }
+
+void Host::add_operation(std::string path, Method method, OwnAnswer answer) {
+    impl_->steps.routes().add_own_page(path);
+    impl_->own_pages.add_operation(std::move(path), method, std::move(answer));
+}
+
+void Host::add_upgrade_check(UpgradeCheck check) { impl_->upgrade_checks.push_back(std::move(check)); }
+
+task<Result<std::vector<std::string>>> Host::check_upgrade(Context& context) {
+    std::vector<std::string> faults;
+    for (const auto& check : impl_->upgrade_checks)
+        std::ranges::move(co_await must(check(context)), std::back_inserter(faults));
+    co_return faults;
 }
 
 void Host::read_settings(const TypeDescriptor& type, void* settings) {
@@ -310,7 +337,8 @@ task<Result<void>> Host::prepare(Context& context) {
 
 task<Result<void>> Host::Impl::migrate(Context& context) {
     co_await must(database->migrate(context, "flotilla", framework_migrations()));
-    if (!aggregates.empty()) co_await must(database->migrate(context, "events", event_migrations()));
+    for (const auto& [component, text] : components)
+        co_await must(database->migrate(context, component, text));
     co_return co_await database->migrate(context, "service", migrations);
 }
 

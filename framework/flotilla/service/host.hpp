@@ -16,9 +16,11 @@
 #include <flotilla/contract/endpoint.hpp>
 #include <flotilla/contract/topic.hpp>
 #include <flotilla/http/static_content.hpp>
+#include <flotilla/node/own_pages.hpp>
 #include <flotilla/observe/telemetry.hpp>
 #include <flotilla/service/asyncapi.hpp>
 #include <flotilla/service/calls.hpp>
+#include <flotilla/service/database_work.hpp>
 #include <flotilla/service/endpoint_core.hpp>
 #include <flotilla/service/options.hpp>
 #include <flotilla/store/backfill.hpp>
@@ -216,6 +218,23 @@ public:
         return defaults;
     }
 
+    // For layers above, whose parts a service makes (saga::Engine). While it is installed.
+
+    Telemetry& telemetry() const;
+    /// Tables and statements of a component: its migrations are applied behind the framework's, and its statements are
+    /// prepared as the service's are. Requires: database().
+    void add_tables(std::string_view component, Migrations migrations, std::initializer_list<Declared> statements = {});
+    /// Work that belongs to the database's role, which one host at a time holds: see DatabaseWork. Requires:
+    /// database().
+    void add_database_part(DatabaseDuties::Part part);
+    /// A page of the framework's own under a path of its own; see OwnPages::add_operation. Such pages answer whatever
+    /// the state of the rest, and stand in no contract.
+    void add_operation(std::string path, Method method, OwnAnswer answer);
+    /// Something that this program must be able to go on with when it takes over the database: says by line what it
+    /// cannot. Asked by `--check-upgrade`, of a database opened for reading.
+    using UpgradeCheck = std::function<task<Result<std::vector<std::string>>>(Context&)>;
+    void add_upgrade_check(UpgradeCheck check);
+
     /// Adds a dependency to /readyz: ok, or why not. `required`: without it the instance is not ready at all.
     void add_check(std::string name, std::function<Result<void>()> check, bool required = false);
 
@@ -224,6 +243,8 @@ private:
     Host(World& world, Process& process, HostOptions options, Lane lane, Engines engines);
     /// Checks the settings, applies migrations (primary loop) and listens. Requires: after install().
     task<Result<void>> prepare(Context& context);
+    /// What add_upgrade_check() has added, asked one after the other. Requires: after install().
+    task<Result<std::vector<std::string>>> check_upgrade(Context& context);
     Node& node() const; ///< Requires: prepare()
 
     template <class T>

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include <flotilla/aio/loop.hpp>
 #include <flotilla/node/flags.hpp>
 #include <flotilla/node/lanes.hpp>
 #include <flotilla/service/service_node.hpp>
@@ -13,6 +14,7 @@ namespace {
 /// What was given of lists whose members are read later.
 struct Given {
     std::vector<std::string> settings, targets;
+    bool check_upgrade = false;
 };
 
 void add_flags(Flags& flags, HostOptions& options, Given& given) {
@@ -40,6 +42,8 @@ void add_flags(Flags& flags, HostOptions& options, Given& given) {
         .within(0.001, 1e9);
     flags.add("--faults", options.faults, "File from which faults are taken (./flotilla chaos); default none");
     flags.add("--target", given.targets, kTargetFlagHelp).separated_by(kTargetSeparator);
+    flags.add_switch("--check-upgrade", given.check_upgrade,
+                     "Say what of the database this program could not go on with (./flotilla saga check), and end");
     flags.add("--set", given.settings, "A setting of the service: name=value").variable(""); // each has one of its own
 }
 
@@ -52,6 +56,21 @@ Result<void> take_settings(const std::vector<std::string>& given, HostOptions& o
         options.settings[setting.substr(0, equals)] = setting.substr(equals + 1);
     }
     return {};
+}
+
+/// The exit code: 0, there is nothing in the way; 1, there is, by line on stdout; 2, nobody can tell.
+int check_upgrade(Process& process, const HostOptions& options, Install install) {
+    Loop loop;
+    Context context(loop.world());
+    const auto faults =
+        loop.run_until_done(ServiceNode::check_upgrade(context, loop.world(), process, options, install));
+    if (!faults) {
+        std::fprintf(stderr, "%s\n", faults.error().message().c_str());
+        return 2;
+    }
+    for (const auto& fault : *faults)
+        std::printf("%s\n", fault.c_str());
+    return faults->empty() ? 0 : 1;
 }
 
 task<Result<std::unique_ptr<Runnable>>> prepare(Context& context, World& world, Process& process, HostOptions options,
@@ -78,6 +97,14 @@ int run(const Service& service, Install install, int argc, char** argv) {
         return Flags::kWrongFlags;
     }
     Process process(Logger(options.node.service, options.node.log_level, options.node.log_format));
+    if (given.check_upgrade) {
+        try {
+            return check_upgrade(process, options, install);
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "%s\n", error.what());
+            return 2;
+        }
+    }
     return run_lanes(process, options.node, [&](Context& context, World& world, NodeOptions node, Lane lane) {
         HostOptions its = options;
         its.node = std::move(node);

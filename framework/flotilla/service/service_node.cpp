@@ -13,6 +13,15 @@ task<Result<std::unique_ptr<ServiceNode>>> ServiceNode::prepare(Context& context
     co_return made;
 }
 
+task<Result<std::vector<std::string>>> ServiceNode::check_upgrade(Context& context, World& world, Process& process,
+                                                                  HostOptions options,
+                                                                  std::function<void(Host&)> install) {
+    options.read_only = true;
+    Host host(world, process, std::move(options), {}, {});
+    install(host);
+    co_return co_await host.check_upgrade(context);
+}
+
 const Address& ServiceNode::address() const { return host_.node().address(); }
 
 task<Result<void>> ServiceNode::run(Context& stop, std::function<void()> withdrawn) {

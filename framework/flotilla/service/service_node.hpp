@@ -26,6 +26,12 @@ public:
                                                               HostOptions options, std::function<void(Host&)> install,
                                                               Lane lane = {}, Engines engines = {});
 
+    /// Installs the service over its database, opened for reading, and says what this program could not go on with: see
+    /// Host::add_upgrade_check. Another instance may be serving meanwhile.
+    static task<Result<std::vector<std::string>>> check_upgrade(Context& context, World& world, Process& process,
+                                                                HostOptions options,
+                                                                std::function<void(Host&)> install);
+
     const Address& address() const override;
     /// Announces itself and serves until `stop` is cancelled, then withdraws and drains. Call it once.
     /// Errors: internal when background work ended with a bug, which ends the service too.

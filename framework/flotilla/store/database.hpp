@@ -163,6 +163,10 @@ private:
 /// writer.
 Result<std::unique_ptr<Database>> open_database(World& world, std::string_view url, std::string_view owner);
 
+/// Opens it for reading, also while another process serves from it: transactions are refused, and no signal comes. Of
+/// one that does not exist yet every read gives nothing. Errors: as open_database()'s.
+Result<std::unique_ptr<Database>> open_database_read_only(World& world, std::string_view url);
+
 /// The URL of a database file: the path, with what a URL cannot hold as it is percent-encoded.
 std::string sqlite_url(std::string_view path);
 

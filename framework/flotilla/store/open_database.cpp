@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <flotilla/store/database.hpp>
+#include <flotilla/store/sqlite/read_only_database.hpp>
 #include <flotilla/store/sqlite/sqlite_database.hpp>
 
 namespace flotilla {
@@ -22,6 +23,11 @@ std::string sqlite_url(std::string_view path) {
 /// The only list of database drivers.
 Result<std::unique_ptr<Database>> open_database(World& world, std::string_view url, std::string_view owner) {
     if (url.starts_with("sqlite:")) return sqlite::SqliteDatabase::open(world, url, owner);
+    return Error(Kind::invalid, "no driver for the database URL " + std::string(url) + "; expected sqlite:PATH");
+}
+
+Result<std::unique_ptr<Database>> open_database_read_only(World& world, std::string_view url) {
+    if (url.starts_with("sqlite:")) return sqlite::ReadOnlyDatabase::open(world, url);
     return Error(Kind::invalid, "no driver for the database URL " + std::string(url) + "; expected sqlite:PATH");
 }
 

@@ -18,8 +18,10 @@ void must_succeed(const Result<void>& added) {
 Routes::Routes(Metrics& metrics, std::span<const std::string> own_pages)
     : metrics_(metrics), none_{.durations = {metrics, ""}, .endpoint = nullptr} {
     for (const auto& page : own_pages)
-        must_succeed(router_.add(std::nullopt, page, kOwnPage));
+        add_own_page(page);
 }
+
+void Routes::add_own_page(std::string_view path) { must_succeed(router_.add(std::nullopt, path, kOwnPage)); }
 
 void Routes::add(std::unique_ptr<EndpointCore> endpoint) {
     const auto& info = endpoint->info;

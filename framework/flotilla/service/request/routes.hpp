@@ -42,6 +42,8 @@ public:
     void add(std::unique_ptr<EndpointCore> endpoint);
     /// Files under a prefix. Throws std::logic_error when the prefix is malformed, or taken by other files.
     void add(std::string_view prefix, http::StaticContent files);
+    /// One more own page. Throws std::logic_error when the path is taken.
+    void add_own_page(std::string_view path);
     std::vector<const EndpointInfo*> endpoints() const;
 
     MatchedRoute match(const http::RequestHead& request);

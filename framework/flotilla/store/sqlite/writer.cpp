@@ -196,11 +196,10 @@ Writer::Requests Writer::take_batch() {
 void Writer::deliver(Requests batch) {
     std::vector<std::string> signals;
     for (const auto& request : batch) {
-        if (!request->outcome) continue;
-        for (const auto& name : request->signals) {
-            if (std::ranges::find(signals, name) == signals.end()) signals.push_back(name);
-        }
+        if (request->outcome) std::ranges::move(request->signals, std::back_inserter(signals));
     }
+    std::ranges::sort(signals);
+    signals.erase(std::ranges::unique(signals).begin(), signals.end());
     if (options_.turns && !signals.empty()) options_.turns->note_signals();
     const std::lock_guard lock(mutex_);
     for (const auto& client : clients_) {

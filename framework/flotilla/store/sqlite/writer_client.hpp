@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,19 +28,16 @@ public:
     bool has_listeners() const { return !listeners_.empty(); }
     std::unique_ptr<SignalSubscription> subscribe(std::string_view name, std::function<void()> callback);
     /// Nothing is called back any more.
-    void close() { listeners_.clear(); }
+    void close();
 
 private:
-    struct Listener {
-        std::string name;
-        std::function<void()> callback;
-    };
     struct Subscription;
-    template <class Wanted>
-    void call(Wanted wanted);
+    using Listeners = std::multimap<std::string, std::shared_ptr<std::function<void()>>, std::less<>>;
+    void call(std::vector<Listeners::mapped_type> callbacks);
 
     World& world_;
-    std::vector<std::shared_ptr<Listener>> listeners_;
+    bool closed_ = false;
+    Listeners listeners_; ///< by the signal's name: there may be a thousand, each for one of its own
 };
 
 } // namespace flotilla::sqlite
