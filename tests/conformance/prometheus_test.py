@@ -11,7 +11,7 @@ import urllib.parse
 
 import servers
 
-SCRAPED = {"gateway", "user-service", "order-service", "product-service", "notification-service"}
+SCRAPED = {"gateway", *servers.fleet.SERVICES}
 
 
 def configuration(hub_port):

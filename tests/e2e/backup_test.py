@@ -70,8 +70,7 @@ class BackupUnderLoad(AcknowledgedIsKept, unittest.TestCase):
             buyers.finish()
         self.assertEqual(0, buyers.failures)
         manifest = json.loads((backup / "manifest.json").read_text())
-        self.assertEqual({"hub", "user-service", "order-service", "product-service", "notification-service"},
-                         {each["member"] for each in manifest["databases"]})
+        self.assertEqual({"hub", *f.SERVICES}, {each["member"] for each in manifest["databases"]})
         return before
 
     # Copies of one moment: what refers to something in another one finds it there.
