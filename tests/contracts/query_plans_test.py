@@ -116,6 +116,18 @@ EXPECTED = {
         ["SEARCH users USING INDEX sqlite_autoindex_users_1 (id>?)"], "once, to fold old addresses; " + BATCH),
     "SELECT id, name, price, in_stock FROM products WHERE id >": (
         ["SEARCH products USING INDEX sqlite_autoindex_products_1 (id>?)"], FIRST),
+    "SELECT word, id, name, price, in_stock FROM product_words JOIN products": (
+        ["SEARCH product_words USING COVERING INDEX sqlite_autoindex_product_words_1 ((word,product_id)>(?,?) AND "
+         "word<?)"], FIRST),
+    # Stock and reservations: only those that are held, or over, are in the indexes that are walked.
+    "SELECT product_id, available, reserved, version FROM stock WHERE product_id >": (
+        ["SEARCH stock USING INDEX sqlite_autoindex_stock_1 (product_id>?)"], FIRST),
+    "SELECT order_id, items, state, created_at, expires_at, finished_at, version FROM reservations WHERE expires_at": (
+        ["SEARCH reservations USING INDEX reservations_held (expires_at<?)"], FIRST),
+    "SELECT expires_at FROM reservations": (
+        ["SEARCH reservations USING COVERING INDEX reservations_held (expires_at>?)"], FIRST),
+    "DELETE FROM reservations WHERE order_id IN": (
+        ["SEARCH reservations USING INDEX reservations_finished (finished_at<?)"], FIRST),
 }
 
 
