@@ -183,6 +183,9 @@ TEST(GatewayConfig, ShopRoutesLeadToTheServices) {
         EXPECT_EQ(service_of(Method::get, prefix + "/users/42/dashboard"), "composition");
         EXPECT_EQ(service_of(Method::post, prefix + "/orders/42/confirm"), "order-service");
         EXPECT_EQ(service_of(Method::get, prefix + "/products"), "product-service");
+        EXPECT_EQ(service_of(Method::post, prefix + "/inventory/check"), "inventory-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/stock/42"), "inventory-service");
+        EXPECT_EQ(service_of(Method::post, prefix + "/stock/42/restock"), "not_found");
     }
     EXPECT_EQ(service_of(Method::get, "/nothing"), "not_found");
 }

@@ -136,6 +136,18 @@ EXPECTED = {
         ["SEARCH comments USING INDEX comments_by_post (post_id=? AND id>?)"], FIRST),
     "DELETE FROM comments WHERE id IN": (
         ["SEARCH comments USING COVERING INDEX comments_by_post (post_id=?)"], FIRST),
+    "SELECT word, id, name, price, in_stock FROM product_words JOIN products": (
+        ["SEARCH product_words USING COVERING INDEX sqlite_autoindex_product_words_1 ((word,product_id)>(?,?) AND "
+         "word<?)"], FIRST),
+    # Stock and reservations: only those that are held, or over, are in the indexes that are walked.
+    "SELECT product_id, available, reserved, version FROM stock WHERE product_id >": (
+        ["SEARCH stock USING INDEX sqlite_autoindex_stock_1 (product_id>?)"], FIRST),
+    "SELECT order_id, items, state, created_at, expires_at, finished_at, version FROM reservations WHERE expires_at": (
+        ["SEARCH reservations USING INDEX reservations_held (expires_at<?)"], FIRST),
+    "SELECT expires_at FROM reservations": (
+        ["SEARCH reservations USING COVERING INDEX reservations_held (expires_at>?)"], FIRST),
+    "DELETE FROM reservations WHERE order_id IN": (
+        ["SEARCH reservations USING INDEX reservations_finished (finished_at<?)"], FIRST),
 }
 
 

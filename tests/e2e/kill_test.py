@@ -16,6 +16,7 @@ from buyers import SEED, AcknowledgedIsKept, Buyers
 
 ROUNDS = int(os.environ.get("FLOTILLA_ROUNDS", "2"))
 INSTANCES = int(os.environ.get("FLOTILLA_INSTANCES", "1"))  # of each service, where the test is not about that
+SERVICES = list(f.SERVICES)
 
 
 def instances_of(service):

@@ -4,6 +4,7 @@
 #include <array>
 
 #include <flotilla/base/ascii.hpp>
+#include <flotilla/base/case_fold.hpp>
 #include <flotilla/base/environment_name.hpp>
 #include <flotilla/base/fixed_text.hpp>
 #include <flotilla/base/nearest_name.hpp>
@@ -37,6 +38,19 @@ TEST(Ascii, OnlyLettersHaveACase) {
     EXPECT_TRUE(equal_ignoring_case("Content-Type", "cONTENT-tYPE"));
     EXPECT_FALSE(equal_ignoring_case("@", "`"));
     EXPECT_FALSE(equal_ignoring_case("abc", "ab"));
+}
+
+// Goal: case and spelling make no difference in any script; text that is not UTF-8 stays as it is but for ASCII.
+TEST(CaseFold, CaseAndSpellingMakeNoDifference) {
+    EXPECT_EQ(case_folded("Amber ANCHOR 7"), "amber anchor 7");
+    EXPECT_EQ(case_folded("E\u0301LISE"), case_folded("élise"));
+    EXPECT_EQ(case_folded("GROSS"), case_folded("groß"));
+    EXPECT_EQ(case_folded("ＡＤＡ"), "ada");
+    EXPECT_EQ(case_folded("\xFF"
+                          "A"),
+              "\xFF"
+              "a");
+    EXPECT_EQ(case_folded(""), "");
 }
 
 // Goal: flags and settings find the variable that a person would write.

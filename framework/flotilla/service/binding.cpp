@@ -89,6 +89,12 @@ void append_query(const FieldDescriptor& field, const void* request, std::string
     }
 }
 
+/// The field of a request that is nothing but a list, when it was sent as that list; nullptr otherwise.
+const FieldDescriptor* sent_as_list(const TypeDescriptor& type, std::string_view body) {
+    const auto start = body.find_first_not_of(" \t\r\n");
+    return start != std::string_view::npos && body[start] == '[' ? only_list(type) : nullptr;
+}
+
 Error names_nothing(const EndpointInfo& endpoint, std::string_view field) {
     for (const auto& declared : endpoint.options.errors)
         if (declared.kind == Kind::not_found) return declared;
@@ -101,6 +107,11 @@ Error names_nothing(const EndpointInfo& endpoint, std::string_view field) {
 bool has_body(const EndpointInfo& endpoint) {
     if (endpoint.streamed) return false;
     return endpoint.method == Method::post || endpoint.method == Method::put || endpoint.method == Method::patch;
+}
+
+const FieldDescriptor* only_list(const TypeDescriptor& request) {
+    const bool is_list = request.fields.size() == 1 && request.fields.front().type->kind == TypeKind::array;
+    return is_list ? &request.fields.front() : nullptr;
 }
 
 bool has_content(const EndpointInfo& endpoint) {
@@ -130,7 +141,9 @@ Result<void> bind_request(const EndpointInfo& endpoint, const http::PathParamete
             return Error(Kind::unsupported, "unsupported_media_type",
                          "send application/json, not " + std::string(content_type.value_or("content of no type")));
         }
-        auto read = json::parse_into(body.empty() ? "{}" : body, type, request, bound);
+        const auto* list = sent_as_list(type, body);
+        auto read = list ? json::parse_into(body, *list->type, list->in(request))
+                         : json::parse_into(body.empty() ? "{}" : body, type, request, bound);
         if (!read && read.error().fields().empty()) return read;
         if (!read) std::ranges::copy(read.error().fields(), std::back_inserter(errors));
     }

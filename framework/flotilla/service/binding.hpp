@@ -13,6 +13,10 @@ namespace flotilla {
 /// True when the endpoint's request travels as a JSON body (POST, PUT, PATCH, not streamed); otherwise it is the query.
 bool has_body(const EndpointInfo& endpoint);
 
+/// The field of a request that is nothing but a list: as a body it may also be sent as the bare list. nullptr for
+/// others.
+const FieldDescriptor* only_list(const TypeDescriptor& request);
+
 /// False when the response type has no fields.
 bool has_content(const EndpointInfo& endpoint);
 

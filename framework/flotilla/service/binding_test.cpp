@@ -20,12 +20,20 @@ struct Change {
     Text<1, 5> name;
     std::optional<bool> active;
 };
+struct Part {
+    std::string id;
+    Bounded<int, 1, 9> count;
+};
+struct Check {
+    std::vector<Part> parts;
+};
 struct Found {};
 
 constexpr Service service{"test-service"};
 constexpr Endpoint<Search, Found> search{service, Method::get, "/shops/{shopId}/search"};
 constexpr Endpoint<Change, Found> change{service, Method::patch, "/things/{id}"};
 constexpr Endpoint<Change, Found> replace{service, Method::put, "/things"};
+constexpr Endpoint<Check, Found> check{service, Method::post, "/check"};
 
 http::RequestHead head(std::string target, const char* content_type = nullptr) {
     http::RequestHead made;
@@ -85,6 +93,23 @@ TEST(Binding, PathWinsOverBody) {
     auto missing = bound<Change>(change, {{"id", "7"}}, head("/things/7"), "");
     ASSERT_FALSE(missing);
     EXPECT_EQ(problems(missing.error()), "name: is required\n");
+}
+
+// Goal: a request that is nothing but a list may come as that list, checked as strictly; other requests may not.
+TEST(Binding, RequestOfOneListMayBeTheListItself) {
+    constexpr std::string_view kParts = R"([{"id":"a","count":2},{"id":"b","count":9}])";
+    for (const auto& body :
+         {std::string(kParts), " \n" + std::string(kParts), R"({"parts":)" + std::string(kParts) + "}"}) {
+        const auto value = bound<Check>(check, {}, head("/check"), body);
+        ASSERT_TRUE(value) << body << ": " << value.error().message();
+        ASSERT_EQ(value->parts.size(), 2U) << body;
+        EXPECT_EQ(value->parts[1].id, "b") << body;
+    }
+    const auto bad = bound<Check>(check, {}, head("/check"), R"([{"id":"a","count":2},{"id":"b","count":10}])");
+    ASSERT_FALSE(bad);
+    EXPECT_EQ(problems(bad.error()), "[1].count: expected 1..9, found 10\n");
+    EXPECT_FALSE(bound<Check>(check, {}, head("/check"), std::string(kParts) + "]"));
+    EXPECT_FALSE(bound<Change>(replace, {}, head("/things"), R"([{"id":"1","name":"x"}])"));
 }
 
 // Goal: another media type is refused as such.

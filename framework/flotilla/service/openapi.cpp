@@ -157,6 +157,8 @@ bj::object streamed_body() {
 
 bj::object body_of(const EndpointInfo& endpoint, const Fields& fields, JsonSchemas& schemas) {
     auto schema = fields.path.empty() ? schemas.schema_of(*endpoint.request) : schemas.object_of(fields.body);
+    if (const auto* list = only_list(*endpoint.request))
+        schema = {{"oneOf", bj::array{std::move(schema), schemas.schema_of(*list->type)}}};
     return {{"required", fields.body_is_required()}, {"content", json_content(std::move(schema))}};
 }
 

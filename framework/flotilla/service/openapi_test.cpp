@@ -40,6 +40,11 @@ constexpr Endpoint<RenameShip, Ship> rename{
 constexpr Endpoint<ShipId, Empty> sink{service, Method::delete_, "/ships/{id}"};
 constexpr Endpoint<Ship, Ship> build{service, Method::post, "/ships", {.success = 201}};
 
+struct Fleet {
+    std::vector<Ship> ships;
+};
+constexpr Endpoint<Fleet, Empty> replace{service, Method::put, "/ships"};
+
 struct Picture {
     std::string id;
     Text<1, 20> name;
@@ -117,6 +122,16 @@ TEST(OpenapiDocument, IdempotentEndpointDeclaresKeyAndRefusals) {
               (Names{"invalid_request", "invalid_path", "invalid_json", "invalid_idempotency_key"}));
     EXPECT_EQ(keys(at(operation, "/responses/409/content/application~1problem+json/examples")),
               (Names{"name_taken", "idempotency_key_in_use"}));
+}
+
+// Goal: where the bare list is taken as well, the document says so.
+TEST(OpenapiDocument, RequestOfOneListMayBeTheListItself) {
+    const auto made = document({&replace, &build});
+    EXPECT_EQ(at(made, "/paths/~1ships/put/requestBody/content/application~1json/schema"),
+              parsed(R"({"oneOf":[{"$ref":"#/components/schemas/Fleet"},)"
+                     R"({"type":"array","items":{"$ref":"#/components/schemas/Ship"}}]})"));
+    EXPECT_EQ(at(made, "/paths/~1ships/post/requestBody/content/application~1json/schema"),
+              parsed(R"({"$ref":"#/components/schemas/Ship"})"));
 }
 
 // Goal: a streamed body is bytes; its parameters travel in path and query, and 413 says how much it may be.

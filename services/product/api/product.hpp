@@ -16,11 +16,14 @@ struct ProductId {
     std::string id;
 };
 struct ListProducts {
+    /// Only products of whose names it has words, or their beginnings, in any case: "amb anch" finds "Amber Anchor".
+    /// Without a word all are listed.
+    std::optional<Text<0, 200>> query;
     std::optional<Bounded<int, 1, 100>> limit; ///< 20 by default
     std::optional<std::string> after;          ///< `next` of the page before
 };
 struct ProductPage {
-    std::vector<Product> items;      ///< by id
+    std::vector<Product> items;      ///< by id; of a search by the word that was found, perhaps fewer than `limit`
     std::optional<std::string> next; ///< absent on the last page
 };
 struct CreateProduct {
@@ -35,6 +38,11 @@ struct ChangeProduct {
     std::optional<Money> price;
     std::optional<bool> in_stock;
 };
+struct ProductCreated {
+    std::string product_id, name;
+    Money price;
+    bool in_stock = false;
+};
 
 inline constexpr ErrorCode product_not_found{"product_not_found", Kind::not_found, "Product not found"};
 inline constexpr ErrorCode invalid_price{"invalid_price", Kind::invalid, "price must be between 0.01 and 1000000"};
@@ -42,12 +50,13 @@ inline constexpr ErrorCode invalid_price{"invalid_price", Kind::invalid, "price 
 inline constexpr Service service{"product-service"};
 
 inline constexpr Endpoint<ListProducts, ProductPage> list{
-    service, Method::get, "/products", {.summary = "List the catalogue, page by page"}};
+    service, Method::get, "/products", {.summary = "List the catalogue or search it, page by page"}};
 inline constexpr Endpoint<ProductId, Product> get{
     service,
     Method::get,
     "/products/{id}",
     {.versioned = true, .errors = {product_not_found}, .summary = "Get a product"}};
+/// Publishes product.created.
 inline constexpr Endpoint<CreateProduct, Product> create{
     service,
     Method::post,
@@ -58,5 +67,7 @@ inline constexpr Endpoint<ChangeProduct, Product> change{
     Method::patch,
     "/products/{id}",
     {.versioned = true, .errors = {product_not_found, invalid_price}, .summary = "Change name, price or availability"}};
+
+inline constexpr Topic<ProductCreated> created{"product.created", {.key = &ProductCreated::product_id}};
 
 } // namespace product
