@@ -166,7 +166,7 @@ TEST(GatewayConfig, ShopRoutesLeadToTheServices) {
     ASSERT_TRUE(config.has_value()) << config.error().message();
     const auto routes = RouteTable::build(*config);
     ASSERT_TRUE(routes.has_value()) << routes.error().message();
-    EXPECT_THAT(called_services(*config), testing::UnorderedElementsAre("notification-service", "order-service",
+    EXPECT_THAT(called_services(*config), testing::UnorderedElementsAre("notification-service", "order-service", "payment-service",
                                                                         "product-service", "user-service"));
 
     const auto service_of = [&](Method method, std::string_view path) -> std::string {

@@ -11,7 +11,8 @@ import urllib.parse
 
 import servers
 
-SCRAPED = {"gateway", "user-service", "order-service", "product-service", "notification-service"}
+SCRAPED = {"gateway", "user-service", "order-service", "product-service", "payment-service",
+           "notification-service"}
 
 
 def configuration(hub_port):

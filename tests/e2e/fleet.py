@@ -15,7 +15,7 @@ import urllib.parse
 
 SOURCE = pathlib.Path(os.environ.get("FLOTILLA_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 PROGRAMS = pathlib.Path(os.environ.get("FLOTILLA_BIN", SOURCE / "build/release/bin"))
-PORTS = {"gateway": 3000, "user-service": 3001, "order-service": 3002, "product-service": 3003,
+PORTS = {"gateway": 3000, "user-service": 3001, "order-service": 3002, "product-service": 3003, "payment-service": 3005,
          "notification-service": 3007, "hub": 8500, "bus": 6380, "smtp": 2525}
 
 
