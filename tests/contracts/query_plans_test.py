@@ -118,7 +118,7 @@ EXPECTED = {
         ["SEARCH invoices USING COVERING INDEX sqlite_autoindex_invoices_1"], FIRST),
     "SELECT id, kind, order_id, user_id, corrects, lines, total, issued_at FROM invoices WHERE user_id": (
         ["SEARCH invoices USING INDEX invoices_by_user (user_id=? AND id>?)"], FIRST),
-    "SELECT key, payment, operation, amount, asked, made, refused FROM sandbox_effects": (
+    "SELECT key, payment, operation, amount, asked, made, refused FROM sandbox_effects WHERE payment": (
         ["SEARCH sandbox_effects USING INDEX sandbox_effects_by_payment (payment=?)"], "what was done to one payment"),
     "SELECT id, email, email_identity, name, created_at FROM users WHERE id >": (
         ["SEARCH users USING INDEX sqlite_autoindex_users_1 (id>?)"], "once, to fold old addresses; " + BATCH),
