@@ -24,6 +24,8 @@ import fleet  # noqa: E402
 FIRST = ["user-service", "product-service", "order-service"]
 SERVICES = [*FIRST, *(name for name in fleet.SERVICES if name not in FIRST)]
 REQUESTS = int(os.environ.get("FLOTILLA_REQUESTS", "120"))  # per endpoint
+# What is refused unless it is right in a way that no schema says.
+GIVEN = {"number": ["4242424242424242"], "expiry": ["12/49"], "cvc": ["123"], "paymentMethod": ["card_ok"]}
 ODD_TEXTS = ["", " ", "0", "-1", "null", "Ω≈ç√", "\u0000", "a" * 5000, "'; drop table users; --", "<script>", "../..", "%00", "🦊",
              "\ud7ff", "1e999", "9" * 40]
 BAD_BODIES = [b"", b"{", b"[]", b"null", b"1", b'"text"', b"{}{}", b"{} x", b"\xff\xfe", b'{"a":"\xc0\x80"}', b"[" * 5000,
@@ -235,6 +237,9 @@ class Endpoint:
     def body_schema(self):
         return self.operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
 
+    def takes_anything(self):
+        return bool(self.operation.get("parameters") or self.body_schema())
+
     def __str__(self):
         return f"{self.service} {self.method} {self.path}"
 
@@ -374,14 +379,17 @@ class Contracts(unittest.TestCase):
             for path, operations in document["paths"].items():
                 for method, operation in operations.items():
                     found.append((Endpoint(service, port, method, path, operation), generator, document))
-        known = {}
+        known = copy.deepcopy(GIVEN)
         for _, generator, _ in found:
             generator.known = known  # what one service has made, another one is asked for
         return found
 
     def learn(self, endpoint, generator, answer):
         if answer.status in (200, 201) and answer.body:
-            for value in (answer.json() if answer.body.startswith("[") else [answer.json()])[:3]:
+            found = answer.json()
+            if isinstance(found, dict) and "id" not in found and "items" in found:
+                found = found["items"]  # a page
+            for value in (found if isinstance(found, list) else [found])[:3]:
                 if isinstance(value, dict) and "id" in value:
                     generator.learn(Request.meaning(endpoint, "id"), value["id"])
 
@@ -411,7 +419,8 @@ class Contracts(unittest.TestCase):
             for endpoint, _, _ in endpoints:
                 with self.subTest(endpoint=str(endpoint)):
                     self.assertTrue(endpoint.seen & {200, 201, 204}, f"never succeeded: {sorted(endpoint.seen)}")
-                    self.assertTrue(any(status >= 400 for status in endpoint.seen), "was never refused")
+                    if endpoint.takes_anything():
+                        self.assertTrue(any(status >= 400 for status in endpoint.seen), "was never refused")
 
     def test_repeated_key_repeats_the_answer(self):
         """What the documents say about Idempotency-Key, for every endpoint that takes one."""

@@ -126,6 +126,14 @@ EXPECTED = {
     "SELECT id, user_id, items, total, status, created_at FROM (SELECT * FROM orders WHERE user_id": (
         ["SEARCH orders USING INDEX orders_by_user (user_id=?)", "SCAN newest", "USE TEMP B-TREE FOR ORDER BY"],
         FIRST + "; 1,000 are put in order"),
+    "SELECT account, debits, credits FROM ledger_accounts": (
+        ["SCAN ledger_accounts USING INDEX sqlite_autoindex_ledger_accounts_1"], "six accounts"),
+    "SELECT coalesce(max(id), '0') AS last FROM invoices": (
+        ["SEARCH invoices USING COVERING INDEX sqlite_autoindex_invoices_1"], FIRST),
+    "SELECT id, kind, order_id, user_id, corrects, lines, total, issued_at FROM invoices WHERE user_id": (
+        ["SEARCH invoices USING INDEX invoices_by_user (user_id=? AND id>?)"], FIRST),
+    "SELECT key, payment, operation, amount, asked, made, refused FROM sandbox_effects WHERE payment": (
+        ["SEARCH sandbox_effects USING INDEX sandbox_effects_by_payment (payment=?)"], "what was done to one payment"),
     "SELECT id, email, email_identity, name, created_at, bio FROM users WHERE id >": (
         ["SEARCH users USING INDEX sqlite_autoindex_users_1 (id>?)"], "once, to fold old addresses; " + BATCH),
     "SELECT id, name, price, in_stock FROM products WHERE id >": (

@@ -112,7 +112,7 @@ class KillOneOfTwo(unittest.TestCase):
         print(f"seed {SEED}", flush=True)
         with f.Fleet(instances=2) as fleet:
             victims = [name for name in fleet.members() if "-service." in name] * ROUNDS
-            self.assertEqual(8 * ROUNDS, len(victims))
+            self.assertEqual(2 * len(SERVICES) * ROUNDS, len(victims))
             random.Random(SEED).shuffle(victims)
             callers = IdempotentCallers(fleet, threads=8)
             try:

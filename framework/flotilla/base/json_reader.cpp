@@ -14,6 +14,8 @@ namespace flotilla::json {
 namespace {
 
 constexpr std::size_t kErrorsMax = 100;
+/// A number of so many characters may be a secret.
+constexpr std::size_t kSecretDigits = 8;
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
@@ -349,7 +351,8 @@ std::string Reader::describe_next() const {
     case '"':
         return "a string"; // not its content, which may be a secret in the wrong place
     default:
-        return shortened(token());
+        if (const auto text = token(); text.size() < kSecretDigits || text.front() > '9') return shortened(text);
+        return "a number"; // a card's or an account's, in the wrong place
     }
 }
 

@@ -141,6 +141,13 @@ TEST(JsonReader, AllBadFieldsAreListed) {
     EXPECT_EQ(json::parse<Order>(kText).error().message(), "id: expected a string, found 7 (and 7 more)");
 }
 
+// Goal: a number so long that it may be a card's is not repeated to whoever put it in a text's place.
+TEST(JsonReader, LongNumbersInATextsPlaceAreNotShown) {
+    EXPECT_EQ(verdict<Texts>(R"({"text":4917123412341234})"), "text: expected a string, found a number");
+    EXPECT_EQ(verdict<Texts>(R"({"text":-12345678})"), "text: expected a string, found a number");
+    EXPECT_EQ(verdict<Texts>(R"({"text":1234567})"), "text: expected a string, found 1234567");
+}
+
 // Goal: a value of another kind is named, for every kind, and its content is checked but not shown.
 TEST(JsonReader, MismatchedKindsAreNamed) {
     EXPECT_EQ(verdict<Line>("[]"), ": expected an object, found an array");
