@@ -145,6 +145,7 @@ void Host::add(std::unique_ptr<EndpointCore> endpoint, bool records) {
                                         : " is declared idempotent: its method answers with Recorded<Response>, from "
                                           "Database::answer()"));
     }
+    if (info.event_stream) impl_->steps.use_event_streams(metrics());
     impl_->steps.routes().add(std::move(endpoint));
 }
 
@@ -277,6 +278,7 @@ void Host::Impl::add_parts() {
     node->announce_in(*registry);
     if (database && lane.primary()) add_database_work();
     if (!options.faults.empty()) add_faults();
+    if (auto* streams = steps.event_streams()) node->add(streams->part());
     publish_figures();
     show_targets();
 }

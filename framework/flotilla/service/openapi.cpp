@@ -12,6 +12,7 @@
 
 #include <flotilla/base/ascii.hpp>
 #include <flotilla/base/json_value.hpp>
+#include <flotilla/http/event_stream.hpp>
 #include <flotilla/http/message.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/service/binding.hpp>
@@ -148,6 +149,15 @@ bj::object success_of(const EndpointInfo& endpoint, JsonSchemas& schemas) {
                                   {"schema", bj::object{{"type", "string"}, {"const", "true"}}}};
         response["headers"] = bj::object{{"Idempotency-Replayed", replayed}};
     }
+    if (endpoint.event_stream) {
+        response["description"] =
+            "Server-Sent Events, each with an id and with the item as JSON for its data. Who comes "
+            "back with Last-Event-ID gets what came after that event.";
+        response["content"] =
+            bj::object{{http::kEventStream, bj::object{{"schema", bj::object{{"type", "string"}}},
+                                                       {"x-item-schema", schemas.schema_of(*endpoint.response)}}}};
+        return response;
+    }
     if (has_content(endpoint)) response["content"] = json_content(schemas.schema_of(*endpoint.response));
     return response;
 }
@@ -176,6 +186,9 @@ Problems problems_of(const EndpointInfo& endpoint, const Fields& fields) {
     if (!fields.body.empty()) {
         problems.add(Error(Kind::invalid, "invalid_json", "The body is not JSON"));
         problems.add(Error(Kind::unsupported, "unsupported_media_type", "Send application/json"));
+    }
+    if (endpoint.event_stream) {
+        problems.add(Error(Kind::unavailable, "too_many_streams", "Too many event streams are open; try again later"));
     }
     if (endpoint.options.idempotent) {
         problems.add(Error(Kind::invalid, "invalid_idempotency_key", "Idempotency-Key must have 1 to 255 characters"));

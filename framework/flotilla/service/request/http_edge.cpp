@@ -25,11 +25,19 @@ void HttpEdge::replay(std::string json) {
 }
 
 task<Result<int>> HttpEdge::respond(Context& context) {
+    if (events_) {
+        co_await must(events_->finish(context));
+        co_return success_status(endpoint_);
+    }
     http::ResponseHead head{.status = success_status(endpoint_)};
     if (!response_.empty()) head.headers.add("content-type", "application/json");
     if (replayed_) head.headers.add("idempotency-replayed", "true");
     co_await must(exchange_.respond(context, head, response_));
     co_return head.status;
+}
+
+task<Result<void>> HttpEdge::Events::send(Context& context, std::string id, std::string json) {
+    co_return co_await writer_.send(context, id, json);
 }
 
 std::optional<std::uint64_t> HttpEdge::Stream::size() const {
