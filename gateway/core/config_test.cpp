@@ -166,8 +166,9 @@ TEST(GatewayConfig, ShopRoutesLeadToTheServices) {
     ASSERT_TRUE(config.has_value()) << config.error().message();
     const auto routes = RouteTable::build(*config);
     ASSERT_TRUE(routes.has_value()) << routes.error().message();
-    EXPECT_THAT(called_services(*config), testing::UnorderedElementsAre("notification-service", "order-service",
-                                                                        "product-service", "user-service"));
+    EXPECT_THAT(called_services(*config),
+                testing::UnorderedElementsAre("notification-service", "order-service", "product-service",
+                                              "shipping-service", "user-service"));
 
     const auto service_of = [&](Method method, std::string_view path) -> std::string {
         const auto found = (*routes)->find(method, "localhost:3000", path);
@@ -182,6 +183,13 @@ TEST(GatewayConfig, ShopRoutesLeadToTheServices) {
         EXPECT_EQ(service_of(Method::get, prefix + "/users/42/dashboard"), "composition");
         EXPECT_EQ(service_of(Method::post, prefix + "/orders/42/confirm"), "order-service");
         EXPECT_EQ(service_of(Method::get, prefix + "/products"), "product-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/shipments/42"), "shipping-service");
+        EXPECT_EQ(service_of(Method::post, prefix + "/shipments/42"), "method_not_allowed");
+        EXPECT_EQ(service_of(Method::post, prefix + "/quotes"), "shipping-service");
+        EXPECT_EQ(service_of(Method::post, prefix + "/orders/42/confirmation"), "notification-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/notifications/stream"), "notification-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/notifications/parked"), "not_found");
+        EXPECT_EQ(service_of(Method::put, prefix + "/preferences/42"), "notification-service");
     }
     EXPECT_EQ(service_of(Method::get, "/nothing"), "not_found");
 }

@@ -11,7 +11,7 @@ import urllib.parse
 
 import servers
 
-SCRAPED = {"gateway", "user-service", "order-service", "product-service", "notification-service"}
+SCRAPED = {"gateway", "user-service", "order-service", "product-service", "shipping-service", "notification-service"}
 
 
 def configuration(hub_port):

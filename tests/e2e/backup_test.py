@@ -70,7 +70,8 @@ class BackupUnderLoad(AcknowledgedIsKept, unittest.TestCase):
             buyers.finish()
         self.assertEqual(0, buyers.failures)
         manifest = json.loads((backup / "manifest.json").read_text())
-        self.assertEqual({"hub", "user-service", "order-service", "product-service", "notification-service"},
+        self.assertEqual({"hub", "user-service", "order-service", "product-service", "shipping-service",
+                          "notification-service"},
                          {each["member"] for each in manifest["databases"]})
         return before
 

@@ -16,7 +16,7 @@ import urllib.parse
 SOURCE = pathlib.Path(os.environ.get("FLOTILLA_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 PROGRAMS = pathlib.Path(os.environ.get("FLOTILLA_BIN", SOURCE / "build/release/bin"))
 PORTS = {"gateway": 3000, "user-service": 3001, "order-service": 3002, "product-service": 3003,
-         "notification-service": 3007, "hub": 8500, "bus": 6380, "smtp": 2525}
+         "shipping-service": 3006, "notification-service": 3007, "hub": 8500, "bus": 6380, "smtp": 2525}
 
 
 def is_free(port):
