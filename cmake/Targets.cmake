@@ -185,6 +185,32 @@ inline constexpr flotilla::Migration migrations[] = {
 " @ONLY)
 endfunction()
 
+# flotilla_embed_texts(<folder> <namespace> <header>): the text files of a folder as constants in <namespace>, to be
+# included as <header>: templates/welcome.txt is welcome_txt.
+function(flotilla_embed_texts folder namespace header)
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.*)
+  list(SORT files)
+  set(constants "")
+  foreach(file ${files})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    get_filename_component(name ${file} NAME)
+    string(MAKE_C_IDENTIFIER ${name} name)
+    file(READ ${file} text)
+    string(APPEND constants "inline constexpr std::string_view ${name} = R\"text(${text})text\";\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${FLOTILLA_GENERATED}/${header} CONTENT
+"#pragma once
+// Generated from text files.
+
+#include <string_view>
+
+namespace ${namespace} {
+
+@constants@
+} // namespace ${namespace}
+" @ONLY)
+endfunction()
+
 # flotilla_services(): every folder of services/ that has sources. One that needs a library of its own names it in
 # libraries.cmake: set(libraries CURL::libcurl)
 function(flotilla_services)
@@ -211,6 +237,9 @@ function(flotilla_service name)
   add_library(flotilla_service_${name} STATIC ${sources})
   _flotilla_configure(flotilla_service_${name})
   flotilla_embed_migrations(flotilla_service_${name} ${folder}/migrations ${name} services/${name}/migrations.hpp)
+  if(IS_DIRECTORY ${folder}/domain/templates)
+    flotilla_embed_texts(${folder}/domain/templates ${name}::templates services/${name}/domain/templates.hpp)
+  endif()
   target_link_libraries(flotilla_service_${name} PUBLIC flotilla_service ${ARG_LIBRARIES})
   add_executable(${name}-service ${folder}/main.cpp)
   add_dependencies(programs ${name}-service)

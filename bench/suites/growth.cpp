@@ -57,7 +57,9 @@ void fill_shop(const fs::path& folder, std::int64_t kept) {
 
 void fill_mails(const fs::path& folder, std::int64_t kept) {
     KeptRows notifications(database_of(folder, "notification"));
-    notifications.multiply("notifications", kept, {{"id", kept_id("01900004")}, {"user_id", kept_id("01900002")}});
+    notifications.multiply(
+        "notifications", kept,
+        {{"id", kept_id("01900004")}, {"user_id", kept_id("01900002")}, {"order_id", kept_id("01900003")}});
     notifications.multiply("flotilla_jobs", kept, {{"id", kept_id("01900005")}, {"key", kept_id("01900004")}});
     notifications.close();
     KeptRows mails(folder / "hub" / "mail.db");
@@ -215,7 +217,9 @@ private:
         const auto key = fmt::format("printf('0190{:04x}-%04x-7000-8000-000000000000', :i)",
                                      Clock::now().time_since_epoch().count() / 1'000'000 % 65'536);
         KeptRows rows(database_of(data.path, "notification"));
-        rows.multiply("notifications", amount, {{"id", key}, {"state", "'QUEUED'"}, {"sent_at", "NULL"}});
+        rows.multiply(
+            "notifications", amount,
+            {{"id", key}, {"state", "'QUEUED'"}, {"sent_at", "NULL"}, {"order_id", "NULL"}, {"number", "NULL"}});
         rows.multiply("flotilla_jobs", amount,
                       {{"id", key},
                        {"key", key},

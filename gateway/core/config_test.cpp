@@ -186,6 +186,13 @@ TEST(GatewayConfig, ShopRoutesLeadToTheServices) {
         EXPECT_EQ(service_of(Method::post, prefix + "/inventory/check"), "inventory-service");
         EXPECT_EQ(service_of(Method::get, prefix + "/stock/42"), "inventory-service");
         EXPECT_EQ(service_of(Method::post, prefix + "/stock/42/restock"), "not_found");
+        EXPECT_EQ(service_of(Method::get, prefix + "/shipments/42"), "shipping-service");
+        EXPECT_EQ(service_of(Method::post, prefix + "/shipments/42"), "method_not_allowed");
+        EXPECT_EQ(service_of(Method::post, prefix + "/quotes"), "shipping-service");
+        EXPECT_EQ(service_of(Method::post, prefix + "/orders/42/confirmation"), "notification-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/notifications/stream"), "notification-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/notifications/parked"), "not_found");
+        EXPECT_EQ(service_of(Method::put, prefix + "/preferences/42"), "notification-service");
     }
     EXPECT_EQ(service_of(Method::get, "/nothing"), "not_found");
 }

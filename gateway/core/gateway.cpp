@@ -33,8 +33,8 @@ Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const Route
                  Registry& registry, RetryBudgets& budgets, Telemetry& telemetry, const GatewayOptions& options,
                  Lane lane)
     : world_(world), routes_(std::move(routes)), registry_(registry), telemetry_(telemetry),
-      targets_(world, client, registry, budgets, telemetry, targets_options(options.targets, config)), proxy_(targets_),
-      composer_(targets_, telemetry, config.composed_bytes_max),
+      targets_(world, client, registry, budgets, telemetry, targets_options(options.targets, config)),
+      proxy_(targets_, lasting_), composer_(targets_, telemetry, config.composed_bytes_max),
       recorder_(world, *routes_, telemetry, config.access_log_sample, config.access_log_slow),
       own_pages_(
           {.service = options.node.service, .instance = {}, .version = options.node.version},
@@ -54,6 +54,7 @@ Result<void> Gateway::listen(World& world, const Config& config, Telemetry& tele
     node_ = std::move(*node);
     own_pages_.set_instance(node_->identity().instance);
     node_->announce_in(registry_);
+    node_->add(lasting_.part());
     watch_upstreams(config);
     add_targets_page();
     publish_figures();

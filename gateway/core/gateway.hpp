@@ -55,6 +55,7 @@ private:
     Registry& registry_;
     Telemetry& telemetry_;
     Targets targets_;
+    LastingAnswers lasting_;
     Proxy proxy_;
     Composer composer_;
     Recorder recorder_;

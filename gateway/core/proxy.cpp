@@ -2,6 +2,7 @@
 
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/aio/time_spent.hpp>
+#include <flotilla/http/event_stream.hpp>
 
 #include "gateway/core/upstream_error.hpp"
 
@@ -68,6 +69,11 @@ task<Result<std::string_view>> read_begin(Context& context, http::Exchange& exch
     }
     if (!piece) co_return upload_error(context, std::move(piece.error()));
     co_return std::string_view(buffer);
+}
+
+bool is_event_stream(const http::ResponseHead& answer) {
+    const auto type = answer.headers.get("content-type");
+    return type && http::is_event_stream(*type);
 }
 
 /// What is sent twice has the effect of once.
@@ -234,7 +240,20 @@ task<Proxy::Relayed> Proxy::relay(Context& context, http::Exchange& exchange, ht
     }
     auto sent = co_await exchange.send(context, head, size);
     if (!sent) co_return Relayed{Failed::client, client_gone(sent.error())};
+    if (size.framing == http::BodySize::Framing::unknown && is_event_stream(answer))
+        co_return co_await relay_events(context, exchange, from, answer);
     co_return co_await relay_body(context, exchange, from, answer, piece);
+}
+
+/// Its client comes back with the id of the last event that was whole, so the gateway may end it anywhere.
+task<Proxy::Relayed> Proxy::relay_events(Context& context, http::Exchange& exchange, http::ClientExchange& from,
+                                         const http::ResponseHead& upstream_head) {
+    LastingAnswers::Answer stream(lasting_, context);
+    auto relayed = co_await relay_body(stream.context(), exchange, from, upstream_head, {});
+    if (relayed.failed != Failed::upstream || !stream.is_over()) co_return relayed;
+    auto ended = co_await exchange.finish(context);
+    if (!ended) co_return Relayed{Failed::client, client_gone(ended.error())};
+    co_return Relayed{};
 }
 
 task<Proxy::Relayed> Proxy::relay_body(Context& context, http::Exchange& exchange, http::ClientExchange& from,

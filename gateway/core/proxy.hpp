@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <flotilla/http/exchange.hpp>
+#include <flotilla/node/lasting_answers.hpp>
 #include <flotilla/resilience/target_call.hpp>
 
 #include "gateway/core/forwarding.hpp"
@@ -18,11 +19,12 @@ inline constexpr std::size_t kBufferedBytesMax = 64 * 1024;
 
 /// Passes a request on to a service and its answer back, status and body unchanged.
 /// Bodies are streamed both ways at once, piece by piece: a slow reader on one side slows the other side down. An
-/// answer that comes while the request is still being sent is passed on at once, and its end ends the upload.
+/// answer that comes while the request is still being sent is passed on at once, and its end ends the upload. A stream
+/// of events goes on as long as its route's timeout, and ends in good order when the gateway stops.
 /// Thread-safety: none; one per loop.
 class Proxy {
 public:
-    explicit Proxy(Targets& targets) : targets_(targets) {}
+    Proxy(Targets& targets, LastingAnswers& lasting) : targets_(targets), lasting_(lasting) {}
 
     /// The status that was sent. An answer that breaks off in the middle resets the exchange.
     /// Errors: what to answer while nothing has been sent; upstream_error() has those of upstreams. `cancelled` when
@@ -53,17 +55,20 @@ private:
                                     Target& target, Heads& heads);
     task<Result<int>> forward_streamed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
                                        Target& target, Heads& heads);
-    static task<Relayed> relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                             TargetCall& call, Heads& heads, std::string_view begun);
+    task<Relayed> relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
+                                      TargetCall& call, Heads& heads, std::string_view begun);
     static task<void> upload(Context& context, http::Exchange& from, http::ClientExchange& to, Upload& upload);
-    static task<Relayed> relay(Context& context, http::Exchange& exchange, http::ClientExchange& from,
-                               const http::ResponseHead& answer, std::string_view request_id, http::ResponseHead& head);
+    task<Relayed> relay(Context& context, http::Exchange& exchange, http::ClientExchange& from,
+                        const http::ResponseHead& answer, std::string_view request_id, http::ResponseHead& head);
+    task<Relayed> relay_events(Context& context, http::Exchange& exchange, http::ClientExchange& from,
+                               const http::ResponseHead& upstream_head);
     static task<Relayed> relay_body(Context& context, http::Exchange& exchange, http::ClientExchange& from,
                                     const http::ResponseHead& upstream_head, std::string_view piece);
     static Result<int> finished(Context& context, http::Exchange& exchange, const std::string& service,
                                 const TargetCall& call, Relayed relayed, int status);
 
     Targets& targets_;
+    LastingAnswers& lasting_;
     std::vector<std::unique_ptr<Heads>> spare_heads_;
 };
 

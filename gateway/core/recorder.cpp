@@ -27,7 +27,7 @@ void Recorder::end(const Context& context, const http::Exchange& exchange, std::
         logged = until_sample_ == 0;
         until_sample_ = logged ? sample_ - 1 : until_sample_ - 1;
     }
-    const bool slow = slow_.is_slow(duration);
+    const bool slow = slow_.is_slow(duration, spent);
     if (!slow && (!logged || (error && error->code() == overloaded.code))) return;
     const std::array<LogField, 8> fields{LogField{"method", request.method_name},
                                          {"path", request.path()},

@@ -95,6 +95,7 @@ void install(Host& host) {
     auto& orders = host.own<Orders>(host.database(migrations, {storage::orders, storage::orders_of}),
                                     host.calls({user::service, product::service}), host.publishes(placed),
                                     host.publishes(confirmed), host.metrics(), host.settings<Settings>());
+    host.publishes(cancelled);
     host.serve(place, &Orders::place, orders);
     host.serve(get, &Orders::get, orders);
     host.serve(list, &Orders::list, orders);

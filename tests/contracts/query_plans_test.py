@@ -50,6 +50,8 @@ EXPECTED = {
     "SELECT kind, queued, parked, (SELECT min(due_at)": (
         ["SCAN counts", "SEARCH flotilla_jobs USING INDEX flotilla_jobs_waiting (kind=?)",
          "SEARCH flotilla_jobs USING INDEX flotilla_jobs_parked (kind=?)"], SMALL + "; " + FIRST),
+    "SELECT kind, key, coalesce(last_error, '') AS reason": (
+        ["SEARCH flotilla_jobs USING INDEX flotilla_jobs_parked (kind=?)"], FIRST),
     "SELECT enqueued_at FROM flotilla_jobs": (["SCAN flotilla_jobs USING INDEX flotilla_jobs_retried"], FIRST),
     "DELETE FROM flotilla_jobs WHERE id IN": (
         ["SEARCH flotilla_jobs USING INDEX flotilla_jobs_finished_at (finished_at<?)"], FIRST),
@@ -120,7 +122,13 @@ EXPECTED = {
     "SELECT quick_check FROM pragma_quick_check": (
         ["SCAN pragma_quick_check VIRTUAL TABLE INDEX 0:"], "once at a start, and ended after a second"),
     # Lists of the services
-    "SELECT id, user_id, kind, state, created_at, sent_at FROM (SELECT * FROM notifications WHERE user_id": (
+    "INSERT INTO notifications (id, user_id, kind, state, created_at, order_id, reason, number)": (
+        ["SEARCH notifications USING COVERING INDEX notifications_by_number (user_id=?)"], FIRST),
+    "SELECT coalesce(max(number), 0) FROM notifications": (
+        ["SEARCH notifications USING COVERING INDEX notifications_by_number (user_id=?)"], FIRST),
+    "SELECT id, user_id, kind, state, created_at, sent_at, order_id, reason, number FROM notifications WHERE user_id": (
+        ["SEARCH notifications USING INDEX notifications_by_number (user_id=? AND number>?)"], FIRST),
+    "SELECT id, user_id, kind, state, created_at, sent_at, order_id, reason, number FROM (SELECT * FROM notifications": (
         ["SEARCH notifications USING INDEX notifications_by_user (user_id=?)", "SCAN newest",
          "USE TEMP B-TREE FOR ORDER BY"], FIRST + "; 1,000 are put in order"),
     "SELECT id, user_id, items, total, status, created_at FROM (SELECT * FROM orders WHERE user_id": (

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """An order from the outside to the mail, through the gateway, and what is left after a restart."""
 
+import http.client
+import json
+import time
 import unittest
 
 import fleet as f
@@ -104,6 +107,46 @@ class WalkingShop(unittest.TestCase):
             self.assertEqual("true", changes[2].headers["idempotency-replayed"])
             self.assertEqual("first", fleet.get(path).json()["name"])
             self.assertEqual(200, f.call(gateway, "GET", path, headers={"If-None-Match": etag}).status)
+    # Goal: a user follows through the gateway what becomes of an order, also after the connection was lost; a stream keeps
+    # nobody from stopping; what is asked for beside the events makes no second mail.
+    def test_user_follows_an_order(self):
+        with f.Fleet() as fleet:
+            user = fleet.new_user()
+            follower = Follower(fleet, user["id"])
+            order = fleet.post("/api/orders", {"userId": user["id"], "items": [{"productId": "p-0001", "quantity": 1}]}).json()
+            early = fleet.post(f"/api/orders/{order['id']}/confirmation")
+            self.assertEqual((409, "order_not_confirmed"), (early.status, early.json()["code"]))
+            fleet.post(f"/api/orders/{order['id']}/confirm")
+            told = follower.until("ORDER_CONFIRMED")
+            self.assertEqual(order["id"], told["orderId"])
+            follower.close()
+            fleet.post(f"/api/orders/{order['id']}/confirmation")
+
+            def mails():
+                found = fleet.mails(user["email"])
+                return found if len(found) >= 2 else None
+
+            self.assertEqual(["Welcome aboard", f"Your order {order['id']} is confirmed"],
+                             sorted(m["subject"] for m in f.eventually(mails, what="two mails")))
+
+            again = Follower(fleet, user["id"], last_id=told["number"] - 1)
+            self.assertEqual(told["id"], again.until("ORDER_CONFIRMED")["id"])
+            begin = time.monotonic()
+            fleet.down()
+            self.assertLess(time.monotonic() - begin, 8, "the stream was waited for")
+            self.assertTrue(again.ends_whole())
+
+    # Goal: shipping answers at its public paths, and no others.
+    def test_shipping_from_outside(self):
+        with f.Fleet() as fleet:
+            quote = fleet.post("/api/quotes", {"items": [{"productId": "p-0001", "quantity": 3}], "address": {"country": "FR"}})
+            self.assertEqual((200, {"price": 11.1, "days": 4}), (quote.status, quote.json()))
+            self.assertEqual(404, fleet.get("/api/shipments/none").status)
+            self.assertEqual(404, fleet.post("/api/shipments", {}).status)
+            made = f.call(fleet.port("shipping-service"), "POST", "/shipments",
+                          {"orderId": "o-1", "userId": "u-1", "items": [{"productId": "p-0001", "quantity": 1}]})
+            self.assertEqual(201, made.status, made)
+            self.assertEqual(made.body, fleet.get("/api/shipments/o-1").body)
 
     # Goal: one trace id runs through gateway, services, event and mail job.
     def test_trace_is_carried_through(self):
@@ -114,6 +157,32 @@ class WalkingShop(unittest.TestCase):
             self.assertEqual(201, answer.status)
             entry = f.eventually(lambda: read_stream(fleet, "user.created"), what="the event on the bus")
             self.assertIn(trace, entry)
+
+
+class Follower:
+    """What a user is told, live."""
+
+    def __init__(self, fleet, user, last_id=None):
+        self.connection = http.client.HTTPConnection("127.0.0.1", fleet.port("gateway"), timeout=20)
+        headers = {} if last_id is None else {"last-event-id": str(last_id)}
+        self.connection.request("GET", f"/api/notifications/stream?userId={user}", headers=headers)
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == 200, self.answer.read()
+
+    def until(self, kind):
+        while line := self.answer.readline().decode():
+            if line.startswith("data: ") and (told := json.loads(line[6:]))["kind"] == kind:
+                return told
+        raise AssertionError("the stream has ended")
+
+    def ends_whole(self):
+        """Whether nothing is missing at the end: a body that breaks off raises."""
+        self.answer.read()
+        return True
+
+    def close(self):
+        self.answer.close()
+        self.connection.close()
 
 
 def two_mails(fleet):

@@ -70,6 +70,10 @@ public:
     }
     unsigned call_count() const { return calls_; }
     Duration slowest_call() const { return slowest_; }
+
+    /// Notes that the request is meant to last, as a stream of events is: that it takes long says nothing.
+    void expect_to_last() { lasts_ = true; }
+    bool lasts() const { return lasts_; }
     std::string_view slowest_call_name() const { return {name_.data(), name_size_}; }
 
 private:
@@ -109,6 +113,7 @@ private:
     Span waited_{}; ///< for anything
     unsigned calls_ = 0;
     Duration slowest_{};
+    bool lasts_ = false;
     std::uint8_t name_size_ = 0;
     std::array<char, 96> name_; // not cleared: name_size_ says how much counts
 };

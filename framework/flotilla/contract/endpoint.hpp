@@ -79,7 +79,8 @@ struct EndpointInfo {
     EndpointOptions options;
     const TypeDescriptor* request;
     const TypeDescriptor* response;
-    bool streamed = false; ///< the request's body is bytes of any content type, not JSON: see StreamedEndpoint
+    bool streamed = false;     ///< the request's body is bytes of any content type, not JSON: see StreamedEndpoint
+    bool event_stream = false; ///< the answer goes on and on, one `response` after the other: see EventStreamEndpoint
 };
 
 /// Whether it changes a versioned resource that is there, and so takes If-Match: what reads one, or makes a new one
@@ -151,6 +152,30 @@ struct StreamedEndpoint : EndpointInfo {
             throw "a streamed endpoint's method is POST, PUT or PATCH";
         if (options.idempotent) throw "a streamed endpoint takes no Idempotency-Key";
         if (options.versioned || options.if_match_required) throw "a streamed endpoint's answer has no version";
+    }
+};
+
+/// How long an event stream lasts where its endpoint declares no timeout; its client then comes back.
+inline constexpr Duration kEventStreamTimeout = std::chrono::hours(1);
+
+/// An operation whose answer is a stream of events (Server-Sent Events), which goes on until one side ends it. Each is
+/// an Event as JSON with an id; who comes back says with `Last-Event-ID` which one it has got last and gets what came
+/// behind it. Request binds from path and query. The stream ends in good order after `timeout`, and when the service
+/// stops; a proxy on the way must let an answer take as long. The method is GET, and there is no Idempotency-Key;
+/// anything else is a compile error.
+/// `inline constexpr EventStreamEndpoint<WatchShip, Sighting> watch{service, Method::get, "/ships/{id}/sightings"};`
+template <class Request, class Event>
+struct EventStreamEndpoint : EndpointInfo {
+    using request_type = Request;
+    using response_type = Event;
+
+    consteval EventStreamEndpoint(Service service, Method method, std::string_view path, EndpointOptions options = {})
+        : EndpointInfo{service, method, path, options, &descriptor_of<Request>, &descriptor_of<Event>, false, true} {
+        detail::check_path<Request>(path);
+        if (method != Method::get) throw "an event stream's method is GET";
+        if (options.idempotent) throw "an event stream takes no Idempotency-Key";
+        if (options.success != 200) throw "an event stream's status is 200";
+        if (this->options.timeout == Duration{}) this->options.timeout = kEventStreamTimeout;
     }
 };
 

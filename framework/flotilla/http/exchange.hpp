@@ -38,6 +38,10 @@ public:
     /// context that the handler was given. Requires: as limit_time().
     virtual void limit_criticality(Criticality max) = 0;
 
+    /// For an answer that goes on and on: whatever the server's cancel_on_half_close says, a client that closes its
+    /// sending half has gone.
+    virtual void end_with_client() = 0;
+
     /// The next piece of the request body; empty at its end. Valid until the next call. Reading nothing applies
     /// back-pressure. Errors: invalid (bad framing; `request_timeout` when a time, the context's deadline included,
     /// ends while the client is waited for), too_large, unavailable (peer gone), the context's reason.

@@ -60,7 +60,8 @@ bool ServerConnection::check_client() {
     const auto peer = stream_->peer_state();
     // As long as something is to be read, the handler sees the end there, and behind it.
     const bool silent = body_.done() && buffer_.view().size() == held_;
-    const bool left = peer == Stream::PeerState::half_closed && server_.options.cancel_on_half_close && silent;
+    const bool heeded = server_.options.cancel_on_half_close || ends_with_client_;
+    const bool left = peer == Stream::PeerState::half_closed && heeded && silent;
     if (peer == Stream::PeerState::gone || left) {
         handling_->cancel(Error(Kind::cancelled, "client_gone", "the client has closed the connection"));
     }
@@ -136,7 +137,7 @@ void ServerConnection::start_request() {
     // Who sends the body anyway does not wait for 100 (Continue).
     continue_pending_ = parser_.expects_continue() && body != BodyFraming::none && buffer_.empty();
     close_ = !framing.keep_alive();
-    bodiless_ = chunked_ = false;
+    bodiless_ = chunked_ = ends_with_client_ = false;
     unwritten_ = 0;
 }
 

@@ -69,6 +69,7 @@ public:
     Result<void> limit_body(std::uint64_t bytes_max) override;
     void limit_time(Duration max) override;
     void limit_criticality(Criticality max) override;
+    void end_with_client() override { ends_with_client_ = true; }
     task<Result<std::string_view>> read(Context& context) override;
     const Headers& request_trailers() const override { return trailers_; }
     task<Result<void>> send(Context& context, const ResponseHead& head, BodySize size) override;
@@ -121,6 +122,7 @@ private:
     Instant body_deadline_{};
     std::optional<Instant> body_given_at_; // when read() gave out a piece with more to come
     bool continue_pending_ = false;        // the client waits for 100 (Continue)
+    bool ends_with_client_ = false;
 
     Answer answer_ = Answer::none;
     Sender sender_;

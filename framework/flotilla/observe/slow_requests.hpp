@@ -22,7 +22,9 @@ public:
     SlowRequests(World& world, Telemetry& telemetry, Duration threshold);
 
     bool enabled() const { return threshold_ > Duration::zero(); }
-    bool is_slow(Duration taken) const { return enabled() && taken >= threshold_; }
+    bool is_slow(Duration taken, const TimeSpent& spent) const {
+        return enabled() && taken >= threshold_ && !spent.lasts();
+    }
     /// fields: what the caller knows: method, path, status, duration. False: the line was left out.
     bool note(const Context& context, Duration taken, const TimeSpent& spent, std::span<const LogField> fields);
 

@@ -32,7 +32,7 @@ protected:
         world.pass(7ms);
         const Duration taken = world.at - begin;
         const std::array<LogField, 2> fields{LogField{"method", "POST"}, {"duration_ms", log_ms(taken)}};
-        return slow.is_slow(taken) && slow.note(context, taken, spent, fields);
+        return slow.is_slow(taken, spent) && slow.note(context, taken, spent, fields);
     }
 
     ManualWorld world;
@@ -85,11 +85,19 @@ TEST_F(SlowRequestsTest, ManyInASecondAreCountedInstead) {
     EXPECT_TRUE(telemetry.metrics.prometheus_text().contains("flotilla_slow_requests_total 27\n"));
 }
 
+// Goal: what is meant to last, a stream of events, is not slow because it does.
+TEST_F(SlowRequestsTest, LastingRequestIsNotSlow) {
+    TimeSpent lasting(world);
+    EXPECT_TRUE(slow.is_slow(1h, lasting));
+    lasting.expect_to_last();
+    EXPECT_FALSE(slow.is_slow(1h, lasting));
+}
+
 // Goal: a threshold of zero turns it off.
 TEST_F(SlowRequestsTest, ZeroThresholdTurnsItOff) {
     const SlowRequests off(world, telemetry, Duration::zero());
     EXPECT_FALSE(off.enabled());
-    EXPECT_FALSE(off.is_slow(1h));
+    EXPECT_FALSE(off.is_slow(1h, TimeSpent(world)));
 }
 
 } // namespace

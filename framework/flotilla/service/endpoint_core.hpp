@@ -10,7 +10,9 @@
 #include <utility>
 
 #include <flotilla/aio/context.hpp>
+#include <flotilla/aio/event.hpp>
 #include <flotilla/aio/task.hpp>
+#include <flotilla/base/json.hpp>
 #include <flotilla/contract/endpoint.hpp>
 #include <flotilla/contract/versioned.hpp>
 #include <flotilla/store/changed.hpp>
@@ -40,6 +42,46 @@ protected:
     ~BodyStream() = default;
 };
 
+/// Where the events of an event stream go, in some protocol; what EventStream<T> says, without its type.
+class EventSink {
+public:
+    EventSink() = default;
+    EventSink(const EventSink&) = delete;
+    EventSink& operator=(const EventSink&) = delete;
+
+    virtual std::string_view last_id() const = 0;
+    virtual task<Result<void>> send(Context& context, std::string id, std::string json) = 0;
+    virtual task<Result<void>> wait(Context& context, Event& news) = 0;
+
+protected:
+    ~EventSink() = default;
+};
+
+/// What the method of an event stream's endpoint sends its events to. It reads what there is behind last_id() from
+/// where it is kept, sends it, waits for news, and begins again: so nothing is lost or sent twice, whoever breaks the
+/// connection, and what a slow reader does not take stays where it is. Pass the errors on: they end the stream, in good
+/// order where the service or the endpoint's timeout ends it. Thread-safety: none; belongs to its loop.
+template <class T>
+class EventStream {
+public:
+    explicit EventStream(EventSink& sink) : sink_(sink) {}
+
+    /// The id of the last event that the client has got; empty at its first visit. It is the client's: check it.
+    std::string_view last_id() const { return sink_.last_id(); }
+    /// Ids say where a client stands; they have no line breaks. Errors: unavailable `client_too_slow`; the context's
+    /// reason.
+    task<Result<void>> send(Context& context, std::string id, const T& event) {
+        return sink_.send(context, std::move(id), json::write(event));
+    }
+    /// Tells where the client stands without an event: one that leaves before its first event comes back with this id.
+    task<Result<void>> stand_at(Context& context, std::string id) { return sink_.send(context, std::move(id), {}); }
+    /// Waits for `news`, and sends heartbeats meanwhile. What was sent goes out before. Errors: as send().
+    task<Result<void>> wait(Context& context, Event& news) { return sink_.wait(context, news); }
+
+private:
+    EventSink& sink_;
+};
+
 /// Where one call of an endpoint comes from and where its response goes, in some protocol: HTTP has one
 /// (http_edge.hpp); a call inside the process, gRPC and GraphQL bind to the same core with others. Lives for one call.
 class EndpointEdge {
@@ -58,6 +100,8 @@ public:
     virtual void write(void* response, std::string& json, std::int64_t version) = 0;
     /// The rest of a streamed endpoint's request.
     virtual BodyStream& body() = 0;
+    /// Where the events of an event stream's endpoint go.
+    virtual EventSink& events() = 0;
 
 protected:
     ~EndpointEdge() = default;
@@ -136,6 +180,9 @@ concept Serves = std::same_as<typename AnswerTraits<AnswerOf<Function, Request>>
 /// The functions that serve a StreamedEndpoint<Request, Response>.
 template <class Function, class Request, class Response>
 concept ServesStream = std::is_invocable_r_v<task<Result<Response>>, Function&, Context&, Request, BodyStream&>;
+/// The functions that serve an EventStreamEndpoint<Request, Event>.
+template <class Function, class Request, class T>
+concept ServesEvents = std::is_invocable_r_v<task<Result<void>>, Function&, Context&, Request, EventStream<T>&>;
 
 namespace detail {
 
@@ -151,6 +198,9 @@ public:
         if constexpr (ServesStream<Function, Request, Response>) {
             auto response = co_await must(function_(context, std::move(request), edge.body()));
             give(edge, response);
+        } else if constexpr (ServesEvents<Function, Request, Response>) {
+            EventStream<Response> stream(edge.events());
+            co_await must(function_(context, std::move(request), stream));
         } else if constexpr (AnswerTraits<AnswerOf<Function, Request>>::form.changed) {
             auto expected = co_await must(edge.expected_version());
             auto answer = co_await must(function_(context, std::move(request), std::move(expected)));

@@ -166,6 +166,7 @@ void Host::add(std::unique_ptr<EndpointCore> endpoint, AnswerForm answer) {
                                " is " + std::string(other->service.name) + "'s: a host serves one service");
     }
     if (const auto wrong = difference(info, answer)) throw std::logic_error(what() + wrong);
+    if (info.event_stream) impl_->steps.use_event_streams(metrics());
     impl_->steps.routes().add(std::move(endpoint));
 }
 
@@ -367,6 +368,7 @@ void Host::Impl::add_parts() {
     node->announce_in(*registry);
     if (database && lane.primary()) add_database_work();
     if (!options.faults.empty()) add_faults();
+    if (auto* streams = steps.event_streams()) node->add(streams->part());
     publish_figures();
     show_targets();
 }

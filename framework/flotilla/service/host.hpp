@@ -121,6 +121,23 @@ public:
         add(std::make_unique<detail::TypedEndpoint<Request, Response, Function>>(endpoint, std::move(function)), {});
     }
 
+    /// Serves an event stream by `task<Result<void>> T::method(Context&, Request, EventStream<Event>&)`, or a function
+    /// of that shape: the method sends events for as long as the stream lasts.
+    template <class Request, class Event, class T>
+    void serve(const EventStreamEndpoint<Request, Event>& endpoint,
+               task<Result<void>> (T::*method)(Context&, Request, EventStream<Event>&), T& object) {
+        serve(endpoint, [method, &object](Context& context, Request request, EventStream<Event>& stream) {
+            return (object.*method)(context, std::move(request), stream);
+        });
+    }
+    template <class Request, class Event, class Function>
+    void serve(const EventStreamEndpoint<Request, Event>& endpoint, Function function) {
+        static_assert(ServesEvents<Function, Request, Event>,
+                      "a handler of EventStreamEndpoint<Request, Event> is "
+                      "task<Result<void>> (Context&, Request, EventStream<Event>&)");
+        add(std::make_unique<detail::TypedEndpoint<Request, Event, Function>>(endpoint, std::move(function)), false);
+    }
+
     /// Catch methods of another shape, to say which one is meant.
     template <class Request, class Response, class Method, class T>
     void serve(const Endpoint<Request, Response>&, Method, T&) {
@@ -134,6 +151,11 @@ public:
     void serve(const StreamedEndpoint<Request, Response>&, Method, T&) {
         static_assert(std::is_void_v<Method>, "a handler of StreamedEndpoint<Request, Response> is "
                                               "task<Result<Response>> T::method(Context&, Request, BodyStream&)");
+    }
+    template <class Request, class Event, class Method, class T>
+    void serve(const EventStreamEndpoint<Request, Event>&, Method, T&) {
+        static_assert(std::is_void_v<Method>, "a handler of EventStreamEndpoint<Request, Event> is "
+                                              "task<Result<void>> T::method(Context&, Request, EventStream<Event>&)");
     }
 
     /// Serves the files below a folder under a prefix ("/ui"; "/" for all that no endpoint answers): GET and HEAD, as

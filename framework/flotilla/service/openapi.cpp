@@ -13,6 +13,7 @@
 #include <flotilla/base/ascii.hpp>
 #include <flotilla/base/json_value.hpp>
 #include <flotilla/contract/versioned.hpp>
+#include <flotilla/http/event_stream.hpp>
 #include <flotilla/http/message.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/service/binding.hpp>
@@ -175,6 +176,15 @@ bj::object success_of(const EndpointInfo& endpoint, JsonSchemas& schemas) {
             bj::object{{"description", "The answer to an earlier request with this Idempotency-Key."},
                        {"schema", bj::object{{"type", "string"}, {"const", "true"}}}};
     }
+    if (endpoint.event_stream) {
+        response["description"] =
+            "Server-Sent Events, each with an id and with the item as JSON for its data. Who comes "
+            "back with Last-Event-ID gets what came after that event.";
+        response["content"] =
+            bj::object{{http::kEventStream, bj::object{{"schema", bj::object{{"type", "string"}}},
+                                                       {"x-item-schema", schemas.schema_of(*endpoint.response)}}}};
+        return response;
+    }
     if (endpoint.options.versioned && has_content(endpoint) && endpoint.method != Method::put)
         headers["ETag"] = etag_header();
     if (!headers.empty()) response["headers"] = std::move(headers);
@@ -213,6 +223,9 @@ Problems problems_of(const EndpointInfo& endpoint, const Fields& fields) {
     if (!fields.body.empty()) {
         problems.add(Error(Kind::invalid, "invalid_json", "The body is not JSON"));
         problems.add(Error(Kind::unsupported, "unsupported_media_type", "Send application/json"));
+    }
+    if (endpoint.event_stream) {
+        problems.add(Error(Kind::unavailable, "too_many_streams", "Too many event streams are open; try again later"));
     }
     if (endpoint.options.idempotent) {
         problems.add(Error(Kind::invalid, "invalid_idempotency_key", "Idempotency-Key must have 1 to 255 characters"));

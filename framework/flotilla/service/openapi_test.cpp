@@ -52,6 +52,9 @@ struct Picture {
 constexpr StreamedEndpoint<Picture, Empty> paint{
     service, Method::put, "/ships/{id}/picture", {.body_bytes_max = 50 << 20}};
 
+constexpr EventStreamEndpoint<ShipId, Ship> follow{
+    service, Method::get, "/ships/{id}/changes", {.errors = {ship_not_found}}};
+
 boost::json::value document(std::vector<const EndpointInfo*> endpoints) {
     return value(json::parse_value(openapi_document("ship-service", "1.2.3", endpoints, 1000)));
 }
@@ -180,6 +183,17 @@ TEST(HostContracts, ServiceServesItsDocuments) {
     const auto asyncapi = json_of(host.get("/asyncapi.json"));
     EXPECT_EQ(at(asyncapi, "/operations/sendShipLaunched/action"), "send");
     EXPECT_EQ(host.post("/openapi.json", "{}").status(), 405);
+}
+
+// Goal: an event stream is text of its media type, and what its events hold is in the document.
+TEST(OpenapiDocument, EventStreamShowsItsItems) {
+    const auto made = document({&follow});
+    const auto content = at(made, "/paths/~1ships~1{id}~1changes/get/responses/200/content").as_object();
+    ASSERT_EQ(content.size(), 1U);
+    EXPECT_EQ(content.at("text/event-stream"),
+              parsed(R"({"schema":{"type":"string"},"x-item-schema":{"$ref":"#/components/schemas/Ship"}})"));
+    EXPECT_TRUE(at(made, "/components/schemas").as_object().contains("Ship"));
+    EXPECT_TRUE(at(made, "/paths/~1ships~1{id}~1changes/get/responses").as_object().contains("503"));
 }
 
 } // namespace

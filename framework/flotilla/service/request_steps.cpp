@@ -43,11 +43,13 @@ RequestSteps::RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight&
 //                  server's; 413 before a body is read
 // 10. the edge     (service/request/http_edge.cpp: HttpEdge, edge.respond) reads the request and writes the response
 //                  as HTTP has them; a version that the client has already is 304
-// 11. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record,
+// 11. streams      (service/request/event_streams.cpp: event_streams_->call) those of events are bounded in number, and
+//                  end in good order
+// 12. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record,
 //                  before validation could change its mind
-// 12. the endpoint (service/endpoint_core.hpp: endpoint.call) names, types and bounds of the request, all errors at
+// 13. the endpoint (service/endpoint_core.hpp: endpoint.call) names, types and bounds of the request, all errors at
 //                  once; then the service's method
-// 13. refusal      (service/request/refusal.cpp: refuse) whatever failed in 4 to 12, thrown or returned, becomes
+// 14. refusal      (service/request/refusal.cpp: refuse) whatever failed in 4 to 13, thrown or returned, becomes
 //                  problem+json
 task<void> RequestSteps::handle(Context& context, http::Exchange& exchange) {
     auto matched = routes_.match(exchange.request());
@@ -95,7 +97,9 @@ task<Result<int>> RequestSteps::serve_endpoint(Context& context, http::Exchange&
     if (has_body(info)) body = co_await must(exchange.read_all(context));
     HttpEdge edge(info, exchange, matched.parameters, std::move(body));
     const auto key = info.options.idempotent ? edge.request().headers.get("idempotency-key") : std::nullopt;
-    if (key) {
+    if (info.event_stream) {
+        co_await must(event_streams_->call(context, endpoint, edge));
+    } else if (key) {
         co_await must(keys_.call(context, endpoint, edge, std::string(*key)));
     } else {
         co_await must(endpoint.call(context, edge));

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <optional>
+
 #include <flotilla/node/load_shedder.hpp>
 #include <flotilla/node/own_pages.hpp>
+#include <flotilla/service/request/event_streams.hpp>
 #include <flotilla/service/request/faults.hpp>
 #include <flotilla/service/request/idempotency.hpp>
 #include <flotilla/service/request/recording.hpp>
@@ -22,6 +25,13 @@ public:
     /// Requires: before a request with an Idempotency-Key.
     void use_database(Database& database) { keys_.use_database(database); }
 
+    /// Of endpoints that are event streams. Requires: before a request for one.
+    void use_event_streams(Metrics& metrics) {
+        if (!event_streams_) event_streams_.emplace(metrics);
+    }
+    /// Null: there are none.
+    EventStreams* event_streams() { return event_streams_ ? &*event_streams_ : nullptr; }
+
     /// Until they are put there are no faults.
     Faults& faults() { return faults_; }
 
@@ -38,6 +48,7 @@ private:
     RequestRecorder recorder_;
     LoadShedder shedder_;
     Faults faults_;
+    std::optional<EventStreams> event_streams_;
     IdempotencyKeys keys_;
 };
 

@@ -33,6 +33,13 @@ constexpr Statement<std::string_view, std::string_view, std::string_view, std::s
     kEnqueue{"INSERT INTO flotilla_jobs (id, kind, key, payload, traceparent, state, attempts, failures, due_at, "
              "enqueued_at) VALUES ($1, $2, $3, $4, $5, 'queued', 0, 0, $6, $7) ON CONFLICT (kind, key) DO NOTHING"};
 
+constexpr Query<ParkedJob, std::string, std::int64_t> kParkedOfKind{
+    "SELECT kind, key, coalesce(last_error, '') AS reason, attempts, finished_at AS parked_at FROM flotilla_jobs "
+    "WHERE state = 'parked' AND kind = $1 ORDER BY finished_at LIMIT $2"};
+constexpr Statement<std::string_view, std::string_view, Timestamp> kRedrive{
+    "UPDATE flotilla_jobs SET state = 'queued', failures = 0, due_at = $3, finished_at = NULL "
+    "WHERE kind = $1 AND key = $2 AND state = 'parked'"};
+
 constexpr Statement<std::string_view, std::int64_t, std::int64_t> kChangeCounts{
     "INSERT INTO flotilla_job_counts (kind, queued, parked) VALUES ($1, $2, $3) ON CONFLICT (kind) DO UPDATE SET "
     "queued = flotilla_job_counts.queued + excluded.queued, parked = flotilla_job_counts.parked + excluded.parked"};
@@ -148,6 +155,18 @@ void enqueue_job(Transaction& transaction, std::string_view kind, std::string pa
     if (added == 0) return; // it is there already
     transaction.execute(jobs::kChangeCounts, kind, 1, 0);
     transaction.signal("jobs");
+}
+
+task<Result<std::vector<ParkedJob>>> parked_jobs(Context& context, Database& database, std::string kind,
+                                                 std::int64_t count) {
+    return database.select(context, jobs::kParkedOfKind, std::move(kind), count);
+}
+
+bool redrive_job(Transaction& transaction, std::string_view kind, std::string_view key) {
+    if (transaction.execute(jobs::kRedrive, kind, key, transaction.now()) == 0) return false;
+    transaction.execute(jobs::kChangeCounts, kind, 1, -1);
+    transaction.signal("jobs");
+    return true;
 }
 
 } // namespace flotilla

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <flotilla/contract/topic.hpp>
 #include <flotilla/observe/telemetry.hpp>
@@ -23,6 +24,29 @@ void enqueue(Transaction& transaction, const Job<Payload>& job, const Payload& p
     enqueue_job(transaction, job.name, json::write(payload), std::move(options));
 }
 void enqueue_job(Transaction& transaction, std::string_view kind, std::string payload_json, EnqueueOptions options);
+
+/// A job that was given up, and why.
+struct ParkedJob {
+    std::string kind, key, reason;
+    std::int64_t attempts = 0;
+    Timestamp parked_at;
+};
+/// The parked jobs of a kind, those first that were parked first; at most `count`.
+task<Result<std::vector<ParkedJob>>> parked_jobs(Context& context, Database& database, std::string kind,
+                                                 std::int64_t count);
+template <class Payload>
+task<Result<std::vector<ParkedJob>>> parked_jobs(Context& context, Database& database, const Job<Payload>& job,
+                                                 std::int64_t count) {
+    return parked_jobs(context, database, std::string(job.name), count);
+}
+
+/// Puts a parked job back to the queue, with all its tries before it, in the transaction's own commit. False when it is
+/// not parked.
+bool redrive_job(Transaction& transaction, std::string_view kind, std::string_view key);
+template <class Payload>
+bool redrive_job(Transaction& transaction, const Job<Payload>& job, std::string_view key) {
+    return redrive_job(transaction, job.name, key);
+}
 
 /// One try of a durable job, as its handler gets it. A value: transaction bodies capture it.
 class JobTry {

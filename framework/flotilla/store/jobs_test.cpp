@@ -563,5 +563,37 @@ TEST_F(JobsTest, DoneAfterTheRoleWasLostTakesTheEffectBack) {
     EXPECT_EQ(job().state, "running"); // the next holder's to take up
 }
 
+// Goal: what was parked is listed with its reason, and put back it has all its tries before it; nothing else is.
+TEST_F(JobsTest, ParkedJobIsRedriven) {
+    enqueue("ada@example.com", {.key = "k-1"});
+    enqueue("grace@example.com", {.key = "k-2"});
+    const auto taken = value(store.transact(jobs::TakeDue{{"send_mail"}, 1, 0})).jobs.at(0);
+    const auto now = store.world().now();
+    value(store.transact([&](Transaction& tx) {
+        jobs::finish(tx, {{taken.id, "send_mail", "parked", now, taken.attempts, 1, now, "no such mailbox"}}, 0);
+    }));
+    const auto parked = [&] {
+        Context context(store.world());
+        return value(store.loop().run_until_done(parked_jobs(context, store.database(), kSendMail, 10)));
+    };
+    ASSERT_EQ(parked().size(), 1U);
+    EXPECT_EQ(parked()[0].key, "k-1");
+    EXPECT_EQ(parked()[0].reason, "no such mailbox");
+    EXPECT_EQ(parked()[0].attempts, 1);
+
+    const auto redrive = [&](const char* key) {
+        return value(store.transact([=](Transaction& tx) { return redrive_job(tx, kSendMail, key); }));
+    };
+    EXPECT_FALSE(redrive("k-2")) << "it waits anyway";
+    EXPECT_FALSE(redrive("k-3"));
+    EXPECT_TRUE(redrive("k-1"));
+    EXPECT_FALSE(redrive("k-1"));
+    EXPECT_TRUE(parked().empty());
+    EXPECT_EQ(value(store.find<std::int64_t>("SELECT 10 * queued + parked FROM flotilla_job_counts")), 20);
+    const auto again = value(store.transact(jobs::TakeDue{{"send_mail"}, 10, 0})).jobs;
+    ASSERT_EQ(again.size(), 2U);
+    EXPECT_EQ(again[1].failures, 1) << "the first try counts as the first again";
+}
+
 } // namespace
 } // namespace flotilla::jobs_test

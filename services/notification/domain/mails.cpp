@@ -1,9 +1,14 @@
 #include "services/notification/domain/mails.hpp"
 
 #include <algorithm>
+#include <array>
+#include <stdexcept>
 
 #include <flotilla/base/base64.hpp>
 #include <flotilla/base/text.hpp>
+#include <services/notification/domain/templates.hpp>
+
+#include "services/notification/domain/mail_template.hpp"
 
 namespace notification {
 namespace {
@@ -43,21 +48,56 @@ std::string display_name(std::string_view name) {
     return quoted + '"';
 }
 
-std::string greeting(const std::string& name) { return "Hello " + name + ",\n\n"; }
+/// A template as it stands in its files: the text begins with the line "Subject: ...", and an empty one.
+struct MailTemplate {
+    std::string_view text;
+    std::string_view html = {};
+};
+
+MailTemplate template_of(Template kind) {
+    switch (kind) {
+    case Template::welcome:
+        return {templates::welcome_txt};
+    case Template::order_confirmed:
+        return {templates::order_confirmed_txt};
+    case Template::order_cancelled:
+        return {templates::order_cancelled_txt, templates::order_cancelled_html};
+    case Template::order_dispatched:
+        return {templates::order_dispatched_txt, templates::order_dispatched_html};
+    }
+    throw std::logic_error("there is no template of that kind");
+}
+
+/// One part of a message: its own fields, and its text in base64.
+void append_part(std::string& out, std::string_view type, std::string_view content) {
+    out.append("Content-Type: ").append(type).append("; charset=utf-8\r\n");
+    out += "Content-Transfer-Encoding: base64\r\n\r\n";
+    const auto body = base64(content);
+    for (std::size_t i = 0; i < body.size(); i += 76)
+        out += body.substr(i, 76) + "\r\n";
+}
+
+/// Base64 has no '=' followed by '_'.
+constexpr std::string_view kBoundary = "=_flotilla";
 
 } // namespace
 
 std::string message_id_of(const std::string& event_id) { return event_id + "@notification.flotilla"; }
 
-Mail welcome_mail(const std::string& event_id, const std::string& address, const std::string& name) {
-    return {message_id_of(event_id), address, name, "Welcome aboard",
-            greeting(name) + "your account is ready. We are glad to have you with us.\n"};
-}
-
-Mail order_confirmed_mail(const std::string& event_id, const std::string& address, const std::string& name,
-                          const std::string& order_id) {
-    return {message_id_of(event_id), address, name, "Your order " + order_id + " is confirmed",
-            greeting(name) + "your order " + order_id + " is confirmed and will be on its way soon.\n"};
+Mail mail_about(const Notification& notification, const Recipient& to) {
+    constexpr std::string_view kSubject = "Subject: ";
+    const auto& [text, html] = template_of(notification.kind);
+    const std::string order = notification.order_id.value_or("");
+    const std::string reason = notification.reason.value_or("");
+    const std::array values{TemplateValue{"name", to.name}, TemplateValue{"order", order},
+                            TemplateValue{"reason", reason}};
+    const auto end = text.find("\n\n");
+    return {message_id_of(notification.id),
+            to.address,
+            to.name,
+            filled_text(text.substr(kSubject.size(), end - kSubject.size()), values),
+            filled_text(text.substr(end + 2), values),
+            filled_html(html, values)};
 }
 
 std::string to_rfc5322(const Mail& mail, const std::string& from, Timestamp date) {
@@ -68,11 +108,17 @@ std::string to_rfc5322(const Mail& mail, const std::string& from, Timestamp date
     text += "Message-ID: <" + without_controls(mail.message_id) + ">\r\n";
     text += "Subject: " + header_text(mail.subject) + "\r\n";
     text += "MIME-Version: 1.0\r\n";
-    text += "Content-Type: text/plain; charset=utf-8\r\n";
-    text += "Content-Transfer-Encoding: base64\r\n\r\n";
-    const auto body = base64(mail.text);
-    for (std::size_t i = 0; i < body.size(); i += 76)
-        text += body.substr(i, 76) + "\r\n";
+    if (mail.html.empty()) {
+        append_part(text, "text/plain", mail.text);
+        return text;
+    }
+    const auto boundary = "--" + std::string(kBoundary);
+    text.append("Content-Type: multipart/alternative; boundary=\"").append(kBoundary).append("\"\r\n\r\n");
+    text += boundary + "\r\n";
+    append_part(text, "text/plain", mail.text);
+    text += boundary + "\r\n";
+    append_part(text, "text/html", mail.html);
+    text += boundary + "--\r\n";
     return text;
 }
 

@@ -1,9 +1,17 @@
 #include "services/notification/domain/mails.hpp"
 
+#include <array>
+
 #include <gtest/gtest.h>
+
+#include "services/notification/domain/mail_template.hpp"
 
 namespace notification::mails_test {
 namespace {
+
+Mail welcome_mail(std::string event, std::string address, std::string name) {
+    return mail_about({.id = std::move(event)}, {std::move(address), std::move(name)});
+}
 
 // Goal: the whole message, byte for byte.
 TEST(NotificationMails, WelcomeMailIsWellFormed) {
@@ -48,6 +56,52 @@ TEST(NotificationMails, LongUnicodeNameIsFoldedIntoWords) {
     for (std::size_t at = 0; (at = header.find("=?UTF-8?B?", at)) != std::string::npos; ++at) {
         EXPECT_LE(header.find("?=", at + 10) + 2 - at, 75U) << header;
     }
+}
+
+// Goal: each kind has its template, whose names are all known, and is told by its subject.
+TEST(NotificationMails, EachKindHasItsTemplate) {
+    const auto subject = [](Template kind) {
+        const auto mail = mail_about({.id = "e", .kind = kind, .order_id = "o-1", .reason = "out of stock"},
+                                     {.address = "a@b.c", .name = "Ada"});
+        EXPECT_TRUE(mail.text.starts_with("Hello Ada,\n\n")) << mail.text;
+        EXPECT_FALSE((mail.subject + mail.text + mail.html).contains("{{"));
+        return mail.subject;
+    };
+    EXPECT_EQ(subject(Template::welcome), "Welcome aboard");
+    EXPECT_EQ(subject(Template::order_confirmed), "Your order o-1 is confirmed");
+    EXPECT_EQ(subject(Template::order_cancelled), "Your order o-1 was cancelled");
+    EXPECT_EQ(subject(Template::order_dispatched), "Your order o-1 is on its way");
+}
+
+// Goal: what comes from outside is text in a page, whatever it holds, and stands in the plain part as it is.
+TEST(NotificationMails, ValuesAreTextInAPage) {
+    const auto mail = mail_about(
+        {.id = "e", .kind = Template::order_cancelled, .order_id = "o-1", .reason = "<a href=\"x\">free & 'easy'</a>"},
+        {.address = "a@b.c", .name = "Ada {{reason}}"});
+    EXPECT_TRUE(mail.html.contains("&lt;a href=&quot;x&quot;&gt;free &amp; &#39;easy&#39;&lt;/a&gt;")) << mail.html;
+    EXPECT_TRUE(mail.html.contains("Hello Ada {{reason}},")) << "a value is no template: " << mail.html;
+    EXPECT_TRUE(mail.text.contains("was cancelled: <a href=\"x\">free & 'easy'</a>\n")) << mail.text;
+}
+
+// Goal: a mail with a page has both, the plain text first, in parts that cannot be confused.
+TEST(NotificationMails, PageIsAnAlternative) {
+    const auto text = to_rfc5322(
+        mail_about({.id = "e", .kind = Template::order_dispatched, .order_id = "o-1"}, {"a@b.c", "--=_flotilla"}),
+        "shop@b.c", flotilla::Timestamp(0));
+    const auto plain = text.find("--=_flotilla\r\nContent-Type: text/plain; charset=utf-8\r\n");
+    const auto page = text.find("--=_flotilla\r\nContent-Type: text/html; charset=utf-8\r\n");
+    EXPECT_TRUE(text.contains("Content-Type: multipart/alternative; boundary=\"=_flotilla\"\r\n\r\n")) << text;
+    ASSERT_NE(plain, std::string::npos) << text;
+    EXPECT_LT(plain, page);
+    EXPECT_TRUE(text.ends_with("--=_flotilla--\r\n")) << text;
+}
+
+// Goal: a template that asks for what nobody gives does not go out half filled.
+TEST(NotificationTemplates, UnknownNamesAreRefused) {
+    const std::array values{TemplateValue{"name", "Ada"}};
+    EXPECT_EQ(filled_text("{{name}}{{name}} }} {", values), "AdaAda }} {");
+    EXPECT_THROW(filled_text("{{order}}", values), std::logic_error);
+    EXPECT_THROW(filled_text("{{name", values), std::logic_error);
 }
 
 } // namespace

@@ -46,6 +46,10 @@ struct OrderPlaced {
 struct OrderConfirmed {
     std::string order_id, user_id;
 };
+struct OrderCancelled {
+    std::string order_id, user_id;
+    std::string reason; ///< for the customer
+};
 
 inline constexpr ErrorCode order_not_found{"order_not_found", Kind::not_found, "Order not found"};
 inline constexpr ErrorCode unknown_order{"unknown_order", Kind::invalid, "Order not found"};
@@ -79,5 +83,6 @@ inline constexpr Endpoint<OrderId, Order> confirm{
 
 inline constexpr Topic<OrderPlaced> placed{"order.created", {.key = &OrderPlaced::order_id}};
 inline constexpr Topic<OrderConfirmed> confirmed{"order.confirmed", {.key = &OrderConfirmed::order_id, .pubsub = true}};
+inline constexpr Topic<OrderCancelled> cancelled{"order.cancelled", {.key = &OrderCancelled::order_id}};
 
 } // namespace order

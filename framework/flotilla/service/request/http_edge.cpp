@@ -36,6 +36,10 @@ void HttpEdge::replay(RecordedResponse recorded) {
 }
 
 task<Result<int>> HttpEdge::respond(Context& context) {
+    if (events_) {
+        co_await must(events_->finish(context));
+        co_return success_status(endpoint_);
+    }
     if (condition_ == http::Condition::failed) co_return precondition_failed.with(std::to_string(version_));
     const bool known = condition_ == http::Condition::not_modified;
     http::ResponseHead head{.status = known ? 304 : success_status(endpoint_)};
@@ -44,6 +48,10 @@ task<Result<int>> HttpEdge::respond(Context& context) {
     if (replayed_) head.headers.add("idempotency-replayed", "true");
     co_await must(exchange_.respond(context, head, response_));
     co_return head.status;
+}
+
+task<Result<void>> HttpEdge::Events::send(Context& context, std::string id, std::string json) {
+    co_return co_await writer_.send(context, id, json);
 }
 
 std::optional<std::uint64_t> HttpEdge::Stream::size() const {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include <flotilla/http/conditions.hpp>
+#include <flotilla/http/event_stream.hpp>
 #include <flotilla/http/exchange.hpp>
 #include <flotilla/http/router.hpp>
 #include <flotilla/service/endpoint_core.hpp>
@@ -24,14 +26,18 @@ public:
     Result<ExpectedVersion> expected_version() override;
     void write(void* response, std::string& json, std::int64_t version) override;
     BodyStream& body() override { return stream_; }
+    EventSink& events() override { return events_ ? *events_ : events_.emplace(exchange_); }
 
     const http::RequestHead& request() const { return exchange_.request(); }
     std::string_view request_body() const { return request_body_; }
 
     /// The response that was recorded for an earlier request with the same key.
     void replay(RecordedResponse recorded);
-    /// Sends the response. Returns its status. Errors: as Exchange::respond; invalid `precondition_failed` when a read
-    /// has conditions that the resource's version does not meet. Requires: write() or replay().
+    /// Whether an event stream's head is out: nothing else can be answered any more.
+    bool streaming() const { return exchange_.responded(); }
+    /// Sends the response, or ends the event stream. Returns its status. Errors: as Exchange::respond; invalid
+    /// `precondition_failed` when a read has conditions that the resource's version does not meet. Requires: write(),
+    /// replay() or events().
     task<Result<int>> respond(Context& context);
 
 private:
@@ -46,11 +52,24 @@ private:
         http::Exchange& exchange_;
     };
 
+    class Events final : public EventSink {
+    public:
+        explicit Events(http::Exchange& exchange) : writer_(exchange, {}) {}
+        std::string_view last_id() const override { return writer_.last_event_id(); }
+        task<Result<void>> send(Context& context, std::string id, std::string json) override;
+        task<Result<void>> wait(Context& context, Event& news) override { return writer_.wait(context, news); }
+        task<Result<void>> finish(Context& context) { return writer_.finish(context); }
+
+    private:
+        http::EventStreamWriter writer_;
+    };
+
     const EndpointInfo& endpoint_;
     http::Exchange& exchange_;
     const http::PathParameters& parameters_;
     std::string request_body_;
     Stream stream_;
+    std::optional<Events> events_;
     std::string response_;
     std::int64_t version_ = 0;
     http::Condition condition_ = http::Condition::proceed;

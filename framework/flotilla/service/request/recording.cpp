@@ -17,7 +17,7 @@ void RequestRecorder::record(const Context& context, const http::Exchange& excha
     const auto& request = exchange.request();
     matched.route.durations.observe(request.method, status, taken);
     const bool sampled = ++served_ % sample_ == 0;
-    const bool slow = slow_.is_slow(taken);
+    const bool slow = slow_.is_slow(taken, spent);
     if (failure && failure->code() == overloaded.code) return;
     const auto level = status >= 500 ? LogLevel::warning : LogLevel::info;
     if (!slow && (!log_.enabled(level) || (!sampled && status < 500))) return;

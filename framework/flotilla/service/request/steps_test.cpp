@@ -51,6 +51,7 @@ public:
         return {};
     }
     void limit_time(Duration max) override { time = max; }
+    void end_with_client() override {}
     void limit_criticality(Criticality) override {}
     task<Result<std::string_view>> read(Context&) override {
         co_return std::exchange(read_, true) ? std::string_view() : std::string_view(body);
@@ -110,6 +111,7 @@ public:
         result = std::move(*static_cast<Sailed*>(response));
     }
     BodyStream& body() override { throw std::logic_error("no stream"); }
+    EventSink& events() override { throw std::logic_error("no events"); }
     Sailed result;
 
 private:
