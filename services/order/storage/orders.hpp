@@ -1,16 +1,41 @@
 #pragma once
 
+#include <flotilla/store/backfill.hpp>
+#include <flotilla/store/projection.hpp>
 #include <flotilla/store/table.hpp>
 
-#include "services/order/api/order.hpp"
+#include "services/order/domain/history.hpp"
 
 namespace order::storage {
 
-inline constexpr Table<Order> orders{"orders"};
+/// Orders as they are read: made of their history.
+inline constexpr Table<Versioned<Order>> order_list{"order_list_1"};
 
 /// A user's orders, oldest first; at most the newest 1,000.
 inline constexpr Query<Order, std::string> orders_of{
-    "FROM (SELECT * FROM orders WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1000) AS newest"
+    "FROM (SELECT * FROM order_list_1 WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1000) AS newest"
     " ORDER BY created_at, id"};
+
+namespace detail {
+void add(Transaction& transaction, const history::Placed& event);
+/// What has happened to an order, in its row.
+template <class Event>
+void follow(Transaction& transaction, const Event& event, const StoredEvent& stored) {
+    auto row = transaction.find(order_list, stored.id_in(history::orders));
+    if (!row) return transaction.fail(Error(Kind::internal, "there is no order of " + stored.stream));
+    apply(row->value, event);
+    transaction.update(order_list, *row);
+}
+} // namespace detail
+
+inline constexpr Projection order_lists{"order_list",
+                                        1,
+                                        {when<history::placed, detail::add>,
+                                         when<history::advanced, detail::follow<history::Advanced>>,
+                                         when<history::confirmed, detail::follow<history::Confirmed>>,
+                                         when<history::cancelled, detail::follow<history::Cancelled>>}};
+
+/// Orders had no history once: those that were placed then get the one they would have.
+Backfills backfills();
 
 } // namespace order::storage

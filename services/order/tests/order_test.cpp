@@ -1,15 +1,21 @@
 #include "services/order/order.hpp"
 
+#include <array>
 #include <atomic>
+#include <map>
+#include <mutex>
 
 #include <gtest/gtest.h>
 
 #include <flotilla/base/json_value.hpp>
 #include <flotilla/testing/test_service.hpp>
 
+#include "services/inventory/api/inventory.hpp"
 #include "services/order/api/order.hpp"
 #include "services/order/domain/order_rules.hpp"
+#include "services/payment/api/payment.hpp"
 #include "services/product/api/product.hpp"
+#include "services/shipping/api/shipping.hpp"
 #include "services/user/api/user.hpp"
 
 namespace order::order_test {
@@ -17,7 +23,65 @@ namespace {
 
 using namespace flotilla;
 
-/// Knows user u-1, and products lamp (19.99), rope (5) and sold-out.
+/// What the other services are asked to do for an order, and how they answer.
+struct Others {
+    std::mutex mutex = {};
+    std::vector<std::string> asked = {}; ///< "payment.authorize", in order
+    std::map<std::string, Error> answers = {};
+
+    void answer(const std::string& command, const Error& error) {
+        const std::lock_guard lock(mutex);
+        answers.insert_or_assign(command, error);
+    }
+    void recover(const std::string& command) {
+        const std::lock_guard lock(mutex);
+        answers.erase(command);
+    }
+    std::vector<std::string> all_asked() {
+        const std::lock_guard lock(mutex);
+        return asked;
+    }
+    template <class Answer>
+    Result<Answer> take(const std::string& command, Answer answer) {
+        const std::lock_guard lock(mutex);
+        asked.push_back(command);
+        const auto error = answers.find(command);
+        if (error != answers.end()) return error->second;
+        return answer;
+    }
+};
+
+void add_others(std::vector<Fake>& fakes, Others& others) {
+    const auto paid = [&others](const char* command) {
+        return [&others, command](const payment::PaymentId& id) {
+            return others.take(command, payment::Payment{.order_id = id.order_id, .user_id = "u-1"});
+        };
+    };
+    const auto stocked = [&others](const char* command) {
+        return [&others, command](const inventory::OrderId& id) {
+            return others.take(command, inventory::Reservation{.order_id = id.order_id});
+        };
+    };
+    fakes.push_back(fake(payment::authorize, [&others](const payment::Authorize& request) {
+        return others.take("payment.authorize",
+                           payment::Payment{.order_id = request.order_id, .user_id = "u-1", .amount = request.amount});
+    }));
+    fakes.push_back(fake(payment::capture, paid("payment.capture")));
+    fakes.push_back(fake(payment::cancel, paid("payment.cancel")));
+    fakes.push_back(fake(inventory::reserve, [&others](const inventory::Reserve& request) {
+        return others.take("inventory.reserve", inventory::Reservation{.order_id = request.order_id});
+    }));
+    fakes.push_back(fake(inventory::release, stocked("inventory.release")));
+    fakes.push_back(fake(inventory::commit, stocked("inventory.commit")));
+    fakes.push_back(fake(shipping::schedule, [&others](const shipping::ScheduleShipment& request) {
+        return others.take("shipping.schedule", shipping::Shipment{.order_id = request.order_id, .user_id = "u-1"});
+    }));
+    fakes.push_back(fake(shipping::cancel, [&others](const shipping::ShipmentId& id) {
+        return others.take("shipping.cancel", shipping::Shipment{.order_id = id.order_id, .user_id = "u-1"});
+    }));
+}
+
+/// Knows user u-1, and products lamp (19.99), rope (5) and sold-out; nobody takes an order further.
 std::vector<Fake> shop() {
     return {fake(user::get,
                  [](user::UserId id) -> Result<user::User> {
@@ -163,24 +227,113 @@ TEST(OrderPlace, NoPriceStandsInWhereNoneMay) {
     EXPECT_EQ(orders.post("/orders", order_of("u-1", {{"lamp", 1}})).status, 502);
 }
 
-// Goal: confirming is announced once, however often it is asked for.
-TEST(OrderConfirm, ConfirmedOncePublishedOnce) {
-    TestService orders{install, {.fakes = shop()}};
-    const auto placed = orders.post("/orders", order_of("u-1", {{"lamp", 1}}));
-    const std::string path = "/orders/" + std::string(placed.json().at("id").as_string());
-    const auto confirmed = orders.post(path + "/confirm", nullptr);
-    ASSERT_EQ(confirmed.status, 200) << confirmed.body;
-    EXPECT_EQ(confirmed.json().at("status"), "CONFIRMED");
-    EXPECT_EQ(orders.send("POST", path + "/confirm", "", {}).status, 200);
-    EXPECT_EQ(orders.get(path).json().at("status"), "CONFIRMED");
+std::vector<Fake> shop(Others& others) {
+    auto fakes = shop();
+    add_others(fakes, others);
+    return fakes;
+}
 
-    const auto second = orders.post("/orders", order_of("u-1", {{"rope", 1}}));
-    const std::string second_id(second.json().at("id").as_string());
-    ASSERT_EQ(orders.post("/orders/" + second_id + "/confirm", boost::json::object{}).status, 200);
-    EXPECT_TRUE(orders.next_event("order.confirmed").payload.contains(path.substr(8)));
-    const auto next = orders.next_event("order.confirmed");
-    EXPECT_EQ(next.payload, R"({"orderId":")" + second_id + R"(","userId":"u-1"})");
-    EXPECT_EQ(next.sequence, 2U);
+std::string id_of(const TestResponse& order) { return std::string(order.json().at("id").as_string()); }
+
+TestResponse place(TestService& orders, const char* wait = "wait=10") {
+    auto placed = orders.post("/orders", order_of("u-1", {{"lamp", 1}}), TestHeader{"prefer", wait});
+    EXPECT_EQ(placed.status, 201) << placed.body;
+    return placed;
+}
+
+using Strings = std::vector<std::string>;
+
+// Goal: an order goes through all its steps, is announced once, and is then what everybody reads.
+TEST(OrderCheckout, GoesThroughAllStepsToConfirmed) {
+    Others others;
+    TestService orders{install, {.fakes = shop(others)}};
+    const auto placed = place(orders);
+    EXPECT_EQ(placed.json().at("status"), "CONFIRMED") << placed.body;
+    EXPECT_EQ(placed.json().at("progress"), "CONFIRMED");
+    EXPECT_EQ(placed.headers.at("preference-applied"), "wait=10");
+    EXPECT_EQ(others.all_asked(), (Strings{"payment.authorize", "inventory.reserve", "shipping.schedule",
+                                           "payment.capture", "inventory.commit"}));
+    const auto path = "/orders/" + id_of(placed);
+    EXPECT_EQ(orders.get(path).body, placed.body);
+    EXPECT_EQ(orders.get(path).headers.at("etag"), "\"6\"");
+    EXPECT_EQ(orders.next_event("order.confirmed").payload, R"({"orderId":")" + id_of(placed) + R"(","userId":"u-1"})");
+    const auto confirmed = orders.send("POST", path + "/confirm", "", {});
+    EXPECT_EQ(confirmed.status, 200) << confirmed.body;
+    EXPECT_EQ(confirmed.body, placed.body);
+    EXPECT_EQ(orders.post(path + "/confirm", boost::json::object{}).status, 200);
+    EXPECT_EQ(others.all_asked().size(), 5U);
+}
+
+// Goal: a step that is refused ends the order, what was done before is undone, last first, and the reason is told.
+TEST(OrderCheckout, RefusedStepUndoesWhatWasDoneAndCancels) {
+    Others others;
+    others.answer("shipping.schedule", shipping::address_not_served.with("XX"));
+    TestService orders{install, {.fakes = shop(others)}};
+    const auto placed = place(orders);
+    EXPECT_EQ(placed.json().at("status"), "CANCELLED") << placed.body;
+    EXPECT_TRUE(std::string(placed.json().at("reason").as_string()).contains("We do not ship to XX")) << placed.body;
+    EXPECT_EQ(others.all_asked(), (Strings{"payment.authorize", "inventory.reserve", "shipping.schedule",
+                                           "inventory.release", "payment.cancel"}));
+    EXPECT_TRUE(orders.next_event("order.cancelled").payload.contains("We do not ship to XX"));
+    const auto confirmed = orders.send("POST", "/orders/" + id_of(placed) + "/confirm", "", {});
+    EXPECT_EQ(confirmed.status, 409);
+    EXPECT_EQ(confirmed.json().at("code"), "order_cancelled");
+    EXPECT_EQ(orders.get("/orders?userId=u-1").json().at(0).at("status"), "CANCELLED");
+}
+
+// Goal: nothing that is not paid is confirmed: while payment is not held, confirming says how far the order is.
+TEST(OrderConfirm, WhatIsNotHeldIsNotConfirmed) {
+    Others others;
+    others.answer("payment.authorize", Error(Kind::unavailable, "down", "the provider is down"));
+    TestService orders{install, {.fakes = shop(others)}};
+    const auto placed = place(orders, "wait=0");
+    EXPECT_EQ(placed.json().at("status"), "PENDING");
+    const auto path = "/orders/" + id_of(placed);
+    const std::array now{TestHeader{"prefer", "wait=0"}};
+    const auto early = orders.send("POST", path + "/confirm", "", now);
+    EXPECT_EQ(early.status, 409) << early.body;
+    EXPECT_EQ(early.json().at("error"), "Payment and stock are not held yet; the order is PLACED");
+    others.recover("payment.authorize");
+    const std::array patient{TestHeader{"prefer", "wait=20"}};
+    EXPECT_EQ(orders.send("POST", path + "/confirm", "", patient).json().at("status"), "CONFIRMED");
+}
+
+// Goal: a customer cancels what is being placed: what was done is undone, what comes later is not done.
+TEST(OrderCancel, PendingOrderIsUndone) {
+    Others others;
+    others.answer("inventory.reserve", Error(Kind::unavailable, "down", "the inventory is down"));
+    TestService orders{install, {.fakes = shop(others)}};
+    const auto placed = place(orders, "wait=0");
+    const auto path = "/orders/" + id_of(placed);
+    EXPECT_TRUE(eventually([&] { return orders.get(path).json().at("progress") == "PAYMENT_HELD"; }));
+    const auto cancelled = orders.post(path + "/cancel", {{"reason", "Changed my mind"}});
+    ASSERT_EQ(cancelled.status, 200) << cancelled.body;
+    EXPECT_EQ(cancelled.json().at("status"), "CANCELLED") << cancelled.body;
+    EXPECT_EQ(cancelled.json().at("reason"), "Changed my mind");
+    EXPECT_EQ(others.all_asked().back(), "payment.cancel");
+    EXPECT_EQ(std::ranges::count(others.all_asked(), "shipping.schedule"), 0);
+    EXPECT_EQ(orders.post(path + "/cancel", boost::json::object{}).json().at("reason"), "Changed my mind");
+}
+
+// Goal: a confirmed order is given back before it leaves, and not afterwards.
+TEST(OrderCancel, ConfirmedOrderIsRefundedUntilItLeaves) {
+    Others others;
+    TestService orders{install, {.fakes = shop(others)}};
+    const auto first = place(orders), second = place(orders);
+    const auto cancelled = orders.post("/orders/" + id_of(first) + "/cancel", boost::json::object{});
+    ASSERT_EQ(cancelled.status, 200) << cancelled.body;
+    EXPECT_EQ(cancelled.json().at("status"), "CANCELLED");
+    auto asked = others.all_asked();
+    asked.erase(asked.begin(), asked.end() - 3);
+    EXPECT_EQ(asked, (Strings{"shipping.cancel", "payment.cancel", "inventory.release"}));
+
+    others.answer("shipping.cancel", shipping::already_dispatched); // nobody has told us yet
+    const auto path = "/orders/" + id_of(second);
+    EXPECT_EQ(orders.post(path + "/cancel", boost::json::object{}).json().at("code"), "order_dispatched");
+    EXPECT_EQ(orders.get(path).json().at("status"), "CONFIRMED");
+    orders.deliver(shipping::dispatched, {.order_id = id_of(second), .user_id = "u-1"}, "event-1", "shipping-service");
+    EXPECT_TRUE(eventually([&] { return orders.get(path).json().at("progress") == "DISPATCHED"; }));
+    EXPECT_EQ(orders.post(path + "/cancel", boost::json::object{}).status, 409);
 }
 
 // Goal: as clients know it, reading an unknown order is 404, confirming one 400.
@@ -218,12 +371,32 @@ TEST(OrderPlace, ReplayedKeyPlacesOnce) {
     EXPECT_EQ(orders.get("/orders?userId=u-1").json().as_array().size(), 1U);
 }
 
-// Goal: the rules hold without a server.
-TEST(OrderRules, CancelledOrderCannotBeConfirmed) {
-    Order order{.id = "1", .status = Status::cancelled};
-    auto confirmed = confirmed_order(order);
-    ASSERT_FALSE(confirmed);
-    EXPECT_EQ(confirmed.error().code(), "order_cancelled");
+// Goal: each wish to cancel has its way, wherever the order is.
+TEST(OrderRules, CancellationFollowsTheProgress) {
+    const auto way = [](Progress progress) { return cancellation_of(Order{.progress = progress}); };
+    for (const auto early : {Progress::placed, Progress::payment_held, Progress::stock_held, Progress::paid})
+        EXPECT_EQ(way(early), Cancellation::checkout);
+    EXPECT_EQ(way(Progress::confirmed), Cancellation::refund);
+    EXPECT_EQ(way(Progress::cancelling), Cancellation::nothing);
+    EXPECT_EQ(way(Progress::cancelled), Cancellation::nothing);
+    for (const auto late : {Progress::dispatched, Progress::delivered})
+        EXPECT_EQ(way(late).error().code(), "order_dispatched");
+}
+
+// Goal: an order goes through only once payment and stock are held.
+TEST(OrderRules, HeldIsWhatIsPaidForAndSetAside) {
+    for (const auto early : {Progress::placed, Progress::payment_held, Progress::cancelling})
+        EXPECT_EQ(held_order(Order{.progress = early}).error().code(), "order_not_held");
+    for (const auto held : {Progress::stock_held, Progress::shipment_scheduled, Progress::paid, Progress::confirmed})
+        EXPECT_TRUE(held_order(Order{.progress = held}));
+    EXPECT_EQ(held_order(Order{.status = Status::cancelled}).error().code(), "order_cancelled");
+}
+
+// Goal: nothing new happens to an order where it is already, nor to one that has ended.
+TEST(OrderRules, AdvanceTellsOnlyWhatIsNew) {
+    EXPECT_TRUE(advance(Order{.progress = Progress::paid}, Progress::paid).empty());
+    EXPECT_TRUE(advance(Order{.status = Status::cancelled}, Progress::paid).empty());
+    EXPECT_EQ(advance(Order{}, Progress::paid).entries().size(), 1U);
 }
 
 } // namespace
