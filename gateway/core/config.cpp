@@ -272,13 +272,15 @@ std::vector<std::string> called_services(const Config& config) {
 }
 
 Result<void> check_targets(const TargetConfiguration& targets) {
-    for (const auto& [target, key, value, source] : targets.settings()) {
-        const auto* why = key.starts_with("hedging.") ? "the gateway hedges no calls"
-                          : key == "timeouts.call"    ? "routes, compositions and branches have a 'timeout'"
-                                                      : nullptr;
+    for (const auto& [target, key, value, source, endpoint, origin] : targets.settings()) {
+        const auto* why = !endpoint.empty() ? "the gateway knows routes, which have a 'timeout', and no endpoints"
+                          : key.starts_with("hedging.") ? "the gateway hedges no calls"
+                          : key == "timeouts.call"      ? "routes, compositions and branches have a 'timeout'"
+                                                        : nullptr;
         if (why == nullptr) continue;
         return Error(Kind::invalid, "invalid_configuration",
-                     "targets: " + target + "." + key + " is for services; " + why);
+                     "targets: " + target + (endpoint.empty() ? "." : "." + endpoint + ".") + key +
+                         " is for services; " + why);
     }
     return {};
 }

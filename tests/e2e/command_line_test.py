@@ -351,6 +351,17 @@ class Chaos(unittest.TestCase):
         fleet.cli("chaos", "heal", "order-service")
         f.eventually(lambda: order() == 201, what="it reaches it again")
 
+        def asked():
+            return fleet.get(f"/api/users/{user['id']}").status
+
+        fleet.cli("chaos", "cut", "gateway", "user-service")
+        f.eventually(lambda: asked() in (502, 503), what="the gateway does not reach the user service")
+        self.assertEqual(201, order(), "the order service still does")
+        self.assertEqual("on purpose: does not reach user-service.1 and user-service.2",
+                         fleet.members()["gateway"]["detail"])
+        fleet.cli("chaos", "heal", "gateway")
+        f.eventually(lambda: asked() == 200, what="the gateway reaches it again")
+
     # Goal: a fleet that was not started for them takes no faults, but signals.
     def test_faults_are_refused_elsewhere(self):
         with f.Fleet() as fleet:

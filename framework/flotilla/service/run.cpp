@@ -38,7 +38,6 @@ void add_flags(Flags& flags, HostOptions& options, Given& given) {
         .add("--lag-max", options.lag_max, seconds(1),
              "Seconds that events and jobs may wait before /readyz says that they do")
         .within(0.001, 1e9);
-    flags.add("--faults", options.faults, "File from which faults are taken (./flotilla chaos); default none");
     flags.add("--target", given.targets, kTargetFlagHelp).separated_by(kTargetSeparator);
     flags.add("--set", given.settings, "A setting of the service: name=value").variable(""); // each has one of its own
 }
