@@ -44,7 +44,7 @@ class Caller {
 public:
     explicit Caller(Address address)
         : address_(std::move(address)),
-          registry_({{std::string(kService), {{.id = "one", .service = std::string(kService), .address = address_}}}}),
+          registry_({{std::string(kService), {instance("one"), instance("two"), instance("three")}}}),
           targets_(loop_.world(), client_, registry_, budgets_, telemetry_, {}), target_(targets_.of(kService)) {
         head_.method = Method::get;
         head_.method_name = name(Method::get);
@@ -70,6 +70,11 @@ public:
     }
 
 private:
+    /// Several, so that there is a choice, and a try leaves time for another; all of them are the one server, so that
+    /// both kinds have one connection.
+    Instance instance(std::string id) const {
+        return {.id = std::move(id), .service = std::string(kService), .address = address_};
+    }
     template <bool over_stack>
     double batch() {
         const double before = cpu_us();

@@ -107,6 +107,24 @@ TEST(GatewayFailover, RequestWithAKeyIsRepeated) {
     EXPECT_EQ(arrived.back().head.headers.get("idempotency-key"), "k1");
 }
 
+// Goal: a route can have retries of its own.
+TEST(GatewayFailover, RouteHasRetriesOfItsOwn) {
+    TestFleet fleet;
+    int requests = 0;
+    for (int i = 0; i < 2; ++i)
+        fleet.serve_script("user-service", answering("", requests));
+    fleet.start("routes:\n"
+                "  - {match: {path: '/once/{id}'}, to: user-service}\n"
+                "  - {match: {path: '/{rest...}'}, to: user-service}\n"
+                "targets:\n"
+                "  user-service:\n"
+                "    endpoints: {'GET /once/{id}': {retry.retries: 0}}\n");
+    EXPECT_EQ(fleet.get("/once/1").status(), 502);
+    EXPECT_EQ(requests, 1);
+    EXPECT_EQ(fleet.get("/a").status(), 502);
+    EXPECT_EQ(requests, 5);
+}
+
 // Goal: a second try says to the service that it is one; what a client says of tries before does not count.
 TEST(GatewayFailover, SecondTryTellsTheService) {
     TestFleet fleet;

@@ -83,11 +83,12 @@ void Gateway::add_targets_page() {
 }
 
 void Gateway::follow_target_values(const Config& config, Lane lane) {
-    const auto check = [known = called_services(config)](const TargetSetting& setting, bool) -> Result<void> {
+    const auto check = [known = called_services(config), routes = config.routes](const TargetSetting& setting,
+                                                                                 bool) -> Result<void> {
         if (auto called = check_target_name(setting.target, known); !called) return called;
         TargetConfiguration alone;
         if (auto set = alone.set(setting); !set) return set;
-        return check_targets(alone);
+        return check_targets(alone, routes);
     };
     target_values_ = std::make_unique<TargetKeyValues>(
         world_, registry_, targets_, telemetry_,

@@ -143,7 +143,8 @@ InstanceState* Balancer::draw_by_weight(Candidates among, const PickRequest& req
     for (int i = 0; i < kDrawsMax; ++i) {
         auto* drawn = among[draws.below(among.size())];
         if (drawn == other_than || !may_choose(*drawn, request)) continue;
-        if (draws.happens(share(*drawn, now) / availability_.weight_max())) return drawn;
+        const auto part = share(*drawn, now), whole = availability_.weight_max();
+        if (part >= whole || draws.happens(part / whole)) return drawn;
     }
     Lot lot;
     for (auto* instance : among) {
@@ -308,7 +309,9 @@ double Balancer::cost_now(const InstanceState& instance, Instant now, Draws& dra
 
 double Balancer::cost_with(const InstanceState& instance, double failing, Instant now) const {
     const auto& options = options_.balancing;
-    const auto queue = static_cast<double>(instance.in_flight) / std::max(share(instance, now), kShareMin);
+    const auto queue = instance.in_flight == 0
+                           ? 0
+                           : static_cast<double>(instance.in_flight) / std::max(share(instance, now), kShareMin);
     const auto floor = static_cast<double>(options.latency_floor.count());
     const bool fast = instance.latency.known() && instance.latency.largest() <= floor; // without an exponential
     return (fast ? floor : std::max(usual_latency(instance, now), floor)) * (1 + failing * options.failure_penalty) *

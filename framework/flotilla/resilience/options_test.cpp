@@ -145,7 +145,7 @@ TEST(TargetConfiguration, NamedCountsMoreThanAllAndLaterMoreThanEarlier) {
     EXPECT_EQ(configuration.source_of("shop.user", "breaker.open"), "flotilla.yaml: targets");
     EXPECT_EQ(configuration.source_of("shop.user", "retry.retries"), "--target");
     EXPECT_EQ(configuration.source_of("user-service", "breaker.open"), "default");
-    EXPECT_EQ(configuration.services(), (std::vector<std::string>{"user-service", "shop.user"}));
+    EXPECT_EQ(configuration.services(), (std::vector<std::string>{"shop.user", "user-service"}));
     std::vector<std::string> again;
     for (const auto& setting : configuration.settings())
         again.push_back(to_text(setting));

@@ -11,7 +11,9 @@ namespace flotilla {
 inline double decayed(Duration elapsed, Duration constant) {
     if (elapsed <= Duration::zero()) return 1;
     if (constant <= Duration::zero()) return 0;
-    return std::exp(-static_cast<double>(elapsed.count()) / static_cast<double>(constant.count()));
+    const double parts = static_cast<double>(elapsed.count()) / static_cast<double>(constant.count());
+    if (parts < 0.01) return 1 - parts * (1 - parts / 2); // right to a millionth: most calls follow soon
+    return std::exp(-parts);
 }
 
 /// How long an instance takes: the larger of an average of latencies, weighted by how recent they are, and of the last
@@ -26,7 +28,9 @@ public:
         const auto measured = static_cast<double>(latency.count());
         const double kept = known() ? decayed(now - at_, decay) : 0;
         average_ = average_ * kept + measured * (1 - kept);
-        peak_ = std::max(measured, known() ? peak_ * decayed(now - at_, decay / kPeaksForgotten) : 0);
+        // Mostly without a second exponential.
+        if (peak_ > measured) peak_ *= decayed(now - at_, decay / kPeaksForgotten);
+        peak_ = std::max(peak_, measured);
         at_ = std::max(at_, now);
     }
     bool known() const { return at_ != Instant::min(); }

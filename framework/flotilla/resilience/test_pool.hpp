@@ -41,11 +41,15 @@ public:
             call(instance, CallOutcome::failure);
         ASSERT_EQ(instance.breaker.state(), BreakerState::open);
     }
-    /// How often each is picked.
+    /// How often each is picked, by calls that say nothing of it and take no time.
     std::vector<int> shares(int picks, PickRequest request = {}) {
         std::vector<int> counts(list.size());
-        for (int i = 0; i < picks; ++i)
-            ++counts[index_of(pick(request).instance)];
+        for (int i = 0; i < picks; ++i) {
+            auto* instance = pick(request).instance;
+            ++counts[index_of(instance)];
+            instance->began = now;
+            now += 1us; // or all would have been called at once
+        }
         return counts;
     }
     std::size_t index_of(const InstanceState* instance) const {
