@@ -18,6 +18,7 @@ constexpr Suite kSuites[] = {
     {"gateway", "proxying 150 bytes: HAProxy, nginx", bench_gateway},
     {"hub", "XADD of 200 bytes at 1, 50, 500 clients: Redis", bench_hub},
     {"growth", "what jobs, events, orders, users, keys, mails cost with 1,000,000 kept: with 1,000", bench_growth},
+    {"calls", "a call over the client stack of services: over the bare pooled client", bench_calls},
     {"overload", "three times what a service can do: its own peak, with load shedding and without", bench_overload},
     {"resilience", "calls while instances and the registry fail: a bare client, Envoy, naive retries",
      bench_resilience},

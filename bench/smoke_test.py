@@ -47,6 +47,12 @@ class Smoke(unittest.TestCase):
         self.assertEqual(["1 concurrent"], [row["peer"] for row in judged])
         self.assertIn(judged[0]["ok"], (True, False))
 
+    # Goal: what the client stack costs stands beside the bare client, and what it adds beside what is wanted.
+    def test_calls_stand_beside_the_bare_client(self):
+        rows = [json.loads(line) for line in self.bench("--json", "calls").stdout.splitlines()]
+        self.assertEqual(["bare client", "wanted"], [row["peer"] for row in rows])
+        self.assertEqual([None, 1], [row["target"] for row in rows])
+
     # Goal: overload is measured with shedding and without, each figure beside what an unloaded service gives.
     def test_overload_stands_beside_the_own_peak(self):
         rows = [json.loads(line) for line in self.bench("--json", "overload").stdout.splitlines()]

@@ -14,13 +14,19 @@ struct Verb {
     ChaosAction action;
     std::string_view arguments; ///< as they are told
     std::size_t words_min, words_max;
-    bool inside; ///< of a service, by its own doing: neither hub nor gateway
+    std::string_view inside = {}; ///< what it needs the doing of; empty: nobody's
 };
 
+constexpr std::string_view kServices = "inside services";
+constexpr std::string_view kCallers = "from services and the gateway to services";
+
 constexpr Verb kVerbs[] = {
-    {"kill", ChaosAction::kill, "INSTANCE", 1, 1, false},   {"stop", ChaosAction::stop, "INSTANCE", 1, 1, false},
-    {"slow", ChaosAction::slow, "INSTANCE MS", 2, 2, true}, {"fail", ChaosAction::fail, "INSTANCE PERCENT", 2, 2, true},
-    {"cut", ChaosAction::cut, "A B", 2, 2, true},           {"heal", ChaosAction::heal, "[INSTANCE]", 0, 1, false},
+    {"kill", ChaosAction::kill, "INSTANCE", 1, 1},
+    {"stop", ChaosAction::stop, "INSTANCE", 1, 1},
+    {"slow", ChaosAction::slow, "INSTANCE MS", 2, 2, kServices},
+    {"fail", ChaosAction::fail, "INSTANCE PERCENT", 2, 2, kServices},
+    {"cut", ChaosAction::cut, "A B", 2, 2, kCallers},
+    {"heal", ChaosAction::heal, "[INSTANCE]", 0, 1},
 };
 
 Error wrong(std::string message) { return {Kind::invalid, std::move(message)}; }
@@ -63,10 +69,11 @@ Result<std::int64_t> read_amount(const std::string& word, std::string_view what,
     return wrong("expected " + std::string(what) + ", 1.." + std::to_string(largest) + ", found '" + word + "'");
 }
 
-Result<void> check_inside(const Verb& verb, const std::vector<std::string>& members) {
+Result<void> check_services(const Verb& verb, const std::vector<std::string>& members, bool gateway) {
     for (const auto& member : members) {
-        if (member == "hub" || member == "gateway")
-            return wrong(std::string(verb.name) + " works inside services, and " + member + " is none");
+        if (member == "hub" || (member == "gateway" && !gateway))
+            return wrong(std::string(verb.name) + " works " + std::string(verb.inside) + ", and " + member +
+                         " is none");
     }
     return {};
 }
@@ -113,9 +120,10 @@ Result<ChaosOrder> read_chaos_order(const std::vector<std::string>& words, const
     if (words.size() - 1 < words_min || words.size() - 1 > words_max)
         return wrong("write it as " + std::string(name) + " " + std::string(arguments));
     auto order = read_words(**verb, words, members);
-    if (!order || !inside) return order;
-    if (auto checked = check_inside(**verb, order->members); !checked) return std::move(checked.error());
-    if (auto checked = check_inside(**verb, order->from); !checked) return std::move(checked.error());
+    if (!order || inside.empty()) return order;
+    const bool calls = order->action == ChaosAction::cut;
+    if (auto checked = check_services(**verb, order->members, calls); !checked) return std::move(checked.error());
+    if (auto checked = check_services(**verb, order->from, false); !checked) return std::move(checked.error());
     return order;
 }
 

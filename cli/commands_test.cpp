@@ -214,7 +214,11 @@ TEST(ChaosOrder, WordsAreUnderstoodOrRefused) {
     EXPECT_EQ(understood({"fail", "user-service", "101"}), "expected percent of requests, 1..100, found '101'");
     EXPECT_EQ(understood({"slow", "user-service", "2s"}), "expected milliseconds, 1..600000, found '2s'");
     EXPECT_EQ(understood({"slow", "gateway", "5"}), "slow works inside services, and gateway is none");
-    EXPECT_EQ(understood({"cut", "user-service", "hub"}), "cut works inside services, and hub is none");
+    EXPECT_EQ(understood({"cut", "gateway", "user-service"}), "0: gateway /user-service");
+    for (const std::string to : {"hub", "gateway"}) {
+        EXPECT_EQ(understood({"cut", "user-service", to}),
+                  "cut works from services and the gateway to services, and " + to + " is none");
+    }
 }
 
 // Goal: faults are put into instances of a fleet that was started for them, are shown, and end.

@@ -79,6 +79,28 @@ int read_instances(const YAML::Node& node, const std::string& what) {
     return instances;
 }
 
+std::string read_weight(const YAML::Node& node, const std::string& what) {
+    const auto weight = read<double>(node, what, "a number, 0.01..1000");
+    if (weight >= 0.01 && weight <= 1000) return node.Scalar();
+    throw Mistake{node.Mark(), what + ": expected a number, 0.01..1000, found '" + node.Scalar() + "'"};
+}
+
+/// A zone or a tag, which are words in flags and registries.
+std::string read_word(const YAML::Node& node, const std::string& what) {
+    auto word = read<std::string>(node, what, "a word");
+    const auto is_part = [](char c) { return c > ' ' && c < '\x7f' && c != ','; };
+    if (!word.empty() && word.front() != '-' && std::ranges::all_of(word, is_part)) return word;
+    throw Mistake{node.Mark(), what + ": expected a word without spaces and ',', found '" + word + "'"};
+}
+
+std::vector<std::string> read_tags(const YAML::Node& node, const std::string& what) {
+    if (!node.IsSequence()) throw Mistake{node.Mark(), what + ": expected a list of words"};
+    std::vector<std::string> tags;
+    for (const auto& tag : node)
+        tags.push_back(read_word(tag, what));
+    return tags;
+}
+
 /// It becomes a host name in the registry and a file name below the data folder.
 bool is_service_name(std::string_view name) {
     const auto allowed = [](char c) {
@@ -106,6 +128,9 @@ ServiceEntry read_service(const std::string& name, const YAML::Node& node) {
          {"database", [&](auto& value) { service.database = read<std::string>(value, name + ".database", "a URL"); }},
          {"loops", [&](auto& value) { service.loops = read_loops(value, name + ".loops"); }},
          {"instances", [&](auto& value) { service.instances = read_instances(value, name + ".instances"); }},
+         {"zone", [&](auto& value) { service.registration.zone = read_word(value, name + ".zone"); }},
+         {"weight", [&](auto& value) { service.registration.weight = read_weight(value, name + ".weight"); }},
+         {"tags", [&](auto& value) { service.registration.tags = read_tags(value, name + ".tags"); }},
          {"settings", [&](auto& value) { service.settings = read_settings(value, name + ".settings"); }},
          {"targets", [](auto&) {}}}); // when all services are known: read_targets_of_all()
     if (!node["port"]) throw Mistake{node.Mark(), name + ": 'port' is missing"};
@@ -168,7 +193,8 @@ private:
         read_map(node, "gateway",
                  {{"port", [&](auto& value) { fleet_.gateway_port = read_port(value, "gateway.port"); }},
                   {"config", [&](auto& value) { config = read<std::string>(value, "gateway.config", "a path"); }},
-                  {"loops", [&](auto& value) { fleet_.gateway_loops = read_loops(value, "gateway.loops"); }}});
+                  {"loops", [&](auto& value) { fleet_.gateway_loops = read_loops(value, "gateway.loops"); }},
+                  {"zone", [&](auto& value) { fleet_.gateway_zone = read_word(value, "gateway.zone"); }}});
         fleet_.gateway_config = (folder_ / config).string();
     }
 

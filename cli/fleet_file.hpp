@@ -11,6 +11,13 @@
 
 namespace flotilla::cli {
 
+/// What instances announce of themselves beside their address.
+struct Registration {
+    std::string zone;
+    std::string weight = {}; ///< empty: as any other's
+    std::vector<std::string> tags = {};
+};
+
 /// A service of the fleet as flotilla.yaml describes it.
 struct ServiceEntry {
     std::string name;
@@ -18,7 +25,8 @@ struct ServiceEntry {
     std::string binary;   ///< path or name; empty: the built binary called `name`
     std::string database; ///< URL; empty: a file of its own
     int loops = 1;
-    int instances = 1; ///< processes, numbered from 1
+    int instances = 1;         ///< processes, numbered from 1
+    Registration registration; ///< of each of them
     std::map<std::string, std::string> settings;
     TargetConfiguration targets; ///< of its calls: what the fleet says of all services, then what is said of this one
 };
@@ -37,7 +45,8 @@ struct FleetFile {
     std::uint16_t gateway_port = 3000;
     std::string gateway_config; ///< absolute; empty: no gateway
     int gateway_loops = 1;
-    std::string try_it; ///< a command to show once the fleet stands; {gateway} is the gateway's URL
+    std::string gateway_zone; ///< whose instances it prefers; empty: zones are not told apart
+    std::string try_it;       ///< a command to show once the fleet stands; {gateway} is the gateway's URL
     std::vector<ServiceEntry> services;
 };
 

@@ -58,6 +58,14 @@ TEST_F(FleetFileTest, MistakesAreNamedWithTheirPlace) {
     EXPECT_EQ(mistake("services:\n  a:\n    loops: 2\n"), "3:5: a: 'port' is missing");
     EXPECT_EQ(mistake("services:\n  a:\n    port: 1\n    loops: 0\n"),
               "4:12: a.loops: expected a number of loops, 1..256, found '0'");
+    EXPECT_EQ(mistake("services:\n  a: {port: 1, weight: 0}\n"),
+              "2:24: a.weight: expected a number, 0.01..1000, found '0'");
+    EXPECT_EQ(mistake("services:\n  a: {port: 1, tags: [b c]}\n"),
+              "2:23: a.tags: expected a word without spaces and ',', found 'b c'");
+    EXPECT_EQ(mistake("targets:\n  a: {endpoints: {\"GET /b\": {breaker.open: 1s}}}\nservices: {a: {port: 1}}\n"),
+              "2:44: targets.a.endpoints.GET /b: breaker.open is of all calls to a, not of one endpoint: say it there");
+    EXPECT_EQ(mistake("targets:\n  a: {endpoints: 1}\nservices: {a: {port: 1}}\n"),
+              "2:18: targets.a.endpoints must be a map of endpoints, such as \"GET /users/{id}\", and their options");
     EXPECT_EQ(mistake("services: [a]\n"), "1:11: services: expected a map of services by name");
     EXPECT_EQ(mistake("services:\n  a: {port: 7}\n  a: {port: 8}\n"), "3:3: services: 'a' is taken already");
     for (const std::string name : {"../a", "a b", "-a", "\"\"", "!!x ", "a/b"}) {
@@ -160,6 +168,7 @@ TEST_F(FleetFileTest, MissingFileIsExplained) {
 // Goal: offset and addresses reach every process; binaries that are not built are named.
 TEST_F(FleetFileTest, PlanShiftsPortsAndNamesMissingBinaries) {
     auto file = read("services:\n  a:\n    port: 3001\n    binary: true-service\n    settings: {colour: red}\n"
+                     "    zone: eu-1a\n    weight: 2.5\n    tags: [canary, blue]\n"
                      "    targets: {a: {retry.retries: 1}}\n");
     ASSERT_TRUE(file) << file.error().message();
     const DataFolder data{(folder_ / "data").string()};
@@ -184,6 +193,7 @@ TEST_F(FleetFileTest, PlanShiftsPortsAndNamesMissingBinaries) {
     EXPECT_TRUE(all.contains("--port 3011 ")) << all;
     EXPECT_TRUE(all.contains("--registry consul://127.0.0.1:8510 ")) << all;
     EXPECT_TRUE(all.contains("--bus redis://127.0.0.1:6390 ")) << all;
+    EXPECT_TRUE(all.contains("--zone eu-1a --weight 2.5 --tag canary --tag blue ")) << all;
     EXPECT_TRUE(all.contains("--set colour=red ")) << all;
     EXPECT_TRUE(all.contains("--target a.retry.retries=1 # flotilla.yaml: services.a.targets ")) << all;
     EXPECT_EQ((*plan)[1].command.environment.at("FLOTILLA_SET_SMTP"), "smtp://127.0.0.1:2535");

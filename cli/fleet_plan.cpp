@@ -30,16 +30,26 @@ PlannedMember plan_hub(const FleetFile& file, const DataFolder& folder, int offs
                                       std::to_string(file.hub_smtp + offset)}}};
 }
 
+void add_registration(const Registration& registration, std::vector<std::string>& arguments) {
+    if (!registration.zone.empty()) arguments.insert(arguments.end(), {"--zone", registration.zone});
+    if (!registration.weight.empty()) arguments.insert(arguments.end(), {"--weight", registration.weight});
+    for (const auto& tag : registration.tags)
+        arguments.insert(arguments.end(), {"--tag", tag});
+}
+
 PlannedMember plan_gateway(const FleetFile& file, const DataFolder& folder, int offset,
                            const std::string& binary_folder) {
-    return {.name = "gateway",
-            .port = file.gateway_port + offset,
-            .config_file = file.gateway_config,
-            .command = {
-                .binary = binary_folder + "/flotilla-gateway",
-                .arguments = {"--config", file.gateway_config, "--port", std::to_string(file.gateway_port + offset),
-                              "--data", folder.member_folder("gateway"), "--registry",
-                              local("consul", file.hub_http + offset), "--loops", std::to_string(file.gateway_loops)}}};
+    PlannedMember gateway{
+        .name = "gateway",
+        .port = file.gateway_port + offset,
+        .config_file = file.gateway_config,
+        .command = {.binary = binary_folder + "/flotilla-gateway",
+                    .arguments = {"--config", file.gateway_config, "--port", std::to_string(file.gateway_port + offset),
+                                  "--data", folder.member_folder("gateway"), "--registry",
+                                  local("consul", file.hub_http + offset), "--loops",
+                                  std::to_string(file.gateway_loops)}}};
+    add_registration({.zone = file.gateway_zone}, gateway.command.arguments);
+    return gateway;
 }
 
 /// The URL of the one database that the instances of a service share.
@@ -62,6 +72,7 @@ PlannedMember plan_service(const ServiceEntry& service, int instance, const Flee
                  "--registry", local("consul", file.hub_http + offset),
                  "--bus",      local("redis", file.hub_bus + offset),
                  "--loops",    std::to_string(service.loops)};
+    add_registration(service.registration, arguments);
     const auto socket = folder.socket_file(member.name);
     member.without_socket = socket.size() > kSocketPathMax;
     if (!member.without_socket) arguments.insert(arguments.end(), {"--unix-socket", socket});
@@ -95,15 +106,14 @@ Result<std::vector<PlannedMember>> plan_fleet(const FleetFile& file, const DataF
     std::vector<PlannedMember> members{plan_hub(file, folder, port_offset, binary_folder)};
     for (const auto& service : file.services) {
         for (int instance = 1; instance <= service.instances; ++instance) {
-            auto& member =
-                members.emplace_back(plan_service(service, instance, file, folder, port_offset, binary_folder));
-            if (chaos)
-                member.command.arguments.insert(member.command.arguments.end(),
-                                                {"--faults", folder.fault_file(member.name)});
+            members.push_back(plan_service(service, instance, file, folder, port_offset, binary_folder));
         }
     }
     if (!file.gateway_config.empty()) members.push_back(plan_gateway(file, folder, port_offset, binary_folder));
     for (auto& member : members) {
+        if (chaos && member.name != "hub")
+            member.command.arguments.insert(member.command.arguments.end(),
+                                            {"--faults", folder.fault_file(member.name)});
         for (const auto& [role, port] : member.ports()) {
             if (port >= 1 && port <= 65535) continue;
             return Error(Kind::invalid, member.name + ": " + role + " port " + std::to_string(port) +

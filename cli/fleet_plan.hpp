@@ -35,8 +35,9 @@ struct PlannedMember {
 std::string socket_note(const std::vector<PlannedMember>& members, const DataFolder& folder);
 
 /// The processes of a fleet in the order in which they start: the hub, the services, the gateway.
-/// Makes their folders. chaos: services take faults from a file (DataFolder::fault_file). Errors: invalid when a port
-/// leaves 1..65535; not_found when a binary has not been built; unavailable when a folder cannot be made.
+/// Makes their folders. chaos: services and the gateway take faults from a file (DataFolder::fault_file). Errors:
+/// invalid when a port leaves 1..65535; not_found when a binary has not been built; unavailable when a folder cannot be
+/// made.
 Result<std::vector<PlannedMember>> plan_fleet(const FleetFile& file, const DataFolder& folder, int port_offset,
                                               const std::string& binary_folder, bool chaos = false);
 

@@ -28,7 +28,7 @@ Result<Configured> configure(const Settings& settings) {
     if (!config) return std::move(config.error());
     if (auto taken = config->targets.set_all(settings.targets, "--target", called_services(*config)); !taken)
         return std::move(taken.error());
-    if (auto known = check_targets(config->targets); !known) return std::move(known.error());
+    if (auto known = check_targets(config->targets, config->routes); !known) return std::move(known.error());
     auto routes = RouteTable::build(*config);
     if (!routes) return std::move(routes.error());
     return Configured{std::move(*config), std::move(*routes)};

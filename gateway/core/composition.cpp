@@ -19,8 +19,10 @@ namespace {
 constexpr std::size_t kKeptBytesMax = 16 * 1024;
 constexpr std::size_t kKeptKeyBytesMax = 4 * 1024;
 
-bool is_kept(const http::Response& response) {
-    return response.status() < 400 && response.body.size() <= kKeptBytesMax;
+/// A spent quota says nothing of what was asked for; any other 4xx does.
+Keeping keeping_of(const http::Response& response) {
+    if (response.status() == 429) return Keeping::leave;
+    return response.status() < 400 && response.body.size() <= kKeptBytesMax ? Keeping::keep : Keeping::forget;
 }
 
 // A branch that the answer can do without, and has no timeout of its own, leaves half of the time for that.
@@ -58,7 +60,7 @@ struct Composer::Outcome {
 
 /// The last good answers of a branch.
 struct Composer::Kept {
-    Kept(Duration age_max, Counter& counter) : answers({.age_max = age_max, .keeps = &is_kept}), stale(counter) {}
+    Kept(Duration age_max, Counter& counter) : answers({.age_max = age_max, .keeping = &keeping_of}), stale(counter) {}
     Fallback<http::Response> answers;
     Counter& stale;
 };

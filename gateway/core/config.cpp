@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include <flotilla/base/ascii.hpp>
+#include <flotilla/base/nearest_name.hpp>
+#include <flotilla/base/text.hpp>
 #include <flotilla/discovery/service_name.hpp>
 #include <flotilla/node/text_file.hpp>
 #include <flotilla/resilience/target_yaml.hpp>
@@ -72,7 +74,8 @@ private:
              .source = [this](const YAML::Node& value) { return yaml_.where(value).in_short(); },
              .fail = [this](const YAML::Node& at, std::string message) { yaml_.fail(at, std::move(message)); }},
             config.targets);
-        if (auto known = check_targets(config.targets); !known) yaml_.fail(node, known.error().message());
+        if (auto known = check_targets(config.targets, config.routes); !known)
+            yaml_.fail(node, known.error().message());
     }
 
     void read_access_log(const YAML::Node& node, Config& config) {
@@ -271,14 +274,43 @@ std::vector<std::string> called_services(const Config& config) {
     return services;
 }
 
-Result<void> check_targets(const TargetConfiguration& targets) {
-    for (const auto& [target, key, value, source] : targets.settings()) {
-        const auto* why = key.starts_with("hedging.") ? "the gateway hedges no calls"
-                          : key == "timeouts.call"    ? "routes, compositions and branches have a 'timeout'"
-                                                      : nullptr;
-        if (why == nullptr) continue;
-        return Error(Kind::invalid, "invalid_configuration",
-                     "targets: " + target + "." + key + " is for services; " + why);
+namespace {
+
+/// The routes to a service as options of an endpoint name them: "GET /api/users/{id}".
+std::vector<std::string> routes_to(const std::string& service, const std::vector<RouteConfig>& routes) {
+    std::vector<std::string> names;
+    for (const auto& route : routes) {
+        if (route.to != service) continue;
+        const auto& some = route.match.methods;
+        const std::vector<std::string> methods =
+            some.empty() ? std::vector<std::string>(kMethods.begin(), kMethods.end()) : some;
+        for (const auto& path : route.match.paths) {
+            for (const auto& method : methods)
+                names.push_back(method + " " + path);
+        }
+    }
+    return names;
+}
+
+Result<void> check_target(const TargetSetting& setting, const std::vector<RouteConfig>& routes) {
+    const auto& [target, key, value, source, endpoint, origin] = setting;
+    const auto wrong = [&](const std::string& why) {
+        return Error(Kind::invalid, "invalid_configuration", "targets: " + target + "." + why);
+    };
+    if (key.starts_with("hedging.")) return wrong(key + " is for services; the gateway hedges no calls");
+    if (key == "timeouts.call" || (!endpoint.empty() && key.starts_with("timeouts.")))
+        return wrong(key + " is for services; routes, compositions and branches have a 'timeout'");
+    if (endpoint.empty()) return {};
+    const auto known = routes_to(target, routes);
+    if (std::ranges::find(known, endpoint) != known.end()) return {};
+    return wrong("endpoints: there is no route '" + shortened(endpoint) + "' to it" + did_you_mean(endpoint, known));
+}
+
+} // namespace
+
+Result<void> check_targets(const TargetConfiguration& targets, const std::vector<RouteConfig>& routes) {
+    for (const auto& setting : targets.settings()) {
+        if (auto has = check_target(setting, routes); !has) return has;
     }
     return {};
 }

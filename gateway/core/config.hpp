@@ -81,8 +81,9 @@ struct Config {
 /// The services that its routes and compositions lead to, each once.
 std::vector<std::string> called_services(const Config& config);
 
-/// Whether only options are set that the gateway has: it hedges no calls, and routes have timeouts. Errors: invalid.
-Result<void> check_targets(const TargetConfiguration& targets);
+/// Whether only options are set that the gateway has: it hedges no calls, and routes have timeouts. An endpoint is a
+/// route to the service, "GET /api/users/{id}". Errors: invalid.
+Result<void> check_targets(const TargetConfiguration& targets, const std::vector<RouteConfig>& routes);
 
 /// Reads a configuration. Errors: invalid, with every problem on a line of its own: file, line, what is wrong and the
 /// nearest valid name.

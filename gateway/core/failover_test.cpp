@@ -107,6 +107,42 @@ TEST(GatewayFailover, RequestWithAKeyIsRepeated) {
     EXPECT_EQ(arrived.back().head.headers.get("idempotency-key"), "k1");
 }
 
+// Goal: a route can have retries of its own.
+TEST(GatewayFailover, RouteHasRetriesOfItsOwn) {
+    TestFleet fleet;
+    int requests = 0;
+    for (int i = 0; i < 2; ++i)
+        fleet.serve_script("user-service", answering("", requests));
+    fleet.start("routes:\n"
+                "  - {match: {path: '/once/{id}'}, to: user-service}\n"
+                "  - {match: {path: '/{rest...}'}, to: user-service}\n"
+                "targets:\n"
+                "  user-service:\n"
+                "    endpoints: {'GET /once/{id}': {retry.retries: 0}}\n");
+    EXPECT_EQ(fleet.get("/once/1").status(), 502);
+    EXPECT_EQ(requests, 1);
+    EXPECT_EQ(fleet.get("/a").status(), 502);
+    EXPECT_EQ(requests, 5);
+}
+
+// Goal: a second try says to the service that it is one; what a client says of tries before does not count.
+TEST(GatewayFailover, SecondTryTellsTheService) {
+    TestFleet fleet;
+    int requests = 0;
+    fleet.serve_script("user-service", answering("", requests));
+    auto& arrived = fleet.serve_noting("user-service");
+    auto& first = fleet.serve_noting("order-service");
+    fleet.start("routes:\n"
+                "  - {match: {path: /a}, to: user-service}\n"
+                "  - {match: {path: /b}, to: order-service}\n");
+    for (const auto* path : {"/a", "/b"})
+        EXPECT_EQ(fleet.send(Method::get, path, "", {{"flotilla-attempts", "3"}}).status(), 200);
+    EXPECT_EQ(requests, 1);
+    ASSERT_EQ(arrived.size(), 1u);
+    EXPECT_EQ(arrived[0].head.headers.get("flotilla-attempts"), "1");
+    EXPECT_FALSE(first.at(0).head.headers.has("flotilla-attempts"));
+}
+
 // Goal: each try is a span of its own in the client's trace, for bodies that are sent whole and such that stream.
 TEST(GatewayFailover, EachTryIsASpanOfItsOwn) {
     TestFleet fleet;

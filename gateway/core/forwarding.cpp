@@ -74,6 +74,7 @@ Role role_of(std::string_view name) {
         break;
     case 17:
         if (name == "transfer-encoding") return Role::hop_by_hop;
+        if (name == "flotilla-attempts") return Role::gateway;
         if (name == "if-modified-since") return Role::representation;
         break;
     case 19:

@@ -1,7 +1,6 @@
 #include "gateway/core/gateway.hpp"
 
 #include <flotilla/base/json.hpp>
-#include <flotilla/resilience/target_report.hpp>
 
 namespace flotilla::gateway {
 namespace {
@@ -32,7 +31,7 @@ Result<std::unique_ptr<Gateway>> Gateway::listen(World& world, const Config& con
 Gateway::Gateway(World& world, const Config& config, std::shared_ptr<const RouteTable> routes, http::Client& client,
                  Registry& registry, RetryBudgets& budgets, Telemetry& telemetry, const GatewayOptions& options,
                  Lane lane)
-    : world_(world), routes_(std::move(routes)), registry_(registry), telemetry_(telemetry),
+    : world_(world), routes_(std::move(routes)), client_(client), registry_(registry), telemetry_(telemetry),
       targets_(world, client, registry, budgets, telemetry, targets_options(options.targets, config)),
       proxy_(targets_, lasting_), composer_(targets_, telemetry, config.composed_bytes_max),
       recorder_(world, *routes_, telemetry, config.access_log_sample, config.access_log_slow),
@@ -56,8 +55,10 @@ Result<void> Gateway::listen(World& world, const Config& config, Telemetry& tele
     node_->announce_in(registry_);
     node_->add(lasting_.part());
     watch_upstreams(config);
+    follow_target_values(config, lane);
     add_targets_page();
     publish_figures();
+    take_faults();
     return {};
 }
 
@@ -76,13 +77,40 @@ void Gateway::watch_upstreams(const Config& config) {
 
 void Gateway::add_targets_page() {
     own_pages_.add_page(std::string(kTargetsPath), "application/json", [this] {
-        return json::write(report_targets(targets_, node_->loop_label(), world_.monotonic()));
+        auto report = report_targets(targets_, node_->loop_label(), world_.monotonic());
+        report.refused = target_values_->refused();
+        return json::write(report);
     });
+}
+
+void Gateway::follow_target_values(const Config& config, Lane lane) {
+    const auto check = [known = called_services(config), routes = config.routes](const TargetSetting& setting,
+                                                                                 bool) -> Result<void> {
+        if (auto called = check_target_name(setting.target, known); !called) return called;
+        TargetConfiguration alone;
+        if (auto set = alone.set(setting); !set) return set;
+        return check_targets(alone, routes);
+    };
+    target_values_ = std::make_unique<TargetKeyValues>(
+        world_, registry_, targets_, telemetry_,
+        TargetKeyValues::Options{.prefixes = TargetKeyValues::prefixes_of_gateway(node_->identity().service),
+                                 .check = check,
+                                 .logs = lane.primary()});
+    node_->add({.name = "target options", .run = [this](Context& context) { return target_values_->run(context); }});
 }
 
 /// What belongs to this loop and a scrape on another one could not read.
 void Gateway::publish_figures() {
     node_->publish([this] { targets_.publish(node_->loop_label()); });
+}
+
+/// What a fault does inside a service has no place here: of a plan only the addresses that are cut off count.
+void Gateway::take_faults() {
+    node_->take_faults([this](const FaultPlan& plan) {
+        client_.cut_off(plan.cut_off);
+        if (plan.slow_ms == 0 && plan.fail_percent == 0) return;
+        telemetry_.log.error("the gateway is neither slow nor fails on purpose", {{"supported", "cutOff"}});
+    });
 }
 
 task<Result<void>> Gateway::run(Context& stop, std::function<void()> withdrawn) {

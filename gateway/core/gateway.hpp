@@ -6,6 +6,7 @@
 #include <flotilla/http/client.hpp>
 #include <flotilla/node/lanes.hpp>
 #include <flotilla/node/node.hpp>
+#include <flotilla/resilience/target_key_values.hpp>
 
 #include "gateway/core/composition.hpp"
 #include "gateway/core/config.hpp"
@@ -47,14 +48,18 @@ private:
                         Lane lane);
     void watch_upstreams(const Config& config);
     void add_targets_page();
+    void follow_target_values(const Config& config, Lane lane);
     void publish_figures();
+    void take_faults();
     void log_ready() const;
 
     World& world_;
     std::shared_ptr<const RouteTable> routes_;
+    http::Client& client_;
     Registry& registry_;
     Telemetry& telemetry_;
     Targets targets_;
+    std::unique_ptr<TargetKeyValues> target_values_; ///< what changes their options
     LastingAnswers lasting_;
     Proxy proxy_;
     Composer composer_;

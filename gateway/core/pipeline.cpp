@@ -1,5 +1,6 @@
 #include "gateway/core/pipeline.hpp"
 
+#include <flotilla/http/attempts.hpp>
 #include <flotilla/http/problem.hpp>
 
 namespace flotilla::gateway {
@@ -27,7 +28,8 @@ Pipeline::Pipeline(World& world, std::shared_ptr<const RouteTable> routes, Proxy
 //                  circle, is not sent on
 //  7. routing      (gateway/core/route_table.cpp: routes_->find) 400, 404 and 405 before a body is read and before
 //                  any upstream hears of it
-//  8. criticality  (http/server_exchange.cpp: exchange.limit_criticality) is the route's; a client may only lower it
+//  8. criticality  (http/server_exchange.cpp: exchange.limit_criticality) is the route's; a client may only lower it,
+//                  and what it says of tries before (http/attempts.hpp: http::forget_attempts) is not believed
 //  9. shedding     (node/load_shedder.cpp: shedder_.admit) what waited past its deadline, or comes when the loop cannot
 //                  keep up, is not begun
 // 10. the end      (http/problem.cpp: respond_options) of an OPTIONS request that goes no further
@@ -122,6 +124,7 @@ Result<void> Pipeline::route(const http::Exchange& exchange, State& state) {
 Result<void> Pipeline::admit(Context& context, http::Exchange& exchange, const State& state) {
     // Without a target it is an OPTIONS request that ends here.
     exchange.limit_criticality(state.target ? routes_->targets()[*state.target].criticality : Criticality::normal);
+    http::forget_attempts(context);
     return shedder_.admit(context);
 }
 

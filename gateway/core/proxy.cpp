@@ -113,23 +113,26 @@ task<Result<int>> Proxy::forward(Context& context, http::Exchange& exchange, con
     heads->request.authority = action.service;
     fill_upstream_head(context, exchange, facts, heads->request);
 
-    auto& target = targets_.of(action.service);
     const auto size = exchange.request_body_size();
     const bool small = size.framing == http::BodySize::Framing::none ||
                        (size.framing == http::BodySize::Framing::known && size.bytes <= kBufferedBytesMax);
-    if (small) co_return co_await forward_whole(context, exchange, facts, target, *heads);
-    co_return co_await forward_streamed(context, exchange, facts, target, *heads);
+    if (small) co_return co_await forward_whole(context, exchange, facts, action, *heads);
+    co_return co_await forward_streamed(context, exchange, facts, action, *heads);
 }
 
 task<Result<int>> Proxy::forward_whole(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                       Target& target, Heads& heads) {
+                                       const ProxyAction& action, Heads& heads) {
     std::string buffer;
     std::string_view body;
     if (const auto size = exchange.request_body_size(); size.bytes > 0) {
         body = co_await must(read_small_body(context, exchange, size.bytes, buffer));
     }
     const bool repeatable = is_repeatable(heads.request);
-    TargetCall call(targets_, target, context, {.repeatable = repeatable, .time = TimeSpent::On::upstream});
+    auto& target = targets_.of(action.service);
+    TargetCall call(targets_, target, context,
+                    {.repeatable = repeatable,
+                     .options = &target.options_of(heads.request.method, action.pattern),
+                     .time = TimeSpent::On::upstream});
     while (true) {
         auto answer = co_await call.send(heads.request, body);
         if (!answer) co_return upstream_error(context, target.service(), call, answer.error());
@@ -143,9 +146,10 @@ task<Result<int>> Proxy::forward_whole(Context& context, http::Exchange& exchang
 }
 
 task<Result<int>> Proxy::forward_streamed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                          Target& target, Heads& heads) {
+                                          const ProxyAction& action, Heads& heads) {
     std::string buffer;
     const auto begun = co_await must(read_begin(context, exchange, buffer));
+    auto& target = targets_.of(action.service);
     TargetCall call(targets_, target, context, {.upload = true, .time = TimeSpent::On::upstream});
     while (true) {
         auto connected = co_await call.connect(heads.request);

@@ -52,9 +52,9 @@ private:
     };
 
     task<Result<int>> forward_whole(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                    Target& target, Heads& heads);
+                                    const ProxyAction& action, Heads& heads);
     task<Result<int>> forward_streamed(Context& context, http::Exchange& exchange, const RequestFacts& facts,
-                                       Target& target, Heads& heads);
+                                       const ProxyAction& action, Heads& heads);
     task<Relayed> relay_during_upload(Context& context, http::Exchange& exchange, const RequestFacts& facts,
                                       TargetCall& call, Heads& heads, std::string_view begun);
     static task<void> upload(Context& context, http::Exchange& from, http::ClientExchange& to, Upload& upload);

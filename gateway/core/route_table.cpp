@@ -12,7 +12,7 @@ Error at(const Location& where, const Error& error) {
 }
 
 Result<RouteTarget> proxy_target(const RouteConfig& route, const std::string& path) {
-    ProxyAction action{.service = route.to, .rewrite = {}};
+    ProxyAction action{.service = route.to, .pattern = path, .rewrite = {}};
     if (route.rewrite) {
         auto compiled = PathTemplate::compile(*route.rewrite, path);
         if (!compiled) return at(route.rewrite_where, compiled.error());

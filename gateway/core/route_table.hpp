@@ -18,6 +18,7 @@ namespace flotilla::gateway {
 /// Sends the request on to one service.
 struct ProxyAction {
     std::string service;
+    std::string pattern; ///< by which options of the calls may name it
     std::optional<PathTemplate> rewrite;
 };
 

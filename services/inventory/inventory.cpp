@@ -96,10 +96,9 @@ public:
         co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Reservation> {
             const auto found = tx.find(storage::reservations, request.order_id);
             if (!found) return never_made(tx, request.order_id);
-            if (found->state == State::committed) return reservation_committed;
             if (found->state == State::released) return *found;
-            if (found->state == State::held) return give_back(tx, *found, State::released);
-            return finish(tx, *found, State::released);
+            if (found->state == State::expired) return finish(tx, *found, State::released);
+            return give_back(tx, *found, State::released);
         });
     }
 
@@ -146,11 +145,11 @@ private:
         return stock;
     }
 
-    /// All items or an error, which ends the transaction. Errors: product_unknown, out_of_stock.
+    /// All items or an error, which ends the transaction. Errors: stock_unknown, out_of_stock.
     Result<void> move(Transaction& tx, const std::vector<Item>& items, Move how) {
         for (const auto& item : items) {
             const auto stock = tx.find(storage::stock, item.product_id);
-            if (!stock) return product_unknown.with(item.product_id);
+            if (!stock) return stock_unknown.with(item.product_id);
             const auto after = moved(*stock, item.quantity, how);
             if (!after) return after.error();
             if (how.available != 0)
@@ -185,10 +184,11 @@ private:
         return released;
     }
 
-    Result<Reservation> give_back(Transaction& tx, const Reservation& held, State state) {
-        if (auto given = move(tx, held.items, kGiveBack); !given) return given.error();
-        events_.released.publish(tx, {held.order_id, held.items, state == State::expired});
-        return finish(tx, held, state);
+    Result<Reservation> give_back(Transaction& tx, const Reservation& taken, State state) {
+        const auto how = taken.state == State::committed ? kTakeBack : kGiveBack;
+        if (auto given = move(tx, taken.items, how); !given) return given.error();
+        events_.released.publish(tx, {taken.order_id, taken.items, state == State::expired});
+        return finish(tx, taken, state);
     }
 
     static Reservation finish(Transaction& tx, Reservation reservation, State state) {

@@ -27,7 +27,8 @@ inventory::Reserve reservation(const Checkout& order) {
 }
 
 shipping::ScheduleShipment shipment(const Checkout& order) {
-    shipping::ScheduleShipment request{.order_id = order.order_id, .user_id = order.user_id, .items = {}, .address = {}};
+    shipping::ScheduleShipment request{
+        .order_id = order.order_id, .user_id = order.user_id, .items = {}, .address = {}};
     for (const auto& item : order.items)
         request.items.push_back({.product_id = item.product_id, .quantity = item.quantity, .weight_g = {}});
     if (const auto& to = order.address)

@@ -99,8 +99,7 @@ public:
         const auto how = co_await must(
             database_.transact(context, [=, this](Transaction& tx) { return begin_cancellation(tx, request); }));
         if (how == Cancellation::checkout) co_await must(settled(context, checkouts_, request.id, wait));
-        if (how == Cancellation::refund)
-            co_await must(settled(context, refunds_, cancellation_id(request.id), wait));
+        if (how == Cancellation::refund) co_await must(settled(context, refunds_, cancellation_id(request.id), wait));
         co_return co_await database_.answer(context, [=](Transaction& tx) -> Result<Order> {
             const auto order = load(tx, history::orders, request.id);
             if (how == Cancellation::refund && order->status == Status::confirmed &&
@@ -225,14 +224,15 @@ private:
 
 void install(Host& host) {
     auto& database = host.database(migrations, {storage::order_list, storage::orders_of}, storage::backfills());
-    auto& calls = host.calls({user::service, product::service, payment::service, inventory::service, shipping::service});
+    auto& calls =
+        host.calls({user::service, product::service, payment::service, inventory::service, shipping::service});
     host.events({history::orders});
     auto& lists = host.projection({storage::order_lists});
     auto& engine = host.own<saga::Engine>(host, database, calls);
-    auto& orders = host.own<Orders>(
-        database, lists, calls, engine.sagas<Checkout>("checkout"), engine.sagas<Refund>("refund"),
-        Topics{host.publishes(placed), host.publishes(confirmed), host.publishes(cancelled)}, host.metrics(),
-        host.settings<Settings>());
+    auto& orders =
+        host.own<Orders>(database, lists, calls, engine.sagas<Checkout>("checkout"), engine.sagas<Refund>("refund"),
+                         Topics{host.publishes(placed), host.publishes(confirmed), host.publishes(cancelled)},
+                         host.metrics(), host.settings<Settings>());
     host.serve(place, &Orders::place, orders);
     host.serve(get, &Orders::get, orders);
     host.serve(list, &Orders::list, orders);

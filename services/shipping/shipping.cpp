@@ -4,6 +4,7 @@
 
 #include <services/shipping/migrations.hpp>
 
+#include "services/order/api/order.hpp"
 #include "services/shipping/api/shipping.hpp"
 #include "services/shipping/domain/shipping_rules.hpp"
 #include "services/shipping/storage/shipments.hpp"
@@ -13,7 +14,7 @@ namespace {
 
 /// How long a shipment stays at a stage: a shop in a sandbox need not wait for days.
 struct Settings {
-    Bounded<int, 0, 2'592'000> dispatch_s = 30; ///< SCHEDULED
+    Bounded<int, 0, 2'592'000> dispatch_s = 30; ///< SCHEDULED, once the order is confirmed
     Bounded<int, 0, 2'592'000> transit_s = 30;  ///< DISPATCHED
     Bounded<int, 0, 2'592'000> delivery_s = 60; ///< IN_TRANSIT
 };
@@ -74,6 +75,12 @@ public:
         });
     }
 
+    /// Nothing leaves that is not paid.
+    void release(Transaction& tx, const Received<order::OrderConfirmed>& order) {
+        const auto shipment = tx.find(storage::shipment_of, order->order_id);
+        if (shipment && shipment->status == Status::scheduled) leave_later(tx, order->order_id, Status::scheduled);
+    }
+
 private:
     /// The sandbox's carrier: away at first for some addresses. What it is asked in vain is counted, so that it comes
     /// back whoever asks.
@@ -105,7 +112,11 @@ private:
         const auto& [order_id, user_id, status, price, days, history] = shipment;
         const auto stage = static_cast<std::size_t>(status);
         if (publishers_[stage]) publishers_[stage]->publish(tx, {order_id, user_id, status, days});
-        if (!moves_on(status)) return;
+        if (status != Status::scheduled && moves_on(status)) leave_later(tx, order_id, status);
+    }
+
+    void leave_later(Transaction& tx, const std::string& order_id, Status status) {
+        const auto stage = static_cast<std::size_t>(status);
         const std::array stays{settings_.dispatch_s, settings_.transit_s, settings_.delivery_s};
         enqueue(tx, advance_shipment, {order_id, status},
                 {.key = order_id + "/" + std::to_string(stage), .delay = std::chrono::seconds(stays[stage])});
@@ -128,6 +139,7 @@ void install(Host& host) {
     host.serve(schedule, &Shipments::schedule, shipments);
     host.serve(get, &Shipments::get, shipments);
     host.serve(cancel, &Shipments::cancel, shipments);
+    host.on(order::confirmed, &Shipments::release, shipments);
     host.perform(advance_shipment, &Shipments::advance, shipments);
 }
 

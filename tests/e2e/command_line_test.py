@@ -351,6 +351,17 @@ class Chaos(unittest.TestCase):
         fleet.cli("chaos", "heal", "order-service")
         f.eventually(lambda: order() == 201, what="it reaches it again")
 
+        def asked():
+            return fleet.get(f"/api/users/{user['id']}").status
+
+        fleet.cli("chaos", "cut", "gateway", "user-service")
+        f.eventually(lambda: asked() in (502, 503), what="the gateway does not reach the user service")
+        self.assertEqual(201, order(), "the order service still does")
+        self.assertEqual("on purpose: does not reach user-service.1 and user-service.2",
+                         fleet.members()["gateway"]["detail"])
+        fleet.cli("chaos", "heal", "gateway")
+        f.eventually(lambda: asked() == 200, what="the gateway reaches it again")
+
     # Goal: a load asks the running fleet, tells what became of each kind of request, and says where there is no fleet.
     def load(self, fleet):
         command = [str(f.PROGRAMS / "flotilla-load"), "--rate", "40", "--duration", "0.5", "--mix", "orders"]

@@ -9,8 +9,11 @@ import socket
 import subprocess
 import tempfile
 import unittest
+import urllib.parse
 
 import fleet as f
+
+OPTION = "config/order-service/targets/user-service/retry.retries"
 
 
 def readyz(port):
@@ -27,6 +30,7 @@ class HubDies(unittest.TestCase):
         with f.Fleet() as fleet:
             user = fleet.new_user()
             f.eventually(lambda: len(fleet.mails()) == 1, what="the welcome mail")
+            self.change_options(fleet)
             state = fleet.state()
             os.kill(state["supervisor"]["pid"], signal.SIGKILL)  # or it would restart the hub at once
             os.kill(next(m for m in state["members"] if m["name"] == "hub")["process"]["pid"], signal.SIGKILL)
@@ -47,11 +51,48 @@ class HubDies(unittest.TestCase):
             self.assertEqual("degraded", fleet.members()["order-service"]["state"])
             self.assertFalse(fleet.status()["supervised"])
 
+            self.assertEqual(("2", f"KV {OPTION}"), self.option(fleet), "what is in force stays")
+
             fleet.up()  # takes the living services over and starts the hub again
             self.assertTrue(fleet.status()["supervised"])
             f.eventually(lambda: len(fleet.mails()) == 2, what="the confirmation that waited")
             f.eventually(lambda: all(m["state"] == "ok" for m in fleet.members().values()), what="healthy again")
             self.assertEqual(0, fleet.members()["order-service"]["restarts"])
+
+
+    # Goal: options of calls are changed by values in the hub, without a restart; one that is wrong is refused in words
+    # and the old one stays. Everything is on /targetz with where it was said.
+    def change_options(self, fleet):
+        def put(key, value):
+            self.assertEqual(200, f.call(fleet.port("hub"), "PUT", "/v1/kv/" + urllib.parse.quote(key), value).status)
+
+        self.assertEqual(("3", "default"), self.option(fleet))
+        put(OPTION, 1)
+        f.eventually(lambda: self.option(fleet) == ("1", f"KV {OPTION}"), what="the option is in force")
+        put(OPTION, 1000)
+        refused = f.eventually(lambda: self.targetz(fleet)["refused"], what="a wrong value is refused")
+        self.assertEqual([{"key": OPTION, "value": "1000",
+                           "error": "retry.retries must be a whole number from 0 to 100, found '1000'"}], refused)
+        self.assertEqual(("1", f"KV {OPTION}"), self.option(fleet))
+        self.assertIn("a value is refused; the option stays as it is", fleet.logs())
+        put(OPTION, 2)
+        f.eventually(lambda: self.option(fleet) == ("2", f"KV {OPTION}") and not self.targetz(fleet)["refused"],
+                     what="the next one is taken")
+        put("config/targets/user-service/GET /users/{id}/retry.retries", 0)
+        f.eventually(lambda: [each["endpoint"] for each in self.target(fleet)["endpoints"]] == ["GET /users/{id}"],
+                     what="an endpoint has one of its own")
+        put("config/gateway/targets/user-service/retry.backoff", 20)
+        f.eventually(lambda: self.targetz(fleet, "gateway")["refused"], what="20 is no duration")
+
+    def targetz(self, fleet, service="order-service"):
+        return f.call(fleet.port(service), "GET", "/targetz").json()
+
+    def target(self, fleet):
+        return next(each for each in self.targetz(fleet)["targets"] if each["service"] == "user-service")
+
+    def option(self, fleet):
+        return next((each["value"], each["from"]) for each in self.target(fleet)["options"]
+                    if each["key"] == "retry.retries")
 
 
 class WithoutHub(unittest.TestCase):

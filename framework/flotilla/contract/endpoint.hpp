@@ -65,6 +65,9 @@ struct EndpointOptions {
     /// A change without If-Match is refused: 428. Only where a versioned resource is changed; a compile error
     /// elsewhere.
     bool if_match_required = false;
+    /// What it begins goes on behind its answer, and it waits for the outcome as long as the caller says by
+    /// `Prefer: wait=N` (RFC 7240, seconds): preferred_wait() of the request's context.
+    bool waits = false;
     ErrorList errors = {}; ///< codes it may answer besides validation errors
     std::string_view summary = {};
     std::uint64_t body_bytes_max = 0; ///< of a request; 0: the service's default (HostOptions)

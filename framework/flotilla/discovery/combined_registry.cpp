@@ -71,6 +71,13 @@ task<void> CombinedRegistry::run(Context& context) {
     co_await scope.join();
 }
 
+KeyValues* CombinedRegistry::key_values() {
+    for (const auto& part : parts_) {
+        if (auto* values = part->key_values()) return values;
+    }
+    return nullptr;
+}
+
 Result<void> CombinedRegistry::health() const {
     for (const auto& part : parts_) {
         if (auto well = part->health(); !well) return well;

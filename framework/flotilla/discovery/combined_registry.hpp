@@ -19,6 +19,8 @@ public:
     task<Result<Instances>> resolve(Context& context, std::string service) override;
     task<void> run(Context& context) override;
     Result<void> health() const override;
+    /// Those of the first that has some.
+    KeyValues* key_values() override;
 
 private:
     /// The union, kept as long as none of the lists it is made of changes.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <flotilla/aio/context.hpp>
+#include <flotilla/discovery/key_values.hpp>
 #include <flotilla/http/client.hpp>
 #include <flotilla/observe/telemetry.hpp>
 
@@ -60,6 +61,9 @@ public:
     virtual task<void> run(Context& context) = 0;
     /// ok, or why the registry cannot be reached now (the last known instances are then in use). For /readyz.
     virtual Result<void> health() const = 0;
+
+    /// The values that the registry keeps for configuration; null: it keeps none, or its driver does not read them.
+    virtual KeyValues* key_values() { return nullptr; }
 };
 
 struct RegistryOptions {

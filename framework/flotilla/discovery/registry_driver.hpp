@@ -39,6 +39,8 @@ public:
     virtual task<void> run([[maybe_unused]] Context& context) { co_return; }
     /// Null: others announce the instances there.
     virtual InstanceAnnouncer* announcer() { return nullptr; }
+    /// As Registry::key_values().
+    virtual KeyValues* key_values() { return nullptr; }
 };
 
 } // namespace flotilla

@@ -17,6 +17,7 @@ public:
     task<Result<Instances>> resolve(Context& context, std::string service) override;
     task<void> run(Context& context) override;
     Result<void> health() const override;
+    KeyValues* key_values() override { return driver_->key_values(); }
 
 private:
     WatchedService& watch(std::string_view service);

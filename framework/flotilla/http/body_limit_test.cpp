@@ -1,4 +1,5 @@
 // How much body a request may have and how long it may take, once it is known what it is for.
+#include <flotilla/http/attempts.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/http/request_context.hpp>
 #include <flotilla/http/server.hpp>
@@ -193,6 +194,35 @@ TEST(CriticalityLimit, ClientMayLowerIt) {
         const auto twice = co_await ask("/", critical + critical);
         EXPECT_TRUE(twice.starts_with("HTTP/1.1 400 ")) << twice;
         EXPECT_EQ(seen.size(), 6u);
+    });
+}
+
+// Goal: how many tries were spent before is found by whoever calls on, and what is no such number is refused in words.
+TEST(AttemptsSpent, RequestSaysHowMany) {
+    std::vector<std::uint32_t> seen;
+    Handler handler = [&seen](Context& context, Exchange& exchange) -> task<void> {
+        Context inner(context, Duration(1s));
+        seen.push_back(attempts_spent(inner));
+        EXPECT_TRUE(co_await exchange.respond(context, {}, {}));
+    };
+    with_server({}, handler, [&seen](Context& context, Server&, Address address) -> task<void> {
+        const auto ask = [&](std::string fields) -> task<std::string> {
+            auto wire = co_await Wire::connect(context, address);
+            co_await wire->say(post("/", fields + "Connection: close\r\n"));
+            co_return co_await wire->rest();
+        };
+        co_await ask("");
+        co_await ask("flotilla-attempts: 0\r\n");
+        co_await ask("Flotilla-Attempts: 3\r\n");
+        EXPECT_EQ(seen, (std::vector<std::uint32_t>{0, 0, 3}));
+        for (const std::string wrong : {"-1", "many", "1000", ""}) {
+            const auto answer = co_await ask("flotilla-attempts: " + wrong + "\r\n");
+            EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << answer;
+            EXPECT_NE(answer.find("flotilla-attempts is not a number of three digits at most"), answer.npos) << answer;
+        }
+        const auto twice = co_await ask("flotilla-attempts: 1\r\nflotilla-attempts: 1\r\n");
+        EXPECT_TRUE(twice.starts_with("HTTP/1.1 400 ")) << twice;
+        EXPECT_EQ(seen.size(), 3u);
     });
 }
 

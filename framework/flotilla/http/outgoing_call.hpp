@@ -26,10 +26,11 @@ public:
 
     Context& context() const { return context_; }
     /// Begins a try: its span (`traceparent`), the time that is left (`flotilla-timeout-ms`, and `grpc-timeout` where
-    /// the head has one) and how critical it is (`flotilla-criticality`, unless normal) go into the head, in place of
-    /// those of the try before. within: a child of the call's context that ends earlier.
-    void begin_try(RequestHead& head) { begin_try(head, context_); }
-    void begin_try(RequestHead& head, const Context& within);
+    /// the head has one), how critical it is (`flotilla-criticality`, unless normal) and how many tries were spent
+    /// before it (`flotilla-attempts`, unless none; see attempts.hpp) go into the head, in place of those of the try
+    /// before. within: a child of the call's context that ends earlier.
+    void begin_try(RequestHead& head) { begin_try(head, context_, 0); }
+    void begin_try(RequestHead& head, const Context& within, std::uint32_t attempts);
     /// Of the try that was begun last.
     const SpanId& span_id() const { return span_id_; }
     /// Where only the answer tells what it is to be called.

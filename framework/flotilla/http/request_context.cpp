@@ -10,6 +10,7 @@ namespace flotilla::http {
 
 namespace {
 
+constexpr std::size_t kAttemptsDigitsMax = 3;
 constexpr std::size_t kTimeoutDigitsMax = 9; // 11 days in milliseconds: more is no deadline
 
 std::optional<std::int64_t> parse_digits(std::string_view text, std::size_t digits_max) {
@@ -96,6 +97,16 @@ Result<std::optional<Criticality>> criticality_of_request(const RequestParser& p
     auto criticality = parse_criticality(*text);
     if (!criticality) return std::move(criticality.error()).with_context("flotilla-criticality");
     return *criticality;
+}
+
+Result<std::uint32_t> attempts_of_request(const RequestParser& parser) {
+    const auto text = parser.known(KnownField::flotilla_attempts);
+    if (!text) return 0;
+    if (parser.repeated(KnownField::flotilla_attempts))
+        return Error(Kind::invalid, "flotilla-attempts was sent more than once");
+    const auto number = parse_digits(*text, kAttemptsDigitsMax);
+    if (!number) return Error(Kind::invalid, "flotilla-attempts is not a number of three digits at most");
+    return static_cast<std::uint32_t>(*number);
 }
 
 } // namespace flotilla::http

@@ -17,6 +17,10 @@ Result<Duration> time_allowed(const RequestParser& parser);
 /// Errors: invalid (none of the three, or said twice).
 Result<std::optional<Criticality>> criticality_of_request(const RequestParser& parser);
 
+/// How many tries of this request were spent before this one, summed over the hops above: `flotilla-attempts`; 0
+/// without one. Errors: invalid (no number of three digits at most, or said twice).
+Result<std::uint32_t> attempts_of_request(const RequestParser& parser);
+
 /// "250m" (gRPC over HTTP/2: at most 8 digits and one of H M S m u n) to a duration.
 std::optional<Duration> parse_grpc_timeout(std::string_view text);
 

@@ -35,8 +35,8 @@ struct ServerOptions {
 using Handler = std::function<task<void>(Context&, Exchange&)>;
 
 /// An HTTP server on one loop. It reads `traceparent`, `tracestate`, `baggage`, the deadline header
-/// (`flotilla-timeout-ms`, `grpc-timeout`) and `flotilla-criticality` into the Context it hands to the handler.
-/// Thread-safety: none; one per loop.
+/// (`flotilla-timeout-ms`, `grpc-timeout`), `flotilla-criticality` and `flotilla-attempts` into the Context it hands to
+/// the handler. Thread-safety: none; one per loop.
 class Server {
 public:
     Server(World& world, Handler handler, ServerOptions options = {});

@@ -149,6 +149,9 @@ Result<void> ServerConnection::read_wishes() {
     auto criticality = criticality_of_request(parser_);
     if (!criticality) return std::move(criticality.error());
     criticality_ = *criticality;
+    const auto attempts = attempts_of_request(parser_);
+    if (!attempts) return attempts.error();
+    attempts_.count = *attempts;
     return {};
 }
 
@@ -163,6 +166,8 @@ task<void> ServerConnection::handle() {
     Context context(context_, wanted_by_.earlier(Deadline::after(now, server_.options.request_timeout)));
     context.trace = trace_of_request(parser_, server_.world);
     context.criticality = criticality_.value_or(Criticality::normal);
+    std::optional<Carried<AttemptsSpent>> carried;
+    if (attempts_.count > 0) carried.emplace(context, attempts_);
     handling_ = &context;
     server_.expect_check();
     // Who has waited for long may have given up: nobody would read the answer.

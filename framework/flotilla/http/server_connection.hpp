@@ -4,6 +4,7 @@
 #include <string>
 
 #include <flotilla/aio/event.hpp>
+#include <flotilla/http/attempts.hpp>
 #include <flotilla/http/http1/body_decoder.hpp>
 #include <flotilla/http/http1/encoder.hpp>
 #include <flotilla/http/http1/read_buffer.hpp>
@@ -118,6 +119,7 @@ private:
     Headers trailers_;
     Deadline wanted_by_;                     // what the client said of the request
     std::optional<Criticality> criticality_; // likewise
+    AttemptsSpent attempts_;                 // likewise
     Context* handling_ = nullptr;            // what the handler was given
     Instant body_deadline_{};
     std::optional<Instant> body_given_at_; // when read() gave out a piece with more to come

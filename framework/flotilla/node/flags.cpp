@@ -95,15 +95,25 @@ Flag Flags::add(const std::string& name, std::vector<std::string>& values, const
     return with_variable(app_->add_option(name, values, help)->take_all());
 }
 
+Flag Flags::add(const std::string& name, double& value, const std::string& help) {
+    return add_number(name, value, [&value](double number) { value = number; }, help);
+}
+
 Flag Flags::add(const std::string& name, Duration& value, Duration unit, const std::string& help) {
     const double in_units = static_cast<double>(unit.count());
-    const auto take = [&value, in_units, name](double number) {
-        if (!std::isfinite(number)) throw CLI::ValidationError(name, "must be a finite number"); // bounds let nan pass
+    const auto take = [&value, in_units](double number) {
         value = Duration(static_cast<Duration::rep>(number * in_units));
     };
-    auto* option = app_->add_option_function<double>(name, take, help);
-    option->default_str(fmt::format("{}", static_cast<double>(value.count()) / in_units));
-    return with_variable(option->type_name("NUMBER"));
+    return add_number(name, static_cast<double>(value.count()) / in_units, take, help);
+}
+
+Flag Flags::add_number(const std::string& name, double now, std::function<void(double)> take, const std::string& help) {
+    const auto take_finite = [take = std::move(take), name](double number) {
+        if (!std::isfinite(number)) throw CLI::ValidationError(name, "must be a finite number"); // bounds let nan pass
+        take(number);
+    };
+    auto* option = app_->add_option_function<double>(name, take_finite, help);
+    return with_variable(option->default_str(fmt::format("{}", now))->type_name("NUMBER"));
 }
 
 Flag Flags::add_choice(const std::string& name, const std::string& now, const std::vector<std::string>& names,
@@ -177,6 +187,13 @@ void add_member_flags(Flags& flags, NodeOptions& options) {
              "Milliseconds requests wait for the loop before some are refused; 0: none are")
         .within(0.0, 10'000.0);
     flags.add("--zone", options.zone, "Where it runs, e.g. eu-west-1a; announced in the registry");
+    flags.add("--weight", options.weight, "Its share of the calls beside other instances; announced in the registry")
+        .within(0.01, 1000.0);
+    flags
+        .add("--tag", options.tags,
+             "A free word, e.g. canary; announced in the registry; several flags, or several behind a ,")
+        .separated_by(',');
+    flags.add("--faults", options.faults, "File from which faults are taken (./flotilla chaos); default none");
     flags.add("--loops", options.loops, "Event loops (threads)").within(1, 256);
 }
 

@@ -58,6 +58,7 @@ public:
     Flag add(const std::string& name, std::vector<std::string>& values, const std::string& help);
     /// A time, given as a number of `unit`. Bound it.
     Flag add(const std::string& name, Duration& value, Duration unit, const std::string& help);
+    Flag add(const std::string& name, double& value, const std::string& help);
     /// One of several values, each given by its name.
     template <class T>
     Flag add(const std::string& name, T& value, const std::map<std::string, T>& names, const std::string& help) {
@@ -84,6 +85,7 @@ private:
     Flag add_choice(const std::string& name, const std::string& now, const std::vector<std::string>& names,
                     std::function<void(const std::string&)> take, const std::string& help);
     Flag with_variable(CLI::Option* option);
+    Flag add_number(const std::string& name, double now, std::function<void(double)> take, const std::string& help);
     std::string source_of(std::string_view mistake, int argc, const char* const* argv) const;
 
     std::unique_ptr<CLI::App> app_;
@@ -93,7 +95,8 @@ private:
 /// The flags that every program has: --host --data --drain --log-level --log-format.
 void add_program_flags(Flags& flags, NodeOptions& options);
 
-/// The flags of a program that is found by its one port in a registry: --port --registry --loops.
+/// The flags of a program that is found by its one port in a registry: --port --registry --zone --weight --tag --loops
+/// --shed-after --faults.
 void add_member_flags(Flags& flags, NodeOptions& options);
 
 } // namespace flotilla

@@ -60,6 +60,14 @@ TEST(Flags, VariablesStandForFlags) {
     EXPECT_EQ(parse({}, "FLOTILLA_OTHER_FLAGS_TEST_").options.port, 0);
 }
 
+// Goal: what an instance announces of itself can be given: its zone, its share, and several words.
+TEST(Flags, RegistrationIsGiven) {
+    const auto parsed = parse({"--zone", "eu-1a", "--weight", "2.5", "--tag", "canary,blue", "--tag", "large"});
+    EXPECT_EQ(parsed.options.zone, "eu-1a");
+    EXPECT_EQ(parsed.options.weight, 2.5);
+    EXPECT_EQ(parsed.options.tags, (std::vector<std::string>{"canary", "blue", "large"}));
+}
+
 // Goal: a wrong argument ends with 2 and is told in one line, with the flag that was probably meant.
 TEST(Flags, UnknownArgumentIsNamedWithTheNearest) {
     for (const char* given : {"--prot", "--prot=5"}) {
@@ -77,6 +85,8 @@ TEST(Flags, WrongValueIsToldWithItsSource) {
     EXPECT_TRUE(flag.told.starts_with("--drain: Value 5000 not in range")) << flag.told;
     EXPECT_EQ(parse({"--drain", "nan"}).code, 2);
     EXPECT_EQ(parse({"--loops", "0"}).code, 2);
+    EXPECT_EQ(parse({"--weight", "nan"}).code, 2);
+    EXPECT_EQ(parse({"--weight", "0"}).code, 2);
     EXPECT_EQ(parse({"--port", "70000"}).code, 2);
     EXPECT_EQ(parse({"--log-level", "loud"}).code, 2);
 

@@ -118,6 +118,12 @@ task<void> Node::watched(std::string what, task<void> work) {
     }
 }
 
+void Node::take_faults(FaultFile::Changed changed) {
+    if (options_.faults.empty()) return;
+    faults_ = std::make_unique<FaultFile>(options_.faults, telemetry_.log, std::move(changed));
+    add({.name = "faults", .run = [this](Context& context) { return faults_->run(context); }});
+}
+
 void Node::start_part(Running& running, Part& part) {
     Scope& scope = part.ends_first ? running.first : running.lasting;
     scope.spawn(watched(part.name, part.run(scope.context())));
@@ -142,6 +148,8 @@ void Node::announce() {
                          .version = options_.version,
                          .incarnation = std::string(new_id(world_)),
                          .zone = options_.zone,
+                         .weight = options_.weight,
+                         .tags = options_.tags,
                          .contract_url = options_.contract_path.empty()
                                              ? std::string()
                                              : "http://" + address_.to_string() + options_.contract_path});

@@ -10,6 +10,7 @@
 #include <flotilla/aio/scope.hpp>
 #include <flotilla/discovery/registry.hpp>
 #include <flotilla/http/server.hpp>
+#include <flotilla/node/fault_file.hpp>
 #include <flotilla/node/health.hpp>
 #include <flotilla/node/options.hpp>
 #include <flotilla/node/own_pages.hpp>
@@ -59,6 +60,8 @@ public:
     /// Adds the part "registry": the client of a registry, which also announces this node (from the primary loop) while
     /// it runs. The registry must outlive the node.
     void announce_in(Registry& registry);
+    /// Adds the part "faults", when the options name a file of them. changed: does what a plan says.
+    void take_faults(FaultFile::Changed changed);
     /// Figures that belong to this loop and a scrape on another one could not read: called ten times a second, to set
     /// gauges labelled with loop_label(). What it touches must outlive the node.
     void publish(std::move_only_function<void()> figures) { watch_.publish(std::move(figures)); }
@@ -101,6 +104,7 @@ private:
     LoopWatch watch_;
     HealthChecks checks_;
     std::vector<Part> parts_;
+    std::unique_ptr<FaultFile> faults_; ///< null: this program was not started for them
     Registry* registry_ = nullptr;
     bool draining_ = false;
     Event failed_;

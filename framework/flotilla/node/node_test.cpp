@@ -214,11 +214,14 @@ TEST_F(NodeTest, FailureIsWhatRunGives) {
     EXPECT_EQ(outcome_->error().message(), "the disk has gone");
 }
 
-// Goal: callers learn where a program runs, where its contract is, and which of its runs this is.
-TEST_F(NodeTest, AnnouncesZoneContractAndRun) {
-    auto& node = start({.zone = "eu-1a", .contract_path = "/openapi.json"});
+// Goal: callers learn where a program runs, what share it takes and what it is marked with, where its contract is, and
+// which of its runs this is.
+TEST_F(NodeTest, AnnouncesZoneWeightTagsContractAndRun) {
+    auto& node = start({.zone = "eu-1a", .weight = 2.5, .tags = {"canary"}, .contract_path = "/openapi.json"});
     ASSERT_TRUE(eventually([&] { return !registry_.announced.id.empty(); }));
     EXPECT_EQ(registry_.announced.zone, "eu-1a");
+    EXPECT_EQ(registry_.announced.weight, 2.5);
+    EXPECT_EQ(registry_.announced.tags, std::vector<std::string>{"canary"});
     EXPECT_EQ(registry_.announced.contract_url, "http://" + node.address().to_string() + "/openapi.json");
     const auto run = registry_.announced.incarnation;
     EXPECT_FALSE(run.empty());

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <flotilla/base/duration.hpp>
 #include <flotilla/observe/log.hpp>
@@ -19,6 +20,9 @@ struct NodeOptions {
     std::string data = ".flotilla";                      ///< folder for what the program keeps
     std::string registry = "consul://127.0.0.1:8500";    ///< URL; "none": neither announced nor looked up
     std::string zone = {};                               ///< where it runs, announced for callers that prefer their own
+    double weight = 1;                                   ///< its share of the calls beside other instances; announced
+    std::vector<std::string> tags = {};                  ///< free words, e.g. "canary"; announced
+    std::string faults = {};                             ///< file of a fault plan; empty: none is looked for
     std::size_t loops = 1;                               ///< event loops (threads)
     std::string contract_path = {};                      ///< of its OpenAPI document, announced; empty: it has none
     Duration drain = std::chrono::seconds(10);           ///< how long a shutdown waits for requests in flight

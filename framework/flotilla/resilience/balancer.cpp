@@ -11,7 +11,9 @@ constexpr double kNoise = 0.05;         ///< a failure rate below costs nothing
 constexpr double kRampMin = 0.1;        ///< of a full share, at the beginning of a slow start
 constexpr double kTypicalWeight = 0.05; ///< of one answer in what the pool's answers take
 constexpr double kShareMin = 1e-6;      ///< what a weight of zero or less counts as where it divides
-constexpr int kDrawsMax = 8;            ///< by chance, before each instance is looked at
+constexpr double kAlike = 0.8;          ///< costs that differ by less are alike
+constexpr Duration kRestedMax = std::chrono::hours(1);
+constexpr int kDrawsMax = 8; ///< by chance, before each instance is looked at
 
 /// The finaliser of MurmurHash3 (splitmix64's variant): each bit of the input changes half of those of the output.
 std::uint64_t mixed(std::uint64_t bits) {
@@ -122,7 +124,17 @@ InstanceState* Balancer::better_of_two(Candidates among, const PickRequest& requ
     auto* first = draw_by_weight(among, request, nullptr, now, draws);
     if (first == nullptr) return nullptr;
     auto* second = draw_by_weight(among, request, first, now, draws);
-    return second != nullptr && cost(*second, now) < cost(*first, now) ? second : first;
+    if (second == nullptr) return first;
+    const auto of_first = cost_now(*first, now, draws), of_second = cost_now(*second, now, draws);
+    if (of_first < kAlike * of_second) return first;
+    if (of_second < kAlike * of_first) return second;
+    return rested(*second, now) > rested(*first, now) ? second : first;
+}
+
+/// Of two that are alike the one that has waited longer for its share: chance alone would give one of four a tenth more
+/// than its share of a thousand calls.
+double Balancer::rested(const InstanceState& instance, Instant now) const {
+    return static_cast<double>((now - std::max(instance.began, now - kRestedMax)).count()) * share(instance, now);
 }
 
 InstanceState* Balancer::draw_by_weight(Candidates among, const PickRequest& request, const InstanceState* other_than,
@@ -131,7 +143,8 @@ InstanceState* Balancer::draw_by_weight(Candidates among, const PickRequest& req
     for (int i = 0; i < kDrawsMax; ++i) {
         auto* drawn = among[draws.below(among.size())];
         if (drawn == other_than || !may_choose(*drawn, request)) continue;
-        if (draws.happens(share(*drawn, now) / availability_.weight_max())) return drawn;
+        const auto part = share(*drawn, now), whole = availability_.weight_max();
+        if (part >= whole || draws.happens(part / whole)) return drawn;
     }
     Lot lot;
     for (auto* instance : among) {
@@ -214,6 +227,7 @@ InstanceState* Balancer::shortest_queue(Candidates among, const PickRequest& req
 BalancedCall Balancer::begin(InstanceState& instance, Instant now) {
     const auto before = instance.breaker.state();
     ++instance.in_flight;
+    instance.began = now;
     const BalancedCall call{.ticket = instance.breaker.begin(options_.breaker, now), .began = now};
     if (call.ticket.probe) availability_.invalidate(); // its time limit is now what comes next
     note_change(instance, now, before);
@@ -282,11 +296,25 @@ double Balancer::usual_latency(const InstanceState& instance, Instant now) const
 }
 
 double Balancer::cost(const InstanceState& instance, Instant now) const {
+    const auto failing = instance.failure_rate.value(options_.balancing.failure_decay, now);
+    return cost_with(instance, failing < kNoise ? 0 : failing, now);
+}
+
+/// One that failed a while ago comes back by and by: noise counts as often as there is of it.
+double Balancer::cost_now(const InstanceState& instance, Instant now, Draws& draws) const {
+    const auto failing = instance.failure_rate.value(options_.balancing.failure_decay, now);
+    const bool counts = failing > 0 && draws.happens(failing / kNoise);
+    return cost_with(instance, counts ? failing : 0, now);
+}
+
+double Balancer::cost_with(const InstanceState& instance, double failing, Instant now) const {
     const auto& options = options_.balancing;
-    const auto failing = instance.failure_rate.value(options.failure_decay, now);
-    const auto penalty = failing < kNoise ? 0 : failing * options.failure_penalty;
-    const auto queue = static_cast<double>(instance.in_flight) / std::max(share(instance, now), kShareMin);
-    return std::max(usual_latency(instance, now), static_cast<double>(options.latency_floor.count())) * (1 + penalty) *
+    const auto queue = instance.in_flight == 0
+                           ? 0
+                           : static_cast<double>(instance.in_flight) / std::max(share(instance, now), kShareMin);
+    const auto floor = static_cast<double>(options.latency_floor.count());
+    const bool fast = instance.latency.known() && instance.latency.largest() <= floor; // without an exponential
+    return (fast ? floor : std::max(usual_latency(instance, now), floor)) * (1 + failing * options.failure_penalty) *
            (1 + queue);
 }
 

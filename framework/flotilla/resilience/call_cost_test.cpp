@@ -16,6 +16,7 @@
 #include <flotilla/resilience/retry_budget.hpp>
 #include <flotilla/resilience/retry_schedule.hpp>
 #include <flotilla/resilience/target_call.hpp>
+#include <flotilla/resilience/test_registry.hpp>
 
 namespace flotilla::call_cost_test {
 namespace {
@@ -100,22 +101,6 @@ private:
     std::thread thread_;
 };
 
-class OneInstance final : public Registry {
-public:
-    explicit OneInstance(Address address)
-        : list_(std::make_shared<const std::vector<Instance>>(
-              1, Instance{.id = "one", .service = "thing-service", .address = std::move(address)})) {}
-    void announce(Instance) override {}
-    task<Result<void>> withdraw(Context&) override { co_return Result<void>(); }
-    Instances instances(std::string_view) override { return list_; }
-    task<Result<Instances>> resolve(Context&, std::string) override { co_return list_; }
-    task<void> run(Context&) override { co_return; }
-    Result<void> health() const override { return {}; }
-
-private:
-    Instances list_;
-};
-
 task<void> read_whole(Context& context, http::ClientExchange& exchange) {
     while (true) {
         const auto piece = co_await exchange.read(context);
@@ -144,7 +129,8 @@ TEST(TargetCallCost, NothingIsAllocatedBeyondTheBareClient) {
     Loop loop;
     Telemetry telemetry(Logger("test", LogLevel::error));
     http::Client client(loop.world());
-    OneInstance registry(server.address());
+    test::ToldRegistry registry;
+    registry.know({.id = "one", .service = "thing-service", .address = server.address()});
     RetryBudgets budgets;
     Targets targets(loop.world(), client, registry, budgets, telemetry, {});
     auto& target = targets.of("thing-service");

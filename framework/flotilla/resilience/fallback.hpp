@@ -12,6 +12,7 @@
 
 #include <flotilla/aio/context.hpp>
 #include <flotilla/observe/metrics.hpp>
+#include <flotilla/resilience/retry_schedule.hpp>
 #include <flotilla/resilience/single_flight.hpp>
 
 namespace flotilla {
@@ -19,6 +20,13 @@ namespace flotilla {
 /// An error that says that a service is out, not that it has answered: unavailable, bad_gateway, deadline_exceeded,
 /// internal, exhausted. A user who was not found is an answer, for which there is no fallback.
 bool is_outage(const Error& error);
+
+/// What becomes of an answer, beside that it is given.
+enum class Keeping : unsigned char {
+    keep,   ///< it stands in for a later one
+    forget, ///< it does not, and nor does what was answered before: that is no longer so
+    leave   ///< it says nothing: what was answered before stays
+};
 
 template <class T>
 struct FallbackOptions {
@@ -34,8 +42,11 @@ struct FallbackOptions {
     std::function<task<Result<T>>(Context& context, std::string key)> otherwise_by{};
     /// Which errors it is for. Another one is an answer: what was answered before it is forgotten.
     bool (*applies)(const Error& error) = &is_outage;
-    /// Which answers are kept; null: all. One that is not passes, and what was answered before it is forgotten.
-    bool (*keeps)(const T& answer) = nullptr;
+    /// Which answers are kept; null: all.
+    Keeping (*keeping)(const T& answer) = nullptr;
+    /// While there is something to answer instead, a further try of the call is not waited for longer than this: not
+    /// for a Retry-After of seconds, but for a short backoff.
+    Duration wait_max = std::chrono::milliseconds(100);
 };
 
 /// Where an answer comes from.
@@ -115,14 +126,20 @@ private:
 
     template <class Call>
     task<Result<T>> make_and_keep(Context& context, const std::string& key, Call& call) {
-        auto outcome = co_await call(context);
+        std::optional<Context> limited; // a child: others may hang something on theirs meanwhile
+        StandsIn limit{options_.wait_max};
+        std::optional<Carried<StandsIn>> carried;
+        if (stands_in(key, context.world().monotonic())) carried.emplace(limited.emplace(context), limit);
+        auto outcome = co_await call(limited ? *limited : context);
         if (!outcome) co_return outcome;
-        if (options_.keeps == nullptr || options_.keeps(*outcome)) {
-            keep(key, *outcome, context.world().monotonic());
-        } else {
-            forget(key);
-        }
+        const auto keeping = options_.keeping == nullptr ? Keeping::keep : options_.keeping(*outcome);
+        if (keeping == Keeping::keep) keep(key, *outcome, context.world().monotonic());
+        if (keeping == Keeping::forget) forget(key);
         co_return outcome;
+    }
+
+    bool stands_in(const std::string& key, Instant now) {
+        return options_.otherwise || options_.otherwise_by || find(key, options_.age_max, now) != nullptr;
     }
 
     task<Result<FallbackAnswer<T>>> instead(Context& context, std::string key, Error why) {

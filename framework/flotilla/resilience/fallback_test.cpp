@@ -95,7 +95,9 @@ TEST(Fallback, DoesNotReplaceAnswers) {
 
 // Goal: an answer that is no outage ends what was known before; a caller that left is no answer.
 TEST(Fallback, AnAnswerEndsWhatWasKnown) {
-    CallSite site({.age_max = 1min, .keeps = [](const int& answer) { return answer < 100; }});
+    CallSite site({.age_max = 1min, .keeping = [](const int& answer) {
+                       return answer < 100 ? Keeping::keep : answer < 200 ? Keeping::forget : Keeping::leave;
+                   }});
     const auto after = [&site](Result<int> answer) {
         site.remote.answer = 1;
         EXPECT_TRUE(site.call());
@@ -106,8 +108,32 @@ TEST(Fallback, AnAnswerEndsWhatWasKnown) {
     };
     EXPECT_EQ(after(Error(Kind::not_found, "it has gone")).error(), kOut);
     EXPECT_EQ(after(100).error(), kOut) << "which passes, and is not kept";
+    EXPECT_EQ(after(200)->value, 1) << "which passes, and says nothing";
+    EXPECT_EQ(after(Error(Kind::exhausted, "the quota is spent"))->value, 1);
     EXPECT_EQ(after(Error(Kind::cancelled, "the caller has gone"))->value, 1);
     EXPECT_EQ(after(kOut)->value, 1);
+}
+
+// Goal: a call need not wait for another try while there is something to answer instead; without that it may.
+TEST(Fallback, ACallForWhichSomethingStandsInDoesNotWait) {
+    ManualWorld world;
+    Context context(world);
+    Fallback<int> fallback({.age_max = 1min, .wait_max = 40ms});
+    std::vector<std::optional<Duration>> waits;
+    const auto call = [&](Context& own) -> task<Result<int>> {
+        const auto* limit = own.carried<StandsIn>();
+        waits.push_back(limit == nullptr ? std::nullopt : std::optional(limit->wait_max));
+        co_return 1;
+    };
+    for (const auto pass : {0s, 59s, 61s}) {
+        world.pass(pass);
+        Scope scope(context);
+        scope.spawn([](Context& its, auto& site, auto& ask) -> task<void> {
+            EXPECT_TRUE(co_await site.call(its, "a", ask));
+        }(scope.context(), fallback, call));
+        world.run_posted();
+    }
+    EXPECT_EQ(waits, (std::vector<std::optional<Duration>>{std::nullopt, 40ms, std::nullopt}));
 }
 
 // Goal: a default and a function stand in where there is no last good answer; when that fails too, the first error is

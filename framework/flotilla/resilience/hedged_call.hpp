@@ -41,6 +41,7 @@ task<void> second_of(HedgedCall<T, Exchange>& both, Duration delay) {
     if (!co_await sleep_for(both.context, delay)) co_return;
     auto traits = both.first_call.traits();
     traits.repeatable = false; // it is a repetition itself, and tries nobody out
+    traits.options = nullptr;  // they say nothing of that, and may have been replaced
     TargetCall call(both.targets, both.target, both.context, traits);
     if (!call.begin_beside(both.first_call)) co_return;
     both.second_begun = true;
@@ -59,7 +60,8 @@ task<Result<T>> hedged_call(Targets& targets, Target& target, Context& context, 
     Context own(context);
     TargetCall first_call(targets, target, own, traits);
     detail::HedgedCall<T, Exchange> both{targets, target, exchange, own, first_call, {}, {}};
-    const auto delay = hedging_delay(target.options().hedging, target.latencies(), own.world().monotonic());
+    const auto& options = traits.options == nullptr ? target.options() : *traits.options;
+    const auto delay = hedging_delay(options.hedging, target.latencies(), own.world().monotonic());
     Scope scope(own);
     scope.spawn(detail::first_of(both));
     if (delay && !both.first) scope.spawn(detail::second_of(both, *delay));

@@ -27,7 +27,8 @@ struct InstanceState {
     bool own_zone;      ///< or zones are not told apart
 
     std::size_t in_flight = 0;
-    PeakEwma latency; ///< of answers that came
+    Instant began = Instant::min(); ///< the last call to it
+    PeakEwma latency;               ///< of answers that came
     FailureRate failure_rate;
     Breaker breaker;
 

@@ -237,6 +237,14 @@ Result<void> check_target_options(const TargetOptions& options) {
     return {};
 }
 
+bool is_option_of_calls(std::string_view key) {
+    // How long the first instance is waited for is the target's affair.
+    return key != "timeouts.resolve" &&
+           (key.starts_with("retry.") || key.starts_with("hedging.") || key.starts_with("timeouts."));
+}
+
+bool is_changeable_option(std::string_view key) { return !key.starts_with("bulkhead.") && key != "budget.window"; }
+
 const std::vector<std::string_view>& target_option_keys() {
     static const std::vector<std::string_view> keys = [] {
         std::vector<std::string_view> all;

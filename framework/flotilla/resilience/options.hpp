@@ -61,8 +61,8 @@ struct BalancingOptions {
     std::string hash_by;
     /// Latencies below are alike: what differs there is when who got the CPU.
     Duration latency_floor = std::chrono::milliseconds(5);
-    /// How fast a slow answer is forgotten (time constant). Five seconds: one of 100 ms among those of 1 ms costs its
-    /// instance 15 s of an idle pool's traffic, and less under load.
+    /// How fast slow answers are forgotten (time constant). Five seconds: an instance that takes 100 ms where others
+    /// take 1 ms is tried again after 15 s. A single one among good ones is forgotten ten times as fast: 1.5 s.
     Duration latency_decay = std::chrono::seconds(5);
     /// An instance all of whose calls fail counts as so many times slower than it is (0: failures do not matter).
     double failure_penalty = 100;
@@ -146,6 +146,12 @@ Result<void> set_target_option(TargetOptions& options, std::string_view key, std
 /// What single values cannot tell: breaker.open_max is not below breaker.open and the like. After all were set.
 /// Errors: invalid `invalid_configuration`, naming both keys and values.
 Result<void> check_target_options(const TargetOptions& options);
+
+/// Whether an option is of each call (retry, hedging, timeouts), and not of what all calls to a target share: only such
+/// a one can be said for a single endpoint. An unknown key: false.
+bool is_option_of_calls(std::string_view key);
+/// Whether an option can change while the program runs. Not so what sizes are made of: bulkhead.*, budget.window.
+bool is_changeable_option(std::string_view key);
 
 /// All keys in the order of TargetOptions, e.g. for the message about an unknown one.
 const std::vector<std::string_view>& target_option_keys();

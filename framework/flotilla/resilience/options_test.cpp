@@ -145,12 +145,26 @@ TEST(TargetConfiguration, NamedCountsMoreThanAllAndLaterMoreThanEarlier) {
     EXPECT_EQ(configuration.source_of("shop.user", "breaker.open"), "flotilla.yaml: targets");
     EXPECT_EQ(configuration.source_of("shop.user", "retry.retries"), "--target");
     EXPECT_EQ(configuration.source_of("user-service", "breaker.open"), "default");
-    EXPECT_EQ(configuration.services(), (std::vector<std::string>{"user-service", "shop.user"}));
+    EXPECT_EQ(configuration.services(), (std::vector<std::string>{"shop.user", "user-service"}));
     std::vector<std::string> again;
     for (const auto& setting : configuration.settings())
         again.push_back(to_text(setting));
-    EXPECT_EQ(again[2], "shop.user.breaker.open=30s # flotilla.yaml: targets");
+    EXPECT_EQ(again[0], "shop.user.breaker.open=30s # flotilla.yaml: targets") << "files come first";
     EXPECT_EQ(configured(again).options_of("user-service").retry.retries, 2U);
+}
+
+// Goal: what is said of an endpoint is of its calls alone, and counts more than what is said of the service.
+TEST(TargetConfiguration, EndpointsHaveTheirOwn) {
+    const auto configuration = configured({"shop.user[GET /v1.0/{id}].timeouts.call=300ms # flotilla.yaml: targets",
+                                           "shop.user.timeouts.call=3s", "shop.user[PUT /{id}].retry.retries=0"});
+    const auto all = configuration.options_of("shop.user");
+    EXPECT_EQ(all.timeouts.call, 3s);
+    EXPECT_EQ(configuration.options_of_endpoint("shop.user", "GET /v1.0/{id}", all).timeouts.call, 300ms);
+    EXPECT_EQ(configuration.options_of_endpoint("shop.user", "PUT /{id}", all).timeouts.call, 3s);
+    EXPECT_EQ(configuration.endpoints_of("shop.user"), (std::vector<std::string>{"GET /v1.0/{id}", "PUT /{id}"}));
+    EXPECT_EQ(configuration.source_of("shop.user", "timeouts.call"), "--target");
+    EXPECT_EQ(to_text(configuration.settings()[0]),
+              "shop.user[GET /v1.0/{id}].timeouts.call=300ms # flotilla.yaml: targets");
 }
 
 // Goal: what is not understood is refused with the flag, the text and what would be right.
@@ -158,8 +172,20 @@ TEST(TargetConfiguration, WrongSettingsAreRefused) {
     for (const std::string text : {"", "user-service", "retries=1", "retry.retries=1", ".retry.retries=1", "a.b.c"}) {
         EXPECT_EQ(refusal_of(text), "--target: '" + text +
                                         "': write it as SERVICE.OPTION=VALUE, such as "
-                                        "user-service.retry.retries=1 or *.breaker.open=30s");
+                                        "user-service.retry.retries=1, *.breaker.open=30s or "
+                                        "user-service[GET /users/{id}].timeouts.call=1s");
     }
+    EXPECT_TRUE(refusal_of("a[GET /b.retry.retries=1").contains("write it as SERVICE.OPTION=VALUE"));
+    EXPECT_EQ(refusal_of("a[/b].retry.retries=1"),
+              "--target a[/b].retry.retries=1: '/b' is no endpoint: write it as its contract does, such as GET "
+              "/users/{id}");
+    EXPECT_EQ(refusal_of("*[GET /b].retry.retries=1"),
+              "--target *[GET /b].retry.retries=1: GET /b: an endpoint is of one service, not of all (*)");
+    EXPECT_EQ(
+        refusal_of("a[GET /b].breaker.open=1s"),
+        "--target a[GET /b].breaker.open=1s: breaker.open is of all calls to a, not of one endpoint: say it there");
+    EXPECT_EQ(refusal_of("a[GET /b].retry.backoff=5s"),
+              "--target: a GET /b: retry.backoff (5s) must not be longer than retry.backoff_max (1s)");
     EXPECT_EQ(refusal_of("a.retry.retires=1"),
               "--target a.retry.retires=1: there is no option 'retry.retires'; did you mean 'retry.retries'?");
     EXPECT_EQ(refusal_of("a.retry.retries=x"),

@@ -7,9 +7,15 @@
 
 #include <gtest/gtest.h>
 
+#include <flotilla/aio/loop.hpp>
+#include <flotilla/aio/scope.hpp>
+#include <flotilla/http/attempts.hpp>
+#include <flotilla/http/server.hpp>
 #include <flotilla/resilience/latency_quantile.hpp>
 #include <flotilla/resilience/retry_budget.hpp>
 #include <flotilla/resilience/retry_schedule.hpp>
+#include <flotilla/resilience/target_call.hpp>
+#include <flotilla/resilience/test_registry.hpp>
 
 namespace flotilla::retry_test {
 namespace {
@@ -180,6 +186,14 @@ TEST(RetrySchedule, RetryAfterIsHeeded) {
     EXPECT_EQ(ended.why_not, NoRetry::retry_after_too_long);
 }
 
+// Goal: where something else can be answered nobody waits long for another try; another instance is tried at once.
+TEST(RetrySchedule, StandInEndsLongWaits) {
+    RetrySchedule schedule(RetryProfile::in_request, {}, {kStart + 5s}, {.wait_max = 100ms});
+    EXPECT_EQ(schedule.next(kStart, true, 1s, 0).wait, 0s) << "the other one has not said so";
+    EXPECT_EQ(schedule.next(kStart, false, {}, all_of(50ms)).wait, 50ms);
+    EXPECT_EQ(schedule.next(kStart, false, 1s, 0).why_not, NoRetry::stands_in);
+}
+
 // Goal: no wait and no try begins that the deadline would end.
 TEST(RetrySchedule, NothingBeginsBehindTheDeadline) {
     RetrySchedule schedule(RetryProfile::in_request, {}, {kStart + 30ms});
@@ -211,6 +225,102 @@ TEST(RetrySchedule, RandomCallsEndByTheirDeadline) {
             now += next.wait;
         }
     }
+}
+
+// Goal: what the hops above have spent counts as the call's own.
+TEST(RetrySchedule, TriesOfTheHopsAboveCount) {
+    RetrySchedule schedule(RetryProfile::in_request, {}, {kStart + 800ms}, {.spent = 2});
+    EXPECT_EQ(schedule.spent(), 2U);
+    EXPECT_EQ(schedule.next(kStart, true, {}, 0).number, 1U);
+    EXPECT_EQ(schedule.spent(), 3U);
+    EXPECT_EQ(schedule.attempt_deadline(kStart, true).at, kStart + 800ms) << "the last";
+    EXPECT_EQ(schedule.next(kStart, true, {}, 0).why_not, NoRetry::retries_spent);
+    RetrySchedule beside(RetryProfile::in_request, {}, {kStart + 800ms}, {.spent = 2});
+    beside.count_beside(RetrySchedule(RetryProfile::in_request, {}, {kStart + 800ms}, {.spent = 1}));
+    EXPECT_EQ(beside.spent(), 2U) << "one more than the first";
+}
+
+/// Services in a row, each of which asks the next one and then ends the connection without an answer: no answer says
+/// that another try does not help. The budget does not bind.
+class Chain {
+public:
+    explicit Chain(std::size_t hops) {
+        options_.defaults.retry.backoff = options_.defaults.retry.backoff_max = 1ms;
+        options_.defaults.budget.ratio = 10;
+        targets_.emplace(loop_.world(), client_, registry_, budgets_, telemetry_, options_);
+        for (std::size_t i = 0; i < hops; ++i) {
+            servers_.push_back(std::make_unique<http::Server>(
+                loop_.world(), [this, i](Context& context, http::Exchange& exchange) -> task<void> {
+                    said_.push_back(std::string(exchange.request().headers.get("flotilla-attempts").value_or("")));
+                    return pass_on(context, exchange, i);
+                }));
+            const auto address = servers_.back()->listen(Address::tcp("127.0.0.1", 0)).value();
+            scope_.spawn(servers_.back()->run(scope_.context()));
+            const auto service = name_of(i);
+            registry_.know({.id = service + "-1", .service = service, .address = address});
+            auto& budget = budgets_.of(service, options_.defaults.budget);
+            for (int good = 0; good < 10; ++good)
+                budget.note_success(loop_.world().monotonic());
+        }
+    }
+    ~Chain() {
+        scope_.cancel(Error(Kind::cancelled, "the test is over"));
+        loop_.run_until_done(scope_.join());
+    }
+
+    /// How many requests come to the last one for one call of the first.
+    int ask() {
+        loop_.run_until_done(call_first());
+        return at_last_;
+    }
+    bool hops_count = true; ///< false: each hop begins anew
+    const std::vector<std::string>& said() const { return said_; }
+
+private:
+    static std::string name_of(std::size_t hop) { return "hop-" + std::to_string(hop); }
+    task<void> call_first() {
+        Context context(root_, Duration(10s));
+        co_await call(context, 0);
+    }
+    task<void> call(Context& context, std::size_t hop) {
+        TargetCall call(*targets_, targets_->of(name_of(hop)), context, {.repeatable = true});
+        http::RequestHead head;
+        head.target = "/";
+        head.authority = name_of(hop);
+        EXPECT_FALSE(co_await call.send(head, {}));
+    }
+    task<void> pass_on(Context& context, http::Exchange& exchange, std::size_t hop) {
+        if (!hops_count) http::forget_attempts(context);
+        if (hop + 1 == servers_.size())
+            ++at_last_;
+        else
+            co_await call(context, hop + 1);
+        exchange.reset();
+    }
+
+    Loop loop_;
+    Context root_{loop_.world()};
+    Scope scope_{root_};
+    Telemetry telemetry_{Logger("test", LogLevel::error)};
+    http::Client client_{loop_.world()};
+    test::ToldRegistry registry_;
+    RetryBudgets budgets_;
+    TargetsOptions options_;
+    std::optional<Targets> targets_;
+    std::vector<std::unique_ptr<http::Server>> servers_;
+    std::vector<std::string> said_;
+    int at_last_ = 0;
+};
+
+// Goal: three hops of which none answers make no 64 requests of one: all of them together spend the tries of one.
+TEST(RetryChain, HopsDoNotMultiplyTheirTries) {
+    Chain anew(3);
+    anew.hops_count = false;
+    EXPECT_EQ(anew.ask(), 64) << "four tries each";
+    Chain chain(3);
+    EXPECT_EQ(chain.ask(), 20) << "no more than three further ones on any way down";
+    EXPECT_EQ(chain.said().front(), "") << "the first try says nothing";
+    EXPECT_EQ(chain.said().back(), "3");
 }
 
 // Goal: the quantile is right to an eighth, for any distribution.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <flotilla/http/attempts.hpp>
 #include <flotilla/http/problem.hpp>
 
 namespace flotilla {
@@ -35,11 +36,18 @@ CallOutcome outcome_of(const http::ResponseHead& head, Duration retry_after) {
                                                                            : CallOutcome::ignored;
 }
 
+RetryLimits limits_of(const Context& context) {
+    RetryLimits limits{.spent = http::attempts_spent(context)};
+    if (const auto* other = context.carried<StandsIn>()) limits.wait_max = other->wait_max;
+    return limits;
+}
+
 } // namespace
 
 TargetCall::TargetCall(Targets& targets, Target& target, Context& context, CallTraits traits)
     : targets_(targets), target_(target), context_(context), traits_(traits),
-      schedule_(traits.profile, target.options(), context.deadline()) {
+      schedule_(traits.profile, traits.options == nullptr ? target.options() : *traits.options, context.deadline(),
+                limits_of(context)) {
     if (traits_.time == TimeSpent::On::calls) outgoing_.emplace(context, traits_.time, traits_.name);
 }
 
@@ -171,7 +179,7 @@ void TargetCall::begin_attempt() {
 void TargetCall::begin(http::RequestHead& head) {
     ++sent_;
     if (traits_.time != TimeSpent::On::calls) outgoing_.emplace(context_, traits_.time);
-    outgoing_->begin_try(head, try_context());
+    outgoing_->begin_try(head, try_context(), schedule_.spent());
     began_ = targets_.world_.monotonic();
 }
 
@@ -279,6 +287,7 @@ bool TargetCall::begin_beside(const TargetCall& first) {
     tried_.push_back(first.instance_.get());
     kept_ = first.kept_;
     kept_.push_back(first.instance_);
+    schedule_.count_beside(first.schedule_);
     target_.figures_.count_hedge();
     return true;
 }

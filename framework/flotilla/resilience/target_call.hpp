@@ -21,6 +21,8 @@ struct CallTraits {
     /// A body that streams for as long as its source likes: bounded per instance, see kUploadsMax.
     bool upload = false;
     RetryProfile profile = RetryProfile::in_request;
+    /// Of the endpoint (Target::options_of); null: the target's. Needed until the call is made, not longer.
+    const TargetOptions* options = nullptr;
     /// stable_hash() of what consistent_hash goes by; else it goes by what the target's options name (hash_by).
     std::optional<std::uint64_t> key = {};
     /// What its time counts as. `calls`: all of it, tries and waits included, under the name. Else its tries, up to the

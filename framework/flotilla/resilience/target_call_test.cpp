@@ -5,29 +5,16 @@
 
 #include <flotilla/aio/loop.hpp>
 #include <flotilla/aio/scope.hpp>
-#include <flotilla/discovery/static_registry.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/http/server.hpp>
 #include <flotilla/resilience/hedged_call.hpp>
+#include <flotilla/resilience/test_registry.hpp>
 
 namespace flotilla::target_call_test {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-/// A registry that knows what it is told.
-class ToldRegistry final : public Registry {
-public:
-    void announce(Instance) override {}
-    task<Result<void>> withdraw(Context&) override { co_return Result<void>(); }
-    Instances instances(std::string_view) override { return now; }
-    task<Result<Instances>> resolve(Context&, std::string) override { co_return now; }
-    task<void> run(Context&) override { co_return; }
-    Result<void> health() const override { return {}; }
-
-    Instances now = std::make_shared<const std::vector<Instance>>();
-};
 
 /// How an instance answers, and how often it was asked.
 struct Server {
@@ -82,15 +69,12 @@ protected:
         know(std::move(id), silent_->local());
     }
     void know(std::string id, const Address& address, std::string incarnation = "1") {
-        auto list = *registry_.now;
-        std::erase_if(list, [&](const Instance& each) { return each.id == id; });
-        list.push_back({.id = std::move(id),
+        registry_.know({.id = std::move(id),
                         .service = "thing-service",
                         .address = address,
                         .incarnation = std::move(incarnation)});
-        registry_.now = std::make_shared<const std::vector<Instance>>(std::move(list));
     }
-    void forget_all() { registry_.now = std::make_shared<const std::vector<Instance>>(); }
+    void forget_all() { registry_.set("thing-service", {}); }
 
     Targets& targets() {
         if (!targets_) targets_.emplace(loop_.world(), client_, registry_, budgets_, telemetry_, options_);
@@ -146,7 +130,7 @@ protected:
     Scope scope_{root_};
     Telemetry telemetry_{Logger("test", LogLevel::error)};
     http::Client client_{loop_.world()};
-    ToldRegistry registry_;
+    test::ToldRegistry registry_;
     RetryBudgets budgets_;
     TargetsOptions options_;
     std::vector<std::unique_ptr<Server>> servers_;
@@ -239,6 +223,17 @@ TEST_F(TargetCallTest, RetriesEndWithTheBudget) {
     EXPECT_THAT(metrics(), testing::Not(HasSubstr("http_client_retries_refused_total{upstream=\"thing-service\"} 0")));
 }
 
+// Goal: where something else can be answered nobody waits for the second that an instance asks for.
+TEST_F(TargetCallTest, StandInEndsTheWaitForRetryAfter) {
+    auto& one = serve("one", {.status = 503, .fields = {{"retry-after", "1"}}});
+    StandsIn other{100ms};
+    const Carried<StandsIn> carried(root_, other);
+    const auto began = loop_.world().monotonic();
+    EXPECT_EQ(call().value_or(0), 503);
+    EXPECT_LT(loop_.world().monotonic() - began, 900ms);
+    EXPECT_EQ(one.asked, 1);
+}
+
 // Goal: more calls than a target takes wait, and beyond that are refused at once, in words.
 TEST_F(TargetCallTest, BulkheadBoundsWhatIsUnderWay) {
     serve("one", {.hangs = true});
@@ -265,7 +260,7 @@ TEST_F(TargetCallTest, BulkheadBoundsWhatIsUnderWay) {
 TEST_F(TargetCallTest, IncarnationKeepsItsState) {
     serve_dead("gone");
     serve("well");
-    const auto list = registry_.now;
+    const auto list = registry_.instances("thing-service");
     options_.defaults.balancing.policy = BalancingPolicy::round_robin;
     for (int i = 0; i < 20; ++i)
         EXPECT_EQ(call().value_or(0), 200);
@@ -274,7 +269,7 @@ TEST_F(TargetCallTest, IncarnationKeepsItsState) {
     const auto before = target().instances().front();
     forget_all();
     EXPECT_EQ(call().error().code(), "no_instance");
-    registry_.now = std::make_shared<const std::vector<Instance>>(*list);
+    registry_.set("thing-service", *list);
     targets().publish("0");
     EXPECT_EQ(state("gone"), BreakerState::half_open) << "the same, with a chance";
 

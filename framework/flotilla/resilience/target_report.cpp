@@ -22,6 +22,18 @@ InstanceReport report_of(const TargetInstance& instance, const BalancingOptions&
     return report;
 }
 
+/// Each option that is said of an endpoint, as the last one says it.
+std::vector<OptionReport> options_of(const TargetConfiguration& configuration, const std::string& service,
+                                     const std::string& endpoint) {
+    std::vector<OptionReport> options;
+    for (const auto& setting : configuration.settings()) {
+        if (setting.target != service || setting.endpoint != endpoint) continue;
+        std::erase_if(options, [&](const OptionReport& each) { return each.key == setting.key; });
+        options.push_back({setting.key, setting.value, setting.source});
+    }
+    return options;
+}
+
 TargetReport report_of(const Target& target, const TargetConfiguration& configuration, Instant now) {
     TargetReport report{.service = target.service(), .under_way = target.under_way(), .waiting = target.waiting()};
     for (const auto& instance : target.instances())
@@ -34,6 +46,8 @@ TargetReport report_of(const Target& target, const TargetConfiguration& configur
         report.options.push_back(
             {std::string(key), value, std::string(configuration.source_of(target.service(), key))});
     });
+    for (const auto& endpoint : configuration.endpoints_of(target.service()))
+        report.endpoints.push_back({endpoint, options_of(configuration, target.service(), endpoint)});
     return report;
 }
 

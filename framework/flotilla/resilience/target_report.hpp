@@ -31,17 +31,32 @@ struct OptionReport {
     std::string from; ///< "default", "gateway.yaml:12", "--target"
 };
 
+/// What is said of one endpoint alone.
+struct EndpointReport {
+    std::string endpoint; ///< "GET /users/{id}"
+    std::vector<OptionReport> options;
+};
+
 struct TargetReport {
     std::string service;
     bool panic = false;                       ///< no instance is CLOSED, so that all are used
     std::uint64_t under_way = 0, waiting = 0; ///< calls that the bulkhead lets through, and those it keeps
     std::vector<InstanceReport> instances;
     std::vector<OptionReport> options; ///< all, in the order of TargetOptions
+    std::vector<EndpointReport> endpoints;
+};
+
+/// A value of the registry's key-value store that is not in force.
+struct RefusedValue {
+    std::string key, value;
+    std::string error;
+    bool operator==(const RefusedValue&) const = default;
 };
 
 struct TargetsReport {
     std::string loop; ///< whose view it is: each loop learns for itself
     std::vector<TargetReport> targets;
+    std::vector<RefusedValue> refused;
 };
 
 /// The targets of a loop as they are now. No addresses and nothing secret: whoever may read metrics may read it.

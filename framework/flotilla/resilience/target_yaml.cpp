@@ -25,14 +25,42 @@ public:
                 reading_.fail(entry.first, reading_.what + ": " + known.error().message());
                 continue;
             }
-            std::vector<std::string> keys;
-            read_options(entry.second, service, where, "", keys);
-            auto fits = check_target_options(into_.options_of(service));
-            if (!fits) reading_.fail(entry.second, where + ": " + fits.error().message());
+            read_target(entry.second, service, where);
         }
     }
 
 private:
+    void read_target(const YAML::Node& options, const std::string& service, const std::string& where) {
+        std::vector<std::string> keys;
+        read_options(options, {service, ""}, where, "", keys);
+        const auto own = into_.options_of(service);
+        auto fits = check_target_options(own);
+        if (!fits) reading_.fail(options, where + ": " + fits.error().message());
+        const auto endpoints = options.IsMap() ? options["endpoints"] : YAML::Node();
+        if (!endpoints || !endpoints.IsMap()) return; // told
+        for (const auto& entry : endpoints) {
+            if (!entry.first.IsScalar()) continue; // told
+            const auto& endpoint = entry.first.Scalar();
+            fits = check_target_options(into_.options_of_endpoint(service, endpoint, own));
+            if (!fits) reading_.fail(entry.second, where + ".endpoints." + endpoint + ": " + fits.error().message());
+        }
+    }
+
+    void read_endpoints(const YAML::Node& endpoints, const std::string& service, const std::string& where) {
+        if (!endpoints.IsMap()) {
+            reading_.fail(endpoints,
+                          where + " must be a map of endpoints, such as \"GET /users/{id}\", and their options");
+            return;
+        }
+        std::vector<std::string> seen;
+        for (const auto& entry : endpoints) {
+            const auto endpoint = name_of(entry.first, seen, where);
+            if (endpoint.empty()) continue;
+            std::vector<std::string> keys;
+            read_options(entry.second, {service, endpoint}, where + "." + endpoint, "", keys);
+        }
+    }
+
     /// Empty: told.
     std::string name_of(const YAML::Node& key, std::vector<std::string>& seen, const std::string& where,
                         const std::string& before = "") {
@@ -49,8 +77,13 @@ private:
         return name;
     }
 
+    struct Callee {
+        std::string service;
+        std::string endpoint; ///< empty: all
+    };
+
     /// group: "" at first, then "breaker."
-    void read_options(const YAML::Node& options, const std::string& service, const std::string& where,
+    void read_options(const YAML::Node& options, const Callee& callee, const std::string& where,
                       const std::string& group, std::vector<std::string>& seen) {
         if (!options.IsMap()) {
             reading_.fail(options, where + " must be a map of options");
@@ -60,12 +93,14 @@ private:
             const auto key = name_of(entry.first, seen, where, group);
             if (key.empty()) continue;
             const auto& value = entry.second;
-            if (group.empty() && value.IsMap()) {
-                read_options(value, service, where, key + ".", seen);
+            if (key == "endpoints" && callee.endpoint.empty()) {
+                read_endpoints(value, callee.service, where + ".endpoints");
+            } else if (group.empty() && value.IsMap()) {
+                read_options(value, callee, where, key + ".", seen);
             } else if (!value.IsScalar()) {
                 reading_.fail(value, where + "." + key + " must be a value");
             } else {
-                auto set = into_.set({service, key, value.Scalar(), reading_.source(value)});
+                auto set = into_.set({callee.service, key, value.Scalar(), reading_.source(value), callee.endpoint});
                 if (!set) reading_.fail(value, where + ": " + set.error().message());
             }
         }

@@ -30,6 +30,8 @@ struct TargetsReading {
 ///       "*": {retry.retries: 1}
 ///       user-service:
 ///         breaker: {open: 30s, failures: 3}
+///         endpoints:
+///           "GET /users/{id}": {timeouts.call: 500ms}
 ///
 /// Unknown services and options, wrong values, what is given twice and what does not fit together are mistakes.
 void read_targets(const YAML::Node& targets, const TargetsReading& reading, TargetConfiguration& into);

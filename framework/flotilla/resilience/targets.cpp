@@ -102,6 +102,27 @@ TargetInstancePtr Target::known(const Instance& instance, const Address& address
     return back != departed_.end() ? back->instance : nullptr;
 }
 
+const TargetOptions& Target::options_of_endpoint(Method method, std::string_view path) const {
+    const auto is_it = [&](const EndpointOptions& each) {
+        const std::string_view text = each.endpoint;
+        const auto verb = name(method);
+        return text.size() == verb.size() + 1 + path.size() && text.starts_with(verb) && text.ends_with(path);
+    };
+    const auto found = std::ranges::find_if(endpoints_, is_it);
+    return found == endpoints_.end() ? options() : found->options;
+}
+
+void Target::configure(const TargetConfiguration& configuration, const TargetOptions& defaults) {
+    const auto options = configuration.options_of(service_, defaults);
+    balancer_.configure(options);
+    budget_.set_ratio(options.budget.ratio);
+    endpoints_.clear();
+    for (auto& endpoint : configuration.endpoints_of(service_)) {
+        auto its = configuration.options_of_endpoint(service_, endpoint, options);
+        endpoints_.push_back({std::move(endpoint), std::move(its)});
+    }
+}
+
 void Target::tell_change(const Context& context, InstanceState& state) {
     const auto change = state.breaker.take_change();
     if (!change) return;
@@ -139,9 +160,16 @@ Target& Targets::of(std::string_view service) {
     const auto options = options_.configuration.options_of(service, options_.defaults);
     auto target =
         std::make_unique<Target>(std::string(service), options, budgets_.of(service, options.budget), telemetry_);
+    target->configure(options_.configuration, options_.defaults);
     auto& made = *targets_.emplace(service, std::move(target)).first->second;
     refresh(made);
     return made;
+}
+
+void Targets::configure(TargetConfiguration configuration) {
+    options_.configuration = std::move(configuration);
+    for (const auto& [service, target] : targets_)
+        target->configure(options_.configuration, options_.defaults);
 }
 
 Target* Targets::find(std::string_view service) {

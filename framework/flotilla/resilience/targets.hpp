@@ -77,6 +77,10 @@ public:
 
     const std::string& service() const { return service_; }
     const TargetOptions& options() const { return balancer_.options(); }
+    /// Those of the calls to one endpoint, as its contract has it. Valid until Targets::configure().
+    const TargetOptions& options_of(Method method, std::string_view path) const {
+        return endpoints_.empty() ? options() : options_of_endpoint(method, path);
+    }
     const std::vector<TargetInstancePtr>& instances() const { return instances_; }
     /// Calls that the bulkhead has let through, and those it keeps waiting.
     std::size_t under_way() const { return options().bulkhead.concurrency - permits_.available(); }
@@ -92,6 +96,8 @@ private:
 
     /// The record of an instance that is known, or was until a moment ago: it keeps its state.
     TargetInstancePtr known(const Instance& instance, const Address& address) const;
+    const TargetOptions& options_of_endpoint(Method method, std::string_view path) const;
+    void configure(const TargetConfiguration& configuration, const TargetOptions& defaults);
     /// Says in log and metrics what has changed since it was last asked.
     void tell_change(const Context& context, InstanceState& instance);
     void tell_panic(const Context& context);
@@ -99,6 +105,11 @@ private:
     std::string service_;
     Telemetry& telemetry_;
     Balancer balancer_;
+    struct EndpointOptions {
+        std::string endpoint; ///< "GET /users/{id}"
+        TargetOptions options;
+    };
+    std::vector<EndpointOptions> endpoints_; ///< those that say something else
     RetryBudget& budget_;
     FifoSemaphore permits_; ///< the bulkhead: calls under way
     TargetFigures figures_;
@@ -134,6 +145,9 @@ public:
     /// Those that somebody has asked for, by service.
     const std::map<std::string, std::unique_ptr<Target>, std::less<>>& all() const { return targets_; }
     const TargetConfiguration& configuration() const { return options_.configuration; }
+    /// Other options from now on; calls under way keep what they began with, and what is_changeable_option() excludes
+    /// stays as it was. Requires: it was checked.
+    void configure(TargetConfiguration configuration);
 
     /// Sets the gauges of what belongs to this loop: instances by state, connections.
     void publish(std::string_view loop);

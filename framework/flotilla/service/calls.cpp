@@ -42,10 +42,11 @@ task<Result<std::string>> Calls::send(Context& context, const EndpointInfo& endp
     else if (endpoint.options.idempotent)
         message.head.headers.add("idempotency-key", new_id(context.world()));
     http::add_trace_state(context, message.head);
+    const auto& options = target->options_of(endpoint.method, endpoint.path);
     const CallTraits traits{.repeatable = is_idempotent(endpoint.method) || endpoint.options.idempotent,
                             .upload = streamed != nullptr,
+                            .options = &options,
                             .name = {name(endpoint.method), " ", endpoint.service.name, endpoint.path}};
-    const auto& options = target->options();
     std::optional<Context> bounded;
     if (context.remaining() > options.timeouts.call) bounded.emplace(context, options.timeouts.call);
     Context& own = bounded ? *bounded : context;

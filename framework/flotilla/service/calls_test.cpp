@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <flotilla/aio/manual_world.hpp>
+#include <flotilla/resilience/test_registry.hpp>
 #include <flotilla/service/test_host.hpp>
 
 namespace flotilla::calls_test {
@@ -132,6 +133,27 @@ TEST_F(CallsTest, CallEndsAtItsOwnTimeout) {
     const auto began = bench_.world().monotonic();
     EXPECT_EQ(call(get, Id{"1"}).error().kind(), Kind::deadline_exceeded);
     EXPECT_LT(bench_.world().monotonic() - began, 5s) << "of the ten that the caller waits";
+}
+
+// Goal: what is said of an endpoint is in force for its calls and for no others.
+TEST_F(CallsTest, EndpointHasOptionsOfItsOwn) {
+    ASSERT_TRUE(options_.configuration.set_all(
+        {"thing-service[GET /things/{id}].timeouts.call=50ms", "thing-service[POST /things/once].retry.retries=0"},
+        "--target"));
+    auto& one = upstream("one", answer);
+    one.hangs = true;
+    know({one.instance()});
+    const auto began = bench_.world().monotonic();
+    EXPECT_EQ(call(get, Id{"1"}).error().kind(), Kind::deadline_exceeded);
+    EXPECT_LT(bench_.world().monotonic() - began, 5s);
+    one.hangs = false;
+    EXPECT_EQ(value(call(add, Thing{"1", 1})).id, "one");
+    auto& broken = upstream("broken", cut);
+    know({broken.instance()});
+    EXPECT_FALSE(call(add_once, Thing{"1", 1}));
+    EXPECT_EQ(broken.seen.size(), 1U) << "no retry";
+    EXPECT_FALSE(call(get, Id{"1"}));
+    EXPECT_GT(broken.seen.size(), 2U);
 }
 
 // Goal: with hedging on a call answers and fails as without.
@@ -330,21 +352,6 @@ TEST_F(CallsTest, UndeclaredServiceIsRefused) {
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().message(), "other-service is called but was not declared: name it in host.calls({...})");
 }
-
-/// A registry that never answers.
-class SilentRegistry final : public Registry {
-public:
-    void announce(Instance) override {}
-    task<Result<void>> withdraw(Context&) override { co_return Result<void>(); }
-    Instances instances(std::string_view) override { return std::make_shared<std::vector<Instance>>(); }
-    task<Result<Instances>> resolve(Context& context, std::string) override {
-        Event never;
-        co_await must(never.wait(context));
-        co_return Error(Kind::internal, "woken");
-    }
-    task<void> run(Context&) override { co_return; }
-    Result<void> health() const override { return {}; }
-};
 
 task<void> call_into(Calls& calls, Context& context, std::optional<Result<Thing>>& into) {
     into = co_await calls.call(context, get, {.id = "1"});

@@ -8,9 +8,8 @@
 #include <flotilla/base/nearest_name.hpp>
 #include <flotilla/bus/bus.hpp>
 #include <flotilla/http/client_load.hpp>
-#include <flotilla/node/fault_file.hpp>
 #include <flotilla/node/node.hpp>
-#include <flotilla/resilience/target_report.hpp>
+#include <flotilla/resilience/target_key_values.hpp>
 #include <flotilla/service/database_work.hpp>
 #include <flotilla/service/openapi.hpp>
 #include <flotilla/service/request/requests_in_flight.hpp>
@@ -69,10 +68,10 @@ struct Host::Impl {
     RequestSteps steps;
     DatabaseDuties duties; ///< until the database's work has them
     std::unique_ptr<DatabaseWork> database_work;
-    std::unique_ptr<FaultFile> faults; ///< null: this fleet was not started for them
     std::vector<TopicUse> topics;
     std::unique_ptr<Targets> targets; ///< of its calls
     std::unique_ptr<Calls> calls;
+    std::unique_ptr<TargetKeyValues> target_values; ///< what changes their options
     std::set<std::string, std::less<>> topic_names; ///< what `duties` and `topics` view
     std::set<std::string, std::less<>> known_settings;
     std::unique_ptr<Node> node; ///< once it listens
@@ -88,7 +87,9 @@ struct Host::Impl {
     OwnPages& with_pages(OwnPages& pages);
     void write_contracts();
     void check_endpoints() const;
+    std::vector<std::string> called() const;
     void check_targets() const;
+    void follow_target_values();
     void open_registry_and_bus();
     void keep_events_of(const AggregateInfo& aggregate);
     task<Result<void>> migrate(Context& context);
@@ -97,7 +98,6 @@ struct Host::Impl {
     void make_calls();
     void add_parts();
     void add_database_work();
-    void add_faults();
     void publish_figures();
     void show_targets();
 };
@@ -285,6 +285,7 @@ OwnPages& Host::Impl::with_pages(OwnPages& pages) {
     pages.add_page(std::string(kTargetsPath), "application/json", [this] {
         TargetsReport report{.loop = node->loop_label()};
         if (targets) report = report_targets(*targets, report.loop, world.monotonic());
+        if (target_values) report.refused = target_values->refused();
         return json::write(report);
     });
     return pages;
@@ -304,18 +305,39 @@ void Host::Impl::check_endpoints() const {
     }
 }
 
+std::vector<std::string> Host::Impl::called() const {
+    std::vector<std::string> names;
+    for (const auto& [service, target] : targets->all())
+        names.push_back(service);
+    return names;
+}
+
 /// Options of services that this one does not call are no mistake: a fleet's are for all its services. Unless it looks
 /// like one.
 void Host::Impl::check_targets() const {
     if (!targets || !lane.primary()) return;
-    std::vector<std::string> called;
-    for (const auto& [service, target] : targets->all())
-        called.push_back(service);
+    const auto known = called();
     for (const auto& service : options.targets.services()) {
-        const auto meant = std::ranges::find(called, service) == called.end() ? nearest_name(service, called) : "";
+        const auto meant = check_target_name(service, known) ? "" : nearest_name(service, known);
         if (meant.empty()) continue;
         process.log.warning("options of a target that is not called", {{"target", service}, {"did_you_mean", meant}});
     }
+}
+
+void Host::Impl::follow_target_values() {
+    if (!targets) return;
+    const auto check = [this](const TargetSetting& setting, bool own) -> Result<void> {
+        const auto known = called();
+        auto is_called = check_target_name(setting.target, known);
+        if (is_called || (!own && nearest_name(setting.target, known).empty())) return {};
+        return std::move(is_called.error()).with_context("among those that are called");
+    };
+    target_values = std::make_unique<TargetKeyValues>(
+        world, *registry, *targets, process,
+        TargetKeyValues::Options{.prefixes = TargetKeyValues::prefixes_of_service(options.node.service),
+                                 .check = check,
+                                 .logs = lane.primary()});
+    node->add({.name = "target options", .run = [this](Context& context) { return target_values->run(context); }});
 }
 
 task<Result<void>> Host::prepare(Context& context) {
@@ -367,18 +389,14 @@ Result<void> Host::Impl::listen() {
 void Host::Impl::add_parts() {
     node->announce_in(*registry);
     if (database && lane.primary()) add_database_work();
-    if (!options.faults.empty()) add_faults();
     if (auto* streams = steps.event_streams()) node->add(streams->part());
-    publish_figures();
-    show_targets();
-}
-
-void Host::Impl::add_faults() {
-    faults = std::make_unique<FaultFile>(options.faults, process.log, [this](const FaultPlan& plan) {
+    node->take_faults([this](const FaultPlan& plan) {
         steps.faults().put(plan);
         http.cut_off(plan.cut_off);
     });
-    node->add({.name = "faults", .run = [this](Context& context) { return faults->run(context); }});
+    follow_target_values();
+    publish_figures();
+    show_targets();
 }
 
 void Host::Impl::add_database_work() {

@@ -321,7 +321,7 @@ TEST(HostLife, FaultsOfItsFileAreMet) {
         host.serve(add, [](Context&, Note note) -> task<Result<Note>> { co_return note; });
     };
     HostOptions options;
-    options.faults = file;
+    options.node.faults = file;
     TestHost host(bench, install, options);
     const auto status = [&] { return host.post("/notes", R"({"text":"a"})").status(); };
     EXPECT_EQ(status(), 200);

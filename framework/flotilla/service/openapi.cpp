@@ -121,6 +121,16 @@ bj::object idempotency_parameter() {
             {"schema", key}};
 }
 
+bj::object wait_parameter() {
+    const bj::object wait{{"type", "string"}, {"pattern", "^wait=[0-9]+$"}};
+    return {{"name", "Prefer"},
+            {"in", "header"},
+            {"required", false},
+            {"description", "How many seconds to wait for the outcome of what the request begins: `wait=10`."},
+            {"schema", wait},
+            {"example", "wait=10"}};
+}
+
 bj::object condition_parameter(std::string_view field, bool required, std::string_view description) {
     // Of opaque tags, so that what a service makes of a version stays its own affair.
     const bj::object tags{{"type", "string"}, {"pattern", R"(^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$)"}};
@@ -145,6 +155,7 @@ bj::array parameters_of(const EndpointInfo& endpoint, const Fields& fields, Json
     for (const auto* field : fields.query)
         parameters.push_back(parameter_of(*field, "query", schemas));
     if (endpoint.options.idempotent) parameters.push_back(idempotency_parameter());
+    if (endpoint.options.waits) parameters.push_back(wait_parameter());
     add_conditions(endpoint, parameters);
     return parameters;
 }

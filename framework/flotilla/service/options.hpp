@@ -16,7 +16,6 @@ struct HostOptions {
     NodeOptions node;
     std::string database = {};                       ///< URL; empty: "sqlite:<data>/<service>.db"
     bool read_only = false;                          ///< the database is opened for reading, and nothing is served
-    std::string faults = {};                         ///< file of a fault plan; empty: none is looked for
     std::string bus = "redis://127.0.0.1:6380";      ///< URL
     std::uint64_t body_bytes_max = 10 * 1024 * 1024; ///< of a request whose endpoint declares no limit of its own
     int access_log_sample = 100; ///< one of this many requests is logged; slow ones and those from 500 on always are

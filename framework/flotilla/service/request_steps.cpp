@@ -5,6 +5,7 @@
 #include <flotilla/http/problem.hpp>
 #include <flotilla/service/binding.hpp>
 #include <flotilla/service/request/limits.hpp>
+#include <flotilla/service/request/preferences.hpp>
 #include <flotilla/service/request/refusal.hpp>
 
 namespace flotilla {
@@ -43,13 +44,14 @@ RequestSteps::RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight&
 //                  server's; 413 before a body is read
 // 10. the edge     (service/request/http_edge.cpp: HttpEdge, edge.respond) reads the request and writes the response
 //                  as HTTP has them; a version that the client has already is 304
-// 11. streams      (service/request/event_streams.cpp: event_streams_->call) those of events are bounded in number, and
+// 11. preferences  (service/request/preferences.cpp: Preferences) how long the caller waits, where that is heeded
+// 12. streams      (service/request/event_streams.cpp: event_streams_->call) those of events are bounded in number, and
 //                  end in good order
-// 12. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record,
+// 13. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record,
 //                  before validation could change its mind
-// 13. the endpoint (service/endpoint_core.hpp: endpoint.call) names, types and bounds of the request, all errors at
+// 14. the endpoint (service/endpoint_core.hpp: endpoint.call) names, types and bounds of the request, all errors at
 //                  once; then the service's method
-// 14. refusal      (service/request/refusal.cpp: refuse) whatever failed in 4 to 13, thrown or returned, becomes
+// 15. refusal      (service/request/refusal.cpp: refuse) whatever failed in 4 to 14, thrown or returned, becomes
 //                  problem+json
 task<void> RequestSteps::handle(Context& context, http::Exchange& exchange) {
     auto matched = routes_.match(exchange.request());
@@ -96,6 +98,12 @@ task<Result<int>> RequestSteps::serve_endpoint(Context& context, http::Exchange&
     std::string body;
     if (has_body(info)) body = co_await must(exchange.read_all(context));
     HttpEdge edge(info, exchange, matched.parameters, std::move(body));
+    Preferences preferences;
+    std::optional<Carried<Preferences>> carried;
+    if (info.options.waits) {
+        preferences = Preferences::of(exchange.request().headers);
+        carried.emplace(context, preferences);
+    }
     const auto key = info.options.idempotent ? edge.request().headers.get("idempotency-key") : std::nullopt;
     if (info.event_stream) {
         co_await must(event_streams_->call(context, endpoint, edge));

@@ -40,7 +40,6 @@ void add_flags(Flags& flags, HostOptions& options, Given& given) {
         .add("--lag-max", options.lag_max, seconds(1),
              "Seconds that events and jobs may wait before /readyz says that they do")
         .within(0.001, 1e9);
-    flags.add("--faults", options.faults, "File from which faults are taken (./flotilla chaos); default none");
     flags.add("--target", given.targets, kTargetFlagHelp).separated_by(kTargetSeparator);
     flags.add_switch("--check-upgrade", given.check_upgrade,
                      "Say what of the database this program could not go on with (./flotilla saga check), and end");

@@ -42,6 +42,11 @@ public:
     /// The response as JSON, as it stands in the record; empty when the request came without a key.
     const std::string& json() const { return json_; }
     std::string& json() { return json_; }
+    /// What the caller is shown instead, since it has waited for more than the commit did; the record stays as it is.
+    void show(T value) {
+        value_ = std::move(value);
+        json_.clear();
+    }
 
 private:
     friend class Database;

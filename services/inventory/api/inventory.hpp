@@ -35,7 +35,7 @@ struct Availability {
 enum class State {
     held,      ///< the pieces are set aside until `expires_at`
     committed, ///< sold: the pieces have left the stock
-    released,  ///< given back, or refused before it was made: for good
+    released,  ///< given back, sold or not, or refused before it was made: for good
     expired, ///< nobody decided in time, the pieces are given back; may be held or committed again while there are some
 };
 /// The pieces of one order.
@@ -103,13 +103,14 @@ struct Changed {
 inline constexpr ErrorCode no_items{"no_items", Kind::invalid, "There must be 1 to 100 items"};
 inline constexpr ErrorCode stock_not_found{"stock_not_found", Kind::not_found, "No stock is kept of this product"};
 inline constexpr ErrorCode product_unknown{"product_unknown", Kind::unprocessable, "No stock is kept of product {}"};
+/// It may have been made a moment ago.
+inline constexpr ErrorCode stock_unknown{"stock_unknown", Kind::unavailable,
+                                         "No stock is known of product {} yet; try again"};
 /// Says which product, how many are wanted and how many there are.
 inline constexpr ErrorCode out_of_stock{"out_of_stock", Kind::conflict, "Product {} out of stock"};
 inline constexpr ErrorCode reservation_not_found{"reservation_not_found", Kind::not_found, "Reservation not found"};
 inline constexpr ErrorCode reservation_released{"reservation_released", Kind::conflict,
                                                 "The reservation was released, for good"};
-inline constexpr ErrorCode reservation_committed{"reservation_committed", Kind::conflict,
-                                                 "The reserved pieces are sold already"};
 inline constexpr ErrorCode reservation_differs{"reservation_differs", Kind::conflict,
                                                "The order has a reservation of other items"};
 
@@ -130,7 +131,7 @@ inline constexpr Endpoint<Reserve, Reservation> reserve{
     "/reservations",
     {.success = 201,
      .idempotent = true,
-     .errors = {no_items, product_unknown, out_of_stock, reservation_released, reservation_differs},
+     .errors = {no_items, stock_unknown, out_of_stock, reservation_released, reservation_differs},
      .summary = "Set an order's pieces aside"}};
 inline constexpr Endpoint<OrderId, Reservation> get_reservation{
     service,
@@ -145,13 +146,12 @@ inline constexpr Endpoint<OrderId, Reservation> commit{
     {.idempotent = true,
      .errors = {reservation_not_found, reservation_released, out_of_stock},
      .summary = "Take an order's pieces out of the stock"}};
-/// Gives the pieces back. One that was never made is released as well: from then on it cannot be made any more.
-/// Publishes inventory.released and inventory.changed.
-inline constexpr Endpoint<OrderId, Reservation> release{
-    service,
-    Method::post,
-    "/reservations/{orderId}/release",
-    {.idempotent = true, .errors = {reservation_committed}, .summary = "Give an order's pieces back"}};
+/// Gives the pieces back, also those that were sold but have not left. One that was never made is released as well:
+/// from then on it cannot be made any more. Publishes inventory.released and inventory.changed.
+inline constexpr Endpoint<OrderId, Reservation> release{service,
+                                                        Method::post,
+                                                        "/reservations/{orderId}/release",
+                                                        {.idempotent = true, .summary = "Give an order's pieces back"}};
 
 inline constexpr Endpoint<ListStock, StockPage> list_stock{
     service, Method::get, "/stock", {.summary = "List the stock, page by page"}};

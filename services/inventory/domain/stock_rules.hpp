@@ -23,6 +23,7 @@ struct Move {
 inline constexpr Move kReserve{-1, +1};
 inline constexpr Move kGiveBack{+1, -1};
 inline constexpr Move kSell{0, -1};
+inline constexpr Move kTakeBack{+1, 0}; ///< what was sold and has not left
 
 /// The stock once so many pieces have moved. Errors: out_of_stock, since there are never fewer than none.
 Result<Stock> moved(Stock stock, int quantity, Move move);

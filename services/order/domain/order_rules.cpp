@@ -37,11 +37,15 @@ Result<Order> held_order(const Order& order) {
 Result<Cancellation> cancellation_of(const Order& order) {
     switch (order.progress) {
     case Progress::cancelling:
-    case Progress::cancelled: return Cancellation::nothing;
+    case Progress::cancelled:
+        return Cancellation::nothing;
     case Progress::dispatched:
-    case Progress::delivered: return order_dispatched;
-    case Progress::confirmed: return Cancellation::refund;
-    default: return Cancellation::checkout;
+    case Progress::delivered:
+        return order_dispatched;
+    case Progress::confirmed:
+        return Cancellation::refund;
+    default:
+        return Cancellation::checkout;
     }
 }
 

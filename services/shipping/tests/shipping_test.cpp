@@ -8,6 +8,7 @@
 #include <flotilla/base/json_value.hpp>
 #include <flotilla/testing/test_service.hpp>
 
+#include "services/order/api/order.hpp"
 #include "services/shipping/api/shipping.hpp"
 #include "services/shipping/domain/shipping_rules.hpp"
 
@@ -103,10 +104,29 @@ TEST(ShippingSchedule, RepeatedCommandSchedulesOnce) {
     EXPECT_EQ(shipments.get("/shipments/o-9").status, 404);
 }
 
+/// Returns once the shipment may leave.
+void confirm(TestService& shipments, const std::string& order) {
+    shipments.deliver(order::confirmed, {.order_id = order, .user_id = "u-1"}, "confirmed-" + order, "order-service");
+    ASSERT_TRUE(eventually([&] {
+        return shipments.get("/metrics").body.contains(R"(flotilla_inbox_handled_total{topic="order.confirmed"} 1)");
+    }));
+}
+
+// Goal: nothing leaves before its order is confirmed.
+TEST(ShippingTracking, UnconfirmedOrderDoesNotLeave) {
+    TestService shipments{install, {.settings = kAtOnce}};
+    ASSERT_EQ(shipments.post("/shipments", shipment_of("o-1")).status, 201);
+    ASSERT_EQ(shipments.post("/shipments", shipment_of("o-2")).status, 201);
+    confirm(shipments, "o-2");
+    ASSERT_TRUE(eventually([&] { return status_of(shipments, "o-2") == "DELIVERED"; }));
+    EXPECT_EQ(status_of(shipments, "o-1"), "SCHEDULED");
+}
+
 // Goal: the timers take it all the way, each stage once and in order, and each is told.
 TEST(ShippingTracking, TimersTakeItAllTheWay) {
     TestService shipments{install, {.settings = kAtOnce}};
     ASSERT_EQ(shipments.post("/shipments", shipment_of("o-1")).status, 201);
+    confirm(shipments, "o-1");
     ASSERT_TRUE(eventually([&] { return status_of(shipments, "o-1") == "DELIVERED"; }));
     std::string stages;
     const auto shipment = shipments.get("/shipments/o-1").json();
@@ -137,6 +157,7 @@ TEST(ShippingTracking, StopBetweenFiringAndActingAdvancesOnce) {
     {
         TestService shipments{install, {.settings = kNever, .data = folder.string()}};
         ASSERT_EQ(shipments.post("/shipments", shipment_of("o-1")).status, 201);
+        confirm(shipments, "o-1");
     }
     {
         TestService shipments{install, {.seed = fired, .settings = {{"transit_s", "86400"}}, .data = folder.string()}};
@@ -157,6 +178,7 @@ TEST(ShippingCancel, TimerOfACancelledShipmentDoesNothing) {
     {
         TestService shipments{install, {.settings = kNever, .data = folder.string()}};
         ASSERT_EQ(shipments.post("/shipments", shipment_of("o-1")).status, 201);
+        confirm(shipments, "o-1");
         const auto cancelled = shipments.post("/shipments/o-1/cancel", nullptr);
         ASSERT_EQ(cancelled.status, 200) << cancelled.body;
         EXPECT_EQ(cancelled.json().at("status"), "CANCELLED");

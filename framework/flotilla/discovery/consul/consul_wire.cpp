@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <flotilla/base/base64.hpp>
 #include <flotilla/base/json_value.hpp>
 #include <flotilla/discovery/instance_json.hpp>
 #include <flotilla/discovery/json_members.hpp>
@@ -79,6 +80,22 @@ Result<std::vector<Instance>> parse_health_answer(std::string_view service, std:
         instances.push_back(std::move(*instance));
     }
     return instances;
+}
+
+Result<std::vector<KeyValue>> parse_key_values(std::string_view body) {
+    const auto wrong = [](std::string_view what) { return bad_answer("a prefix of keys", what); };
+    const auto parsed = json::parse_value(body);
+    const auto* entries = parsed ? parsed->if_array() : nullptr;
+    if (!entries) return wrong("is not a JSON list");
+    std::vector<KeyValue> values;
+    for (const auto& entry : *entries) {
+        const auto* object = entry.if_object();
+        auto key = text_at(object, "Key");
+        auto value = parse_base64(text_at(object, "Value")); // null: empty
+        if (key.empty() || !value) return wrong("has an entry without Key, or with a Value that is not base64");
+        values.push_back({std::move(key), std::move(*value)});
+    }
+    return values;
 }
 
 } // namespace flotilla

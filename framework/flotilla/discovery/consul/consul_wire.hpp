@@ -17,6 +17,9 @@ std::string registration_body(const Instance& instance, Duration ttl);
 /// The instances in an answer of GET /v1/health/service/:name. Errors: bad_gateway when it is anything else.
 Result<std::vector<Instance>> parse_health_answer(std::string_view service, std::string_view body);
 
+/// The entries in an answer of GET /v1/kv/:prefix?recurse. Errors: bad_gateway when it is anything else.
+Result<std::vector<KeyValue>> parse_key_values(std::string_view body);
+
 /// A duration as Consul reads it, in milliseconds: "1667ms".
 std::string consul_duration(Duration duration);
 

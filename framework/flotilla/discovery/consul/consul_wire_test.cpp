@@ -20,6 +20,16 @@ constexpr std::string_view kEntry = R"([{"Node":{"Node":"n1","Address":"10.1.1.1
     {"Node":{"Node":"n1","Address":"10.1.1.1"},
     "Service":{"ID":"d","Service":"web","Address":"10.4.4.4","Port":83,"Weights":{"Passing":9,"Warning":1}},"Checks":[]}])";
 
+// Goal: values are decoded; what is no list of entries is refused.
+TEST(ConsulWire, ParseKeyValuesDecodesThem) {
+    const auto parsed = parse_key_values(R"([{"LockIndex":0,"Key":"a/b","Flags":0,"Value":"MQ==","CreateIndex":7},
+                                             {"Key":"a/c","Value":null}])");
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    EXPECT_EQ(*parsed, (std::vector<KeyValue>{{"a/b", "1"}, {"a/c", ""}}));
+    for (const auto* wrong : {"", "{}", "[1]", R"([{"Value":"MQ=="}])", R"([{"Key":"a","Value":"?"}])"})
+        EXPECT_FALSE(parse_key_values(wrong)) << wrong;
+}
+
 // Goal: an empty address is the node's; missing metadata is empty.
 TEST(ConsulWire, ParseHealthAnswerGivesInstances) {
     const auto parsed = parse_health_answer("web", kEntry);

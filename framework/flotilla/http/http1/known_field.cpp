@@ -38,6 +38,7 @@ KnownField known_field(std::string_view name) {
     case 16:
         return one_of(name, "proxy-connection", KnownField::proxy_connection);
     case 17:
+        if ((name.front() | 0x20) == 'f') return one_of(name, "flotilla-attempts", KnownField::flotilla_attempts);
         return one_of(name, "transfer-encoding", KnownField::transfer_encoding);
     case 19:
         return one_of(name, "flotilla-timeout-ms", KnownField::flotilla_timeout);

@@ -24,8 +24,9 @@ enum class KnownField : std::uint8_t {
     flotilla_timeout,
     grpc_timeout,
     flotilla_criticality,
+    flotilla_attempts,
 };
-inline constexpr std::size_t kKnownFields = 17;
+inline constexpr std::size_t kKnownFields = 18;
 
 KnownField known_field(std::string_view name);
 
