@@ -44,7 +44,7 @@ RequestSteps::RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight&
 //                  server's; 413 before a body is read
 // 10. the edge     (service/request/http_edge.cpp: HttpEdge, edge.respond) reads the request and writes the response
 //                  as HTTP has them; a version that the client has already is 304
-// 11. preferences  (service/request/preferences.cpp: Preferences) how long the caller waits, where that is heeded
+// 11. preferences  (service/request/preferences.cpp: preferences_of) how long the caller waits, where that is heeded
 // 12. streams      (service/request/event_streams.cpp: event_streams_->call) those of events are bounded in number, and
 //                  end in good order
 // 13. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record,
@@ -101,7 +101,7 @@ task<Result<int>> RequestSteps::serve_endpoint(Context& context, http::Exchange&
     Preferences preferences;
     std::optional<Carried<Preferences>> carried;
     if (info.options.waits) {
-        preferences = Preferences::of(exchange.request().headers);
+        preferences = preferences_of(exchange.request().headers);
         carried.emplace(context, preferences);
     }
     const auto key = info.options.idempotent ? edge.request().headers.get("idempotency-key") : std::nullopt;

@@ -27,7 +27,7 @@ std::optional<std::uint32_t> wait_of(std::string_view preference) {
 
 } // namespace
 
-Preferences Preferences::of(const http::Headers& headers) {
+Preferences preferences_of(const http::Headers& headers) {
     Preferences found;
     for (std::size_t i = 0; i < headers.size(); ++i) {
         if (!equal_ignoring_case(headers[i].name, "prefer")) continue;
