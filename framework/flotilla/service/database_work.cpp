@@ -109,11 +109,10 @@ void DatabaseWork::add_follower(DatabaseDuties::Follower follower) {
     const bool projection = of->version > 0;
     auto name = (projection ? "the projection " : "the subscription ") + std::string(of->name);
     if (projection) name += " " + std::to_string(of->version);
-    parts_.push_back({std::move(name), projection ? "projections" : "subscriptions", [this, follower](Tenure& tenure) {
-                          return std::make_unique<ProjectionRunner>(
-                              world_, tenure, *follower.follower, follower.newest, telemetry_,
-                              ProjectionRunner::Options{.lag_max = options_.lag_max});
-                      }});
+    add({std::move(name), projection ? "projections" : "subscriptions", [this, follower](Tenure& tenure) {
+             return std::make_unique<ProjectionRunner>(world_, tenure, *follower.follower, follower.newest, telemetry_,
+                                                       ProjectionRunner::Options{.lag_max = options_.lag_max});
+         }});
 }
 
 void DatabaseWork::add_consumers(DatabaseDuties::Subscription subscription) {
