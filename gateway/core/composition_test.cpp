@@ -188,6 +188,11 @@ compositions:
     EXPECT_EQ(dashboard("42", {{"authorization", "Bearer other"}}).status(), 502); // not to this one
     EXPECT_EQ(dashboard("42", {{"cookie", "session=1"}}).status(), 502);
 
+    status = 429; // is an answer, but says nothing of the user
+    EXPECT_EQ(dashboard("42").status(), 429);
+    status = 500;
+    EXPECT_EQ(dashboard("42").body, stale);
+
     status = 404; // is an answer, and the end of what was so before
     EXPECT_EQ(dashboard("42").status(), 404);
     status = 500;

@@ -7,13 +7,12 @@
 namespace flotilla {
 namespace {
 
-constexpr double kNoise = 0.05;         ///< a failure rate below costs nothing
+constexpr double kNoise = 0.05;         ///< a failure rate below is
 constexpr double kRampMin = 0.1;        ///< of a full share, at the beginning of a slow start
 constexpr double kTypicalWeight = 0.05; ///< of one answer in what the pool's answers take
 constexpr double kShareMin = 1e-6;      ///< what a weight of zero or less counts as where it divides
 constexpr double kAlike = 0.8;          ///< costs that differ by less are alike
-constexpr Duration kRestedMax = std::chrono::hours(1);
-constexpr int kDrawsMax = 8; ///< by chance, before each instance is looked at
+constexpr int kDrawsMax = 8;            ///< by chance, before each instance is looked at
 
 /// The finaliser of MurmurHash3 (splitmix64's variant): each bit of the input changes half of those of the output.
 std::uint64_t mixed(std::uint64_t bits) {
@@ -128,13 +127,9 @@ InstanceState* Balancer::better_of_two(Candidates among, const PickRequest& requ
     const auto of_first = cost_now(*first, now, draws), of_second = cost_now(*second, now, draws);
     if (of_first < kAlike * of_second) return first;
     if (of_second < kAlike * of_first) return second;
-    return rested(*second, now) > rested(*first, now) ? second : first;
-}
-
-/// Of two that are alike the one that has waited longer for its share: chance alone would give one of four a tenth more
-/// than its share of a thousand calls.
-double Balancer::rested(const InstanceState& instance, Instant now) const {
-    return static_cast<double>((now - std::max(instance.began, now - kRestedMax)).count()) * share(instance, now);
+    // Chance alone would give one of four a tenth more than its share of a thousand calls. Where shares differ, it is
+    // being drawn first that is as likely as they say.
+    return second->began < first->began && share(*second, now) == share(*first, now) ? second : first;
 }
 
 InstanceState* Balancer::draw_by_weight(Candidates among, const PickRequest& request, const InstanceState* other_than,

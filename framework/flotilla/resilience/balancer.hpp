@@ -58,7 +58,7 @@ struct BalancedCall {
 ///   latency × (1 + failure_penalty × failure rate) × (1 + in flight / weight). A failure counts as an answer that took
 ///   at least what the pool's answers take, so one that fails fast does not look fast. A failure rate below 5 % is
 ///   noise: it counts as often as there is of it, so one that failed comes back by and by. Of two that cost alike (a
-///   fifth more or less) the one is taken that has waited longer for its share.
+///   fifth more or less) the one is taken that was called longer ago, unless their shares differ.
 /// - consistent_hash: the highest hash of key and instance wins (rendezvous): when an instance goes only its own keys
 ///   move, when one comes it takes its share from all, weights are exact, the next best is where a retry goes, and
 ///   there is no table to build. It looks at each instance, as do weighted, least_requests and round_robin in a slow
@@ -117,7 +117,6 @@ private:
     static InstanceState* shortest_queue(Candidates among, const PickRequest& request);
     double cost_now(const InstanceState& instance, Instant now, Draws& draws) const;
     double cost_with(const InstanceState& instance, double failing, Instant now) const;
-    double rested(const InstanceState& instance, Instant now) const;
     double usual_latency(const InstanceState& instance, Instant now) const;
     double share(const InstanceState& instance, Instant now) const;
     void note_change(InstanceState& instance, Instant now, BreakerState before);
