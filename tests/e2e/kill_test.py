@@ -16,7 +16,7 @@ from buyers import SEED, AcknowledgedIsKept, Buyers
 
 ROUNDS = int(os.environ.get("FLOTILLA_ROUNDS", "2"))
 INSTANCES = int(os.environ.get("FLOTILLA_INSTANCES", "1"))  # of each service, where the test is not about that
-SERVICES = ["user-service", "product-service", "order-service", "notification-service"]
+SERVICES = ["user-service", "product-service", "order-service", "shipping-service", "notification-service"]
 
 
 def instances_of(service):
@@ -112,7 +112,7 @@ class KillOneOfTwo(unittest.TestCase):
         print(f"seed {SEED}", flush=True)
         with f.Fleet(instances=2) as fleet:
             victims = [name for name in fleet.members() if "-service." in name] * ROUNDS
-            self.assertEqual(8 * ROUNDS, len(victims))
+            self.assertEqual(2 * len(SERVICES) * ROUNDS, len(victims))
             random.Random(SEED).shuffle(victims)
             callers = IdempotentCallers(fleet, threads=8)
             try:
