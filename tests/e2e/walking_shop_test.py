@@ -178,6 +178,7 @@ class Follower:
     def ends_whole(self):
         """Whether nothing is missing at the end: a body that breaks off raises."""
         self.answer.read()
+        self.close()
         return True
 
     def close(self):

@@ -37,7 +37,7 @@ constexpr Query<ParkedJob, std::string, std::int64_t> kParkedOfKind{
     "SELECT kind, key, coalesce(last_error, '') AS reason, attempts, finished_at AS parked_at FROM flotilla_jobs "
     "WHERE state = 'parked' AND kind = $1 ORDER BY finished_at LIMIT $2"};
 constexpr Statement<std::string_view, std::string_view, Timestamp> kRedrive{
-    "UPDATE flotilla_jobs SET state = 'queued', failures = 0, due_at = $3, finished_at = NULL "
+    "UPDATE flotilla_jobs SET failures = 0, state = 'queued', due_at = $3, finished_at = NULL "
     "WHERE kind = $1 AND key = $2 AND state = 'parked'"};
 
 constexpr Statement<std::string_view, std::int64_t, std::int64_t> kChangeCounts{
