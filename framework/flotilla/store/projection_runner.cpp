@@ -224,7 +224,7 @@ Result<void> ProjectionRunner::Impl::health() const {
         if (stop_->at.position > 0)
             what += " at position " + std::to_string(stop_->at.position) + " (" + stop_->at.what + ")";
         return Error(Kind::unavailable,
-                     what + " since " + in_seconds(world_.monotonic() - stop_->since) + ": " + stop_->reason);
+                     what + " " + in_seconds(world_.monotonic() - stop_->since) + " ago: " + stop_->reason);
     }
     const auto age = lag_.age();
     if (live_ && age > options_.lag_max)

@@ -1,5 +1,6 @@
 #include <flotilla/store/projection.hpp>
 
+#include <flotilla/store/checkpoint_table.hpp>
 #include <flotilla/store/projection_runner.hpp>
 #include <flotilla/store/test_account.hpp>
 #include <flotilla/store/test_database.hpp>
@@ -108,9 +109,9 @@ TEST_F(ProjectionTest, FollowsTheEvents) {
         }
         EXPECT_EQ(value(co_await balances.live(context)), 1);
         EXPECT_TRUE(runners[0]->health());
+        co_await until(context, [&] { return gauge("flotilla_projection_lag_events", balances_v1) == 0; });
     });
     EXPECT_EQ(count("SELECT events FROM balances_1"), 31);
-    EXPECT_EQ(gauge("flotilla_projection_lag_events", balances_v1), 0);
 }
 
 // Goal: an event that cannot be taken stops its projection there, at once visible with position, type and reason; what
@@ -157,7 +158,7 @@ TEST_F(ProjectionTest, PoisonEventStopsItVisiblyAndIsNeverSkipped) {
         EXPECT_TRUE(co_await balances.caught_up(context));
         EXPECT_EQ(value(co_await read(context, 1, "1")).value().balance, 25);
         EXPECT_EQ(value(co_await read(context, 1, "1")).value().events, 6);
-        EXPECT_TRUE(runners[0]->health());
+        co_await until(context, [&] { return runners[0]->health().has_value(); }); // it hears of its commit as we do
         EXPECT_EQ(gauge("flotilla_projection_stopped", balances_v1), 0);
         EXPECT_FALSE(said("a projection goes on").empty());
     });
@@ -191,7 +192,7 @@ TEST_F(ProjectionTest, OutageStopsItForAsLongAsItLasts) {
         EXPECT_TRUE(co_await store.database().transact(
             context, [](Transaction& tx) { return tx.execute("ALTER TABLE gone RENAME TO flotilla_checkpoints"); }));
         EXPECT_TRUE(co_await balances.caught_up(context));
-        EXPECT_TRUE(runners[0]->health());
+        co_await until(context, [&] { return runners[0]->health().has_value(); });
     });
 }
 
@@ -238,7 +239,7 @@ TEST_F(ProjectionTest, RebuildBesideTheLiveOneAndSwapUnderWrites) {
     run_with({{balances_v1}}, [&](Context& context) -> task<void> {
         EXPECT_TRUE(co_await balances.caught_up(context));
         while (value(co_await balances.live(context)) != 1)
-            EXPECT_TRUE(co_await sleep_for(context, 1ms));
+            value(co_await sleep_for(context, 1ms));
     });
     EXPECT_EQ(count("SELECT balance FROM balances_1 WHERE account = '2'"), 7);
 }
@@ -251,7 +252,9 @@ TEST_F(ProjectionTest, OldVersionServesWithoutItsFunctions) {
     value(store.execute("INSERT INTO poison (amount) VALUES (13)"));
     append("1", {paid, {.amount = 13}});
     run_with({{balances_v2}}, [&](Context& context) -> task<void> {
-        co_await until(context, [&] { return !runners[0]->health(); });
+        co_await until(context, [&] {
+            return !runners[0]->health() && gauge("flotilla_projection_lag_events", balances_v2) == 1;
+        });
         EXPECT_EQ(value(co_await balances.live(context)), 1);
         EXPECT_EQ(value(co_await read(context, 1, "1")).value().events, 1);
         EXPECT_TRUE(co_await store.database().transact(
@@ -259,6 +262,32 @@ TEST_F(ProjectionTest, OldVersionServesWithoutItsFunctions) {
         EXPECT_TRUE(co_await balances.caught_up(context));
         EXPECT_EQ(value(co_await balances.live(context)), 2);
     });
+}
+
+// Goal: a new version does not become the live one before it has all that readers of the live one have seen, nor while
+// there is more to take.
+TEST_F(ProjectionTest, SwapWaitsUntilAllIsTaken) {
+    NewEvents happened{opened, {}};
+    for (int i = 0; i < 4; ++i)
+        happened.add(paid, {.amount = 1});
+    append("1", happened);
+    const auto take = [&](const Projection& projection, bool newest, std::int64_t to, std::int64_t limit, bool all) {
+        return value(store.transact(checkpoints::TakeNext{.follower = &projection,
+                                                          .newest = newest,
+                                                          .to = to,
+                                                          .limit = limit,
+                                                          .all = all,
+                                                          .failed = std::make_shared<checkpoints::Failed>()}));
+    };
+    EXPECT_TRUE(take(balances_v1, false, 2, 10, true).live);
+    EXPECT_FALSE(take(balances_v2, true, 5, 2, true).swapped);   // there may be more
+    EXPECT_FALSE(take(balances_v2, true, 3, 10, false).swapped); // something stands in its way
+    EXPECT_EQ(take(balances_v1, false, 5, 10, true).position, 5);
+    EXPECT_FALSE(take(balances_v2, true, 4, 10, true).swapped); // the head has moved, and the live one with it
+    const auto last = take(balances_v2, true, 5, 10, true);
+    EXPECT_TRUE(last.swapped);
+    EXPECT_TRUE(last.live);
+    EXPECT_TRUE(take(balances_v1, false, 5, 10, true).followed);
 }
 
 // Goal: a subscription does something once for each event, from the beginning or from its own first start on, also when
@@ -285,11 +314,11 @@ TEST_F(ProjectionTest, IdleProjectionWritesNothing) {
     append("1", {opened, {}});
     run_with({{balances_v1}}, [&](Context& context) -> task<void> {
         EXPECT_TRUE(co_await balances.caught_up(context));
-        EXPECT_TRUE(co_await sleep_for(context, 20ms));
         const auto before = store.statistics().bodies;
-        for (int i = 0; i < 10; ++i)
+        for (int i = 0; i < 10; ++i) {
             EXPECT_TRUE(co_await balances.caught_up(context));
-        EXPECT_TRUE(co_await sleep_for(context, 20ms));
+            EXPECT_TRUE(co_await sleep_for(context, 1ms)); // its turn
+        }
         EXPECT_EQ(store.statistics().bodies, before);
     });
 }
