@@ -166,8 +166,9 @@ TEST(GatewayConfig, ShopRoutesLeadToTheServices) {
     ASSERT_TRUE(config.has_value()) << config.error().message();
     const auto routes = RouteTable::build(*config);
     ASSERT_TRUE(routes.has_value()) << routes.error().message();
-    EXPECT_THAT(called_services(*config), testing::UnorderedElementsAre("notification-service", "order-service", "payment-service",
-                                                                        "product-service", "user-service"));
+    EXPECT_THAT(called_services(*config),
+                testing::UnorderedElementsAre("notification-service", "order-service", "payment-service",
+                                              "product-service", "user-service"));
 
     const auto service_of = [&](Method method, std::string_view path) -> std::string {
         const auto found = (*routes)->find(method, "localhost:3000", path);
@@ -182,6 +183,10 @@ TEST(GatewayConfig, ShopRoutesLeadToTheServices) {
         EXPECT_EQ(service_of(Method::get, prefix + "/users/42/dashboard"), "composition");
         EXPECT_EQ(service_of(Method::post, prefix + "/orders/42/confirm"), "order-service");
         EXPECT_EQ(service_of(Method::get, prefix + "/products"), "product-service");
+        EXPECT_EQ(service_of(Method::post, prefix + "/cards"), "payment-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/invoices"), "payment-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/invoices/42"), "payment-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/payments/42"), "not_found");
     }
     EXPECT_EQ(service_of(Method::get, "/nothing"), "not_found");
 }

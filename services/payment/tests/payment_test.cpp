@@ -116,6 +116,7 @@ TEST(PaymentCapture, TakesTheMoneyAndIssuesTheInvoice) {
     EXPECT_EQ(captured.json().at("captured"), 44.98);
     EXPECT_EQ(payments.get("/payments/o-1").body, captured.body);
 
+    EXPECT_EQ(text(captured, "invoiceId"), "0000000001");
     const auto invoice = payments.get("/invoices/0000000001");
     ASSERT_EQ(invoice.status, 200) << invoice.body;
     EXPECT_EQ(text(invoice, "orderId"), "o-1");
