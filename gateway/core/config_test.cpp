@@ -193,6 +193,10 @@ TEST(GatewayConfig, ShopRoutesLeadToTheServices) {
         EXPECT_EQ(service_of(Method::get, prefix + "/notifications/stream"), "notification-service");
         EXPECT_EQ(service_of(Method::get, prefix + "/notifications/parked"), "not_found");
         EXPECT_EQ(service_of(Method::put, prefix + "/preferences/42"), "notification-service");
+        EXPECT_EQ(service_of(Method::post, prefix + "/cards"), "payment-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/invoices"), "payment-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/invoices/42"), "payment-service");
+        EXPECT_EQ(service_of(Method::get, prefix + "/payments/42"), "not_found");
     }
     EXPECT_EQ(service_of(Method::get, "/nothing"), "not_found");
 }

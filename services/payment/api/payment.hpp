@@ -37,7 +37,8 @@ struct Payment {
     std::string order_id, user_id;
     Money amount, captured, refunded;
     Status status = Status::authorizing;
-    std::optional<std::string> reason; ///< why it was declined
+    std::optional<std::string> reason;     ///< why it was declined
+    std::optional<std::string> invoice_id; ///< once it is captured
     Timestamp created_at;
 };
 struct PaymentId {

@@ -43,15 +43,15 @@ struct OutcomeRule {
     bool approved;
     Operation operation;
     Status then;
-    std::array<What, 2> facts;
+    std::array<std::optional<What>, 2> facts;
 };
 constexpr auto kOutcomes = std::to_array<OutcomeRule>({
-    {authorizing, true, Operation::authorize, authorized, {What::authorized, What::authorized}},
-    {authorizing, false, Operation::authorize, declined, {What::declined, What::declined}},
+    {authorizing, true, Operation::authorize, authorized, {What::authorized}},
+    {authorizing, false, Operation::authorize, declined, {What::declined}},
     {capturing, true, Operation::capture, captured, {What::released, What::captured}},
     {capturing, false, Operation::capture, declined, {What::released, What::declined}},
     {voiding, true, Operation::void_, cancelled, {What::released, What::cancelled}},
-    {refunding, true, Operation::refund, captured, {What::refunded, What::refunded}},
+    {refunding, true, Operation::refund, captured, {What::refunded}},
     {cancelling, true, Operation::refund, cancelled, {What::refunded, What::cancelled}},
 });
 
@@ -60,10 +60,9 @@ std::string_view name(Operation operation) {
     return kNames.at(static_cast<std::size_t>(operation));
 }
 
-/// The key the provider knows an operation by. A payment has one of each, but of refunds.
+/// The key the provider knows an operation by: a payment has one of each, but of refunds, which `id` tells apart.
 std::string key_of(Operation operation, const std::string& order_id, const std::string& id) {
-    const std::string_view of = operation == Operation::refund ? std::string_view(id) : std::string_view();
-    return std::string(name(operation)) + (of.empty() ? "" : "-") + std::string(of) + "/" + order_id;
+    return std::string(name(operation)) + (operation == Operation::refund ? "-" + id : "") + "/" + order_id;
 }
 
 Result<void> check_amount(Money amount) {
@@ -121,6 +120,7 @@ Payment shown(const PaymentRecord& payment) {
             .refunded = payment.refunded,
             .status = payment.status,
             .reason = payment.reason,
+            .invoice_id = payment.invoice_id,
             .created_at = payment.created_at};
 }
 
@@ -175,14 +175,12 @@ Result<Settled> settled(PaymentRecord payment, const Outcome& outcome) {
     if (rule == kOutcomes.end()) return provider_refused.with(outcome.refused.value_or("nothing was under way"));
     Settled after{.payment = std::move(payment), .facts = {}};
     auto& now = after.payment;
-    for (std::size_t i = 0; i < rule->facts.size(); ++i) {
-        const auto what = rule->facts[i];
-        if (i > 0 && what == rule->facts[0]) break;
+    for (const auto what : rule->facts) {
+        if (!what || (what == What::released && now.held == Money())) continue; // it was never known to be authorized
         const Money amount = what == What::released   ? now.held
                              : what == What::refunded ? now.operation_amount
                                                       : now.amount;
-        if (what == What::released && amount == Money()) continue; // it was never known to be authorized
-        after.facts.push_back({what, amount});
+        after.facts.push_back({*what, amount});
         note(now, after.facts.back());
     }
     const bool nothing_left = rule->then == Status::captured && now.refunded == now.captured;

@@ -28,7 +28,7 @@ boost::json::object order(const std::string& id, double amount, const char* card
 std::string text(const TestResponse& answer, const char* member) {
     const auto json = answer.json();
     const auto* value = json.as_object().if_contains(member);
-    return value ? boost::json::value_to<std::string>(*value) : "";
+    return value ? std::string(value->as_string()) : "";
 }
 std::string status(const TestResponse& answer) { return text(answer, "status"); }
 std::string code(const TestResponse& answer) { return text(answer, "code"); }
@@ -116,6 +116,7 @@ TEST(PaymentCapture, TakesTheMoneyAndIssuesTheInvoice) {
     EXPECT_EQ(captured.json().at("captured"), 44.98);
     EXPECT_EQ(payments.get("/payments/o-1").body, captured.body);
 
+    EXPECT_EQ(text(captured, "invoiceId"), "0000000001");
     const auto invoice = payments.get("/invoices/0000000001");
     ASSERT_EQ(invoice.status, 200) << invoice.body;
     EXPECT_EQ(text(invoice, "orderId"), "o-1");
