@@ -21,6 +21,7 @@ constexpr Suite kSuites[] = {
     {"overload", "three times what a service can do: its own peak, with load shedding and without", bench_overload},
     {"resilience", "calls while instances and the registry fail: a bare client, Envoy, naive retries",
      bench_resilience},
+    {"saga", "durable sagas of three steps, 1 and 256 at a time: fdatasync", bench_saga},
     {"store", "transactions with an outbox row, 1 and 64 at a time", bench_store},
 };
 
