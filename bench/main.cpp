@@ -24,6 +24,7 @@ constexpr Suite kSuites[] = {
      bench_resilience},
     {"shop", "users, orders and dashboards by the whole fleet: the same as the requirements show it on Node",
      bench_shop},
+    {"saga", "durable sagas of three steps, 1 and 256 at a time: fdatasync", bench_saga},
     {"store", "transactions with an outbox row, 1 and 64 at a time", bench_store},
 };
 

@@ -36,6 +36,7 @@ public:
             return status(fleet_, json_);
         }).add_flag("--json", json_, "As one JSON object");
         add_logs();
+        add_sagas();
         add("backup", "Copy databases, bus and mails as they are at one moment",
             [this] { return backup({.fleet = fleet_, .folder = folder_}); })
             .add_option("folder", folder_, "New folder for the backup")
@@ -100,6 +101,31 @@ private:
             ->capture_default_str();
     }
 
+    void add_sagas() {
+        auto& command =
+            add("sagas", "Show the sagas under way and what holds them up; show, retry, skip, abort them", [this] {
+                sagas_.fleet = fleet_;
+                sagas_.json = json_;
+                return sagas(sagas_);
+            });
+        command.add_option("words", sagas_.words, "show ID, or retry|skip|abort ID...");
+        command.add_flag("--parked", sagas_.parked, "Those that cannot go on by themselves");
+        command.add_flag("--stuck", sagas_.stuck, "Those of which no step has ended for twice its timeout");
+        command.add_option("--service", sagas_.service, "Only this service's");
+        command.add_option("--saga", sagas_.saga, "Only those of this definition");
+        command.add_option("--reason", sagas_.reason, "Why it is done, for the history");
+        command.add_option("--limit", sagas_.limit, "Listed of each service")
+            ->check(CLI::Range(1, 1000))
+            ->capture_default_str();
+        command.add_flag("--json", json_, "As one JSON object");
+        add("saga", "Before an upgrade: which sagas could a service as it is built not finish? (saga check SERVICE)",
+            [this] {
+                saga_check_.fleet = fleet_;
+                return saga_check(saga_check_);
+            })
+            .add_option("words", saga_check_.words, "check SERVICE");
+    }
+
     std::string unknown_command(const std::string& given) const {
         std::vector<std::string> names(std::begin(kScriptCommands), std::end(kScriptCommands));
         for (const auto* command : app_.get_subcommands({}))
@@ -121,6 +147,8 @@ private:
     bool detach_ = false, chaos_ = false, json_ = false;
     std::vector<std::string> words_; // of chaos
     LogsOptions logs_;
+    SagasOptions sagas_;
+    SagaCheckOptions saga_check_;
     std::string folder_; // of a backup
 };
 

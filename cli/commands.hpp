@@ -32,6 +32,19 @@ struct ChaosOptions {
     std::vector<std::string> words; ///< what to do, and to whom; none: show what has been done
 };
 
+struct SagasOptions {
+    FleetOptions fleet;
+    std::vector<std::string> words; ///< what to do, and to whom; none: list
+    bool parked = false, stuck = false, json = false;
+    std::string service, saga; ///< only of this one; empty: all
+    std::string reason;        ///< for the history
+    int limit = 100;           ///< of each service
+};
+struct SagaCheckOptions {
+    FleetOptions fleet;
+    std::vector<std::string> words; ///< "check" and the service
+};
+
 struct BackupOptions {
     FleetOptions fleet;
     std::string folder; ///< of the backup; made
@@ -48,6 +61,11 @@ int status(const FleetOptions& options, bool json);
 int logs(const LogsOptions& options);
 /// Breaks one instance of a running fleet, so that one can see who notices; and mends it again.
 int chaos(const ChaosOptions& options);
+/// Shows the sagas of a running fleet, and has them go on: retry, skip, abort.
+int sagas(const SagasOptions& options);
+/// Says which sagas that are under way a service as it is built could not finish. 0: none, 1: these, 2: nobody can
+/// tell.
+int saga_check(const SagaCheckOptions& options);
 /// Copies a fleet's databases, its bus and its mails, as they are at one moment, while it runs or not.
 int backup(const BackupOptions& options);
 /// Puts a backup into a data folder that is missing or empty, after it has proved it.

@@ -1,23 +1,16 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <fmt/format.h>
 
-#include <array>
-#include <chrono>
 #include <cstdio>
 #include <stdexcept>
-#include <utility>
 #include <vector>
 
+#include "bench/suites/disk.hpp"
 #include "bench/suites/suites.hpp"
 
 namespace flotilla::bench {
 namespace {
 
 constexpr double kTargetOfSixtyFour = 15;
-constexpr std::size_t kDiskBlockBytes = 4096;
-constexpr std::size_t kDiskFileBlocks = 1024;
 
 Measurement measure_transactions(const Setting& setting, int concurrent) {
     const TemporaryFolder folder(setting.data); // a fresh database each time
@@ -33,32 +26,6 @@ Measurement measure_transactions(const Setting& setting, int concurrent) {
         throw std::runtime_error(process.complaint("printed something else than figures"));
     }
     return seen;
-}
-
-/// The floor under every durable commit: overwrite 4 KiB of a file that keeps its size, then fdatasync.
-Measurement measure_disk(const Setting& setting) {
-    const TemporaryFolder folder(setting.data);
-    const auto name = folder.path() / "disk";
-    write_file(name, std::string(kDiskBlockBytes * kDiskFileBlocks, '\0'));
-    const int file = ::open(name.c_str(), O_WRONLY | O_CLOEXEC);
-    if (file < 0 || ::fdatasync(file) != 0) throw std::runtime_error("cannot write " + name.string());
-    const std::array<char, kDiskBlockBytes> block{};
-    std::vector<double> times_us;
-    const auto begin = std::chrono::steady_clock::now();
-    auto now = begin;
-    bool failed = false;
-    while (now - begin < setting.seconds && !failed) {
-        const auto at = static_cast<off_t>(times_us.size() % kDiskFileBlocks * kDiskBlockBytes);
-        failed = ::pwrite(file, block.data(), block.size(), at) != static_cast<ssize_t>(block.size()) ||
-                 ::fdatasync(file) != 0;
-        const auto before = std::exchange(now, std::chrono::steady_clock::now());
-        times_us.push_back(std::chrono::duration<double, std::micro>(now - before).count());
-    }
-    ::close(file);
-    if (failed) throw std::runtime_error("cannot write " + name.string());
-    const std::chrono::duration<double> elapsed = now - begin;
-    return {.per_second = static_cast<double>(times_us.size()) / elapsed.count(),
-            .p50_us = median(std::move(times_us))};
 }
 
 } // namespace

@@ -36,6 +36,7 @@ std::vector<Row> bench_service(const Setting& setting);
 std::vector<Row> bench_gateway(const Setting& setting);
 std::vector<Row> bench_hub(const Setting& setting);
 std::vector<Row> bench_store(const Setting& setting);
+std::vector<Row> bench_saga(const Setting& setting);
 std::vector<Row> bench_growth(const Setting& setting);
 std::vector<Row> bench_calls(const Setting& setting);
 std::vector<Row> bench_overload(const Setting& setting);

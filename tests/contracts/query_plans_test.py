@@ -121,6 +121,42 @@ EXPECTED = {
     "SELECT count(*) FROM sqlite_schema": (["SCAN sqlite_master"], SMALL),
     "SELECT quick_check FROM pragma_quick_check": (
         ["SCAN pragma_quick_check VIRTUAL TABLE INDEX 0:"], "once at a start, and ended after a second"),
+    # Sagas: only what is in flight is in the indexes of what is due and what is stuck.
+    "SELECT id, due_at FROM flotilla_sagas": (
+        ["SEARCH flotilla_sagas USING COVERING INDEX flotilla_sagas_due (due_at>?)"], FIRST),
+    "UPDATE flotilla_sagas SET due_at = $2, attempt": (
+        ["SEARCH flotilla_sagas USING INDEX flotilla_sagas_due (due_at>?)"], START),
+    "UPDATE flotilla_sagas SET due_at = $2, uncertain": (
+        ["SEARCH flotilla_sagas USING INDEX flotilla_sagas_due (due_at>?)"], "once at an end: it reads what is in flight"),
+    "SELECT number, at, event, step, detail FROM flotilla_saga_history": (
+        ["SEARCH flotilla_saga_history USING INDEX sqlite_autoindex_flotilla_saga_history_1 (saga=?)"],
+        "one saga's history, at most 1,000"),
+    "INSERT INTO flotilla_saga_history": (
+        ["SEARCH flotilla_saga_history USING COVERING INDEX sqlite_autoindex_flotilla_saga_history_1 (saga=?)"], FIRST),
+    "SELECT definition, running, compensating, parked FROM flotilla_saga_counts": (
+        ["SCAN flotilla_saga_counts"], SMALL),
+    "SELECT coalesce(max(id), '') FROM (SELECT id FROM flotilla_sagas": (
+        ["SEARCH flotilla_sagas USING COVERING INDEX flotilla_sagas_status (status=? AND definition=? AND id>?)",
+         "SEARCH page"], FIRST),
+    "UPDATE flotilla_sagas SET asked = $5": (
+        ["SEARCH flotilla_sagas USING INDEX flotilla_sagas_status (status=? AND definition=? AND id>? AND id<?)"], BATCH),
+    "SELECT id, definition, definition_version, state, status, direction, step, steps, attempt, waits, uncertain, "
+    "past_pivot, asked, asked_reason, reason, started_at, progressed_at, due_at, deadline, stuck_at, finished_at, "
+    "in_hand, row_version, traceparent FROM flotilla_sagas WHERE status = $1": (
+        ["SEARCH flotilla_sagas USING INDEX flotilla_sagas_status (status=? AND definition=? AND id>?)"], FIRST),
+    "SELECT id, definition, definition_version, state, status, direction, step, steps, attempt, waits, uncertain, "
+    "past_pivot, asked, asked_reason, reason, started_at, progressed_at, due_at, deadline, stuck_at, finished_at, "
+    "in_hand, row_version, traceparent FROM flotilla_sagas WHERE stuck_at": (
+        ["SEARCH flotilla_sagas USING INDEX flotilla_sagas_stuck ((stuck_at,id)>(?,?) AND stuck_at<?)"], FIRST),
+    "SELECT count(*) FROM (SELECT 1 FROM flotilla_sagas": (
+        ["SEARCH flotilla_sagas USING COVERING INDEX flotilla_sagas_stuck (stuck_at<?)", "SCAN some"], FIRST),
+    "DELETE FROM flotilla_saga_history": (
+        ["SEARCH flotilla_saga_history USING INDEX sqlite_autoindex_flotilla_saga_history_1 (saga=?)",
+         "SEARCH flotilla_sagas USING INDEX flotilla_sagas_finished (finished_at<?)"], BATCH),
+    "DELETE FROM flotilla_sagas": (
+        ["SEARCH flotilla_sagas USING INDEX flotilla_sagas_finished (finished_at<?)"], FIRST),
+    "DELETE FROM flotilla_saga_replies WHERE (saga, step, undo) IN": (
+        ["SEARCH flotilla_saga_replies USING INDEX flotilla_saga_replies_received (received_at<?)"], FIRST),
     # Lists of the services
     "INSERT INTO notifications (id, user_id, kind, state, created_at, order_id, reason, number)": (
         ["SEARCH notifications USING COVERING INDEX notifications_by_number (user_id=?)"], FIRST),
@@ -309,12 +345,16 @@ class QueryPlans(unittest.TestCase):
         anyone = next(iter(cls.databases.values()))
         if not anyone.execute("SELECT 1 FROM sqlite_schema WHERE name = 'flotilla_events'").fetchall():
             add_event_tables(anyone)
+        # It has every table of the framework, those of sagas included.
+        folder = pathlib.Path(cls.folder.name, "trip")
+        folder.mkdir()
+        cls.framework, _ = make_database("trip", folder)
+        cls.addClassCleanup(cls.framework.close)
 
     def each(self):
         """(database, place, statement) of every statement, on the database that it runs on."""
-        anyone = next(iter(self.databases.values()))
         for place, sql in statements("framework/flotilla")[0]:
-            yield anyone, place, sql
+            yield self.framework, place, sql
         for service, database in self.databases.items():
             for place, sql in statements(f"services/{service}")[0]:
                 yield database, place, sql

@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <stdexcept>
+#include <vector>
+
+#include "bench/suites/disk.hpp"
+#include "bench/suites/suites.hpp"
+
+namespace flotilla::bench {
+namespace {
+
+constexpr double kStepsWanted = 10'000;
+constexpr int kCommits = 4; ///< of a saga of three steps: its start, and each step's end
+constexpr double kBesidesUs = 5'000;
+constexpr int kAtOnce = 256;
+
+Measurement measure_sagas(const Setting& setting, int concurrent) {
+    const TemporaryFolder folder(setting.data);
+    ServerProcess process(
+        {.arguments = {setting.programs / "bench-saga", "--file", folder.path() / "bench.db", "--concurrent",
+                       std::to_string(concurrent), "--seconds", fmt::format("{:.3f}", setting.seconds.count())},
+         .folder = folder.path(),
+         .name = "bench-saga"});
+    if (process.wait() != 0) throw std::runtime_error(process.complaint("failed"));
+    Measurement seen;
+    if (std::sscanf(process.output().c_str(), "%lf %lf %lf %lf", &seen.per_second, &seen.cpu_us, &seen.p50_us,
+                    &seen.p99_us) != 4) {
+        throw std::runtime_error(process.complaint("printed something else than figures"));
+    }
+    return seen;
+}
+
+} // namespace
+
+std::vector<Row> bench_saga(const Setting& setting) {
+    const auto sagas = [&setting](int concurrent) {
+        return Contender{.name = fmt::format("{} at a time", concurrent),
+                         .measure = [&setting, concurrent] { return measure_sagas(setting, concurrent); }};
+    };
+    const auto medians = contest(
+        {sagas(1), sagas(kAtOnce), {.name = "fdatasync", .measure = [&setting] { return measure_disk(setting); }}},
+        setting.rounds);
+    const auto &one = medians[0], &many = medians[1], &disk = medians[2];
+    return {{.bench = "saga",
+             .what = fmt::format("steps, {} sagas at a time", kAtOnce),
+             .ours = many.per_second,
+             .unit = "steps/s",
+             .peer = "what is asked for",
+             .peer_value = kStepsWanted,
+             .target = 1,
+             .wanted = Wanted::at_least},
+            {.bench = "saga",
+             .what = "p50 of a saga of three steps",
+             .ours = one.p50_us,
+             .unit = "µs",
+             .peer = "4 fdatasync + 5 ms",
+             .peer_value = kCommits * disk.p50_us + kBesidesUs,
+             .target = 1},
+            {.bench = "saga",
+             .what = "p50 of a saga of three steps",
+             .ours = one.p50_us,
+             .unit = "µs",
+             .peer = "fdatasync",
+             .peer_value = disk.p50_us},
+            {.bench = "saga",
+             .what = fmt::format("CPU, {} sagas at a time", kAtOnce),
+             .ours = many.cpu_us,
+             .unit = "µs/step",
+             .peer = "1 at a time",
+             .peer_value = one.cpu_us}};
+}
+
+} // namespace flotilla::bench
