@@ -31,31 +31,31 @@ public:
         co_return make_page(std::move(items), limit);
     }
 
-    task<Result<Product>> get(Context& context, ProductId request) {
+    task<Result<Versioned<Product>>> get(Context& context, ProductId request) {
         co_return co_await must(database_.find(context, storage::products, request.id), or_none(product_not_found));
     }
 
-    task<Result<Recorded<Product>>> create(Context& context, CreateProduct request) {
-        co_return co_await database_.answer(context, [=, this](Transaction& tx) {
+    task<Result<Recorded<Versioned<Product>>>> create(Context& context, CreateProduct request) {
+        co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Versioned<Product>> {
             auto product = draft_product("p-" + tx.new_id(), request);
-            if (!product) return product;
-            tx.insert(storage::products, *product);
-            storage::insert_words(tx, *product);
-            publish(tx, *product);
-            return product;
+            if (!product) return std::move(product.error());
+            const Versioned made{std::move(*product)};
+            tx.insert(storage::products, made);
+            storage::insert_words(tx, made.value);
+            publish(tx, made.value);
+            return made;
         });
     }
 
-    task<Result<Product>> change(Context& context, ChangeProduct request) {
-        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Product> {
+    task<Result<Changed<Product>>> change(Context& context, ChangeProduct request, ExpectedVersion expected) {
+        co_return co_await database_.transact(context, [=](Transaction& tx) -> Result<Changed<Product>> {
             const auto found = tx.find(storage::products, request.id);
             if (!found) return product_not_found;
-            auto product = changed(*found, request);
-            if (!product) return product;
-            tx.update(storage::products, *product);
+            auto product = changed(found->value, request);
+            if (!product) return std::move(product.error());
             if (request.in_stock) tx.execute(storage::set_withdrawn, request.id, !*request.in_stock);
-            if (request.name) storage::replace_words(tx, *found, *product);
-            return product;
+            if (request.name) storage::replace_words(tx, found->value, *product);
+            return tx.change(storage::products, {std::move(*product), found->version}, expected);
         });
     }
 

@@ -112,7 +112,7 @@ EXPECTED = {
     "SELECT id, user_id, items, total, status, created_at FROM (SELECT * FROM orders WHERE user_id": (
         ["SEARCH orders USING INDEX orders_by_user (user_id=?)", "SCAN newest", "USE TEMP B-TREE FOR ORDER BY"],
         FIRST + "; 1,000 are put in order"),
-    "SELECT id, email, email_identity, name, created_at FROM users WHERE id >": (
+    "SELECT id, email, email_identity, name, created_at, bio FROM users WHERE id >": (
         ["SEARCH users USING INDEX sqlite_autoindex_users_1 (id>?)"], "once, to fold old addresses; " + BATCH),
     "SELECT id, name, price, in_stock FROM products WHERE id >": (
         ["SEARCH products USING INDEX sqlite_autoindex_products_1 (id>?)"], FIRST),
@@ -128,6 +128,12 @@ EXPECTED = {
         ["SEARCH reservations USING COVERING INDEX reservations_held (expires_at>?)"], FIRST),
     "DELETE FROM reservations WHERE order_id IN": (
         ["SEARCH reservations USING INDEX reservations_finished (finished_at<?)"], FIRST),
+    "SELECT id, user_id, text, created_at FROM posts WHERE user_id = $1": (
+        ["SEARCH posts USING INDEX posts_by_user (user_id=? AND id<?)"], FIRST),
+    "SELECT id, post_id, user_id, text, created_at FROM comments WHERE post_id = $1": (
+        ["SEARCH comments USING INDEX comments_by_post (post_id=? AND id>?)"], FIRST),
+    "DELETE FROM comments WHERE id IN": (
+        ["SEARCH comments USING COVERING INDEX comments_by_post (post_id=?)"], FIRST),
 }
 
 

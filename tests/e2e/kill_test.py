@@ -16,14 +16,13 @@ from buyers import SEED, AcknowledgedIsKept, Buyers
 
 ROUNDS = int(os.environ.get("FLOTILLA_ROUNDS", "2"))
 INSTANCES = int(os.environ.get("FLOTILLA_INSTANCES", "1"))  # of each service, where the test is not about that
-SERVICES = list(f.SERVICES)
 
 
 def instances_of(service):
     return [service] if INSTANCES == 1 else [f"{service}.{number}" for number in range(1, INSTANCES + 1)]
 
 
-MEMBERS = ["hub", *(name for service in SERVICES for name in instances_of(service)), "gateway"]
+MEMBERS = ["hub", *(name for service in f.SERVICES for name in instances_of(service)), "gateway"]
 
 
 def all_healthy(fleet):

@@ -73,6 +73,38 @@ class WalkingShop(unittest.TestCase):
             self.assertEqual(404, fleet.get("/nothing/here").status)
             self.assertEqual(404, fleet.get("/api/users/123/dashboard").status)
 
+    # Goal: what users write and say about it; what goes takes with it what belongs to it.
+    def test_posts_and_comments(self):
+        with f.Fleet() as fleet:
+            user = fleet.post("/api/users", {"email": "ada@example.com", "name": "Ada"}).json()
+            posts = [fleet.post("/api/v1/posts", {"userId": user["id"], "text": text}).json() for text in ("one", "two")]
+            shown = fleet.get(f"/posts?userId={user['id']}")
+            self.assertEqual((200, {"items": posts[::-1]}), (shown.status, shown.json()))
+            said = fleet.post("/api/comments", {"postId": posts[0]["id"], "userId": user["id"], "text": "Aye"})
+            self.assertEqual(201, said.status, said)
+            self.assertEqual([said.json()], fleet.get(f"/comments?postId={posts[0]['id']}").json()["items"])
+            gone = f.call(fleet.port("gateway"), "DELETE", f"/api/posts/{posts[0]['id']}")
+            self.assertEqual(204, gone.status, gone)
+            f.eventually(lambda: fleet.get(f"/api/comments/{said.json()['id']}").status == 404, what="the comment goes")
+            late = fleet.post("/api/comments", {"postId": posts[0]["id"], "userId": user["id"], "text": "Aye"})
+            self.assertEqual((400, "Post not found"), (late.status, late.json()["error"]))
+
+    # Goal: through the gateway as well nobody undoes what somebody else did, or gets what they have already.
+    def test_versions_pass_the_gateway(self):
+        with f.Fleet() as fleet:
+            gateway = fleet.port("gateway")
+            path = "/api/users/" + fleet.new_user()["id"]
+            read = fleet.get(path)
+            etag = read.headers["etag"]
+            known = f.call(gateway, "GET", path, headers={"If-None-Match": etag})
+            self.assertEqual((304, "", etag), (known.status, known.body, known.headers["etag"]))
+            changes = [f.call(gateway, "PATCH", path, {"name": name}, {"If-Match": etag, "Idempotency-Key": name})
+                       for name in ("first", "second", "first")]
+            self.assertEqual([200, 412, 200], [change.status for change in changes], changes)
+            self.assertEqual("true", changes[2].headers["idempotency-replayed"])
+            self.assertEqual("first", fleet.get(path).json()["name"])
+            self.assertEqual(200, f.call(gateway, "GET", path, headers={"If-None-Match": etag}).status)
+
     # Goal: one trace id runs through gateway, services, event and mail job.
     def test_trace_is_carried_through(self):
         with f.Fleet() as fleet:

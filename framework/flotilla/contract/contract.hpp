@@ -14,3 +14,4 @@
 #include <flotilla/contract/error_code.hpp>
 #include <flotilla/contract/topic.hpp>
 #include <flotilla/contract/version_conflict.hpp>
+#include <flotilla/contract/versioned.hpp>

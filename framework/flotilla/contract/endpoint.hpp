@@ -24,6 +24,9 @@ constexpr bool is_idempotent(Method method) {
     return method != Method::post && method != Method::patch && method != Method::other;
 }
 
+/// GET, HEAD: asks for a representation of a resource, and changes nothing.
+constexpr bool is_read(Method method) { return method == Method::get || method == Method::head; }
+
 /// A service, by the name under which its instances register.
 struct Service {
     std::string_view name;
@@ -54,6 +57,14 @@ struct EndpointOptions {
     /// Accepts Idempotency-Key; callers make one and may then retry a POST or PATCH. Its method answers with
     /// Recorded<Response>, from Database::answer().
     bool idempotent = false;
+    /// The answer is a single resource that has a version: GET shows it as `ETag` and answers a matching If-None-Match
+    /// with 304; an endpoint that changes the resource takes If-Match, and answers 412 when that does not name the
+    /// version there is. Its method answers with Versioned<Response>, one that changes the resource with
+    /// Changed<Response>, which only a transaction that looked at the expected version makes.
+    bool versioned = false;
+    /// A change without If-Match is refused: 428. Only where a versioned resource is changed; a compile error
+    /// elsewhere.
+    bool if_match_required = false;
     ErrorList errors = {}; ///< codes it may answer besides validation errors
     std::string_view summary = {};
     std::uint64_t body_bytes_max = 0; ///< of a request; 0: the service's default (HostOptions)
@@ -70,6 +81,13 @@ struct EndpointInfo {
     const TypeDescriptor* response;
     bool streamed = false; ///< the request's body is bytes of any content type, not JSON: see StreamedEndpoint
 };
+
+/// Whether it changes a versioned resource that is there, and so takes If-Match: what reads one, or makes a new one
+/// (POST with 201), has nothing to expect.
+constexpr bool changes_versioned(Method method, const EndpointOptions& options) {
+    const bool makes = method == Method::post && options.success == 201;
+    return options.versioned && !is_read(method) && !makes;
+}
 
 namespace detail {
 /// Calls visit(name) for each {name} in path; throws (a compile error in constant evaluation) on malformed paths.
@@ -109,13 +127,16 @@ struct Endpoint : EndpointInfo {
     consteval Endpoint(Service service, Method method, std::string_view path, EndpointOptions options = {})
         : EndpointInfo{service, method, path, options, &descriptor_of<Request>, &descriptor_of<Response>, false} {
         detail::check_path<Request>(path);
+        if (options.if_match_required && !changes_versioned(method, options))
+            throw "If-Match is required only where a versioned resource is changed";
     }
 };
 
 /// An operation whose request body is a stream of bytes of any content type (an upload), read piece by piece by its
 /// handler, never whole in memory. Request binds from path and query. Endpoints that take more than the service's
 /// default declare `body_bytes_max`, and a `timeout` that such a body can meet. The method has a body (POST, PUT,
-/// PATCH), and there is no Idempotency-Key, as nobody keeps the body to compare; anything else is a compile error.
+/// PATCH), and there is no Idempotency-Key, as nobody keeps the body to compare, and no version; anything else is a
+/// compile error.
 /// `inline constexpr StreamedEndpoint<PhotoId, Photo> put_photo{service, Method::put, "/photos/{id}",
 ///     {.body_bytes_max = 100 << 20, .timeout = std::chrono::minutes(10)}};`
 template <class Request, class Response>
@@ -129,6 +150,7 @@ struct StreamedEndpoint : EndpointInfo {
         if (method != Method::post && method != Method::put && method != Method::patch)
             throw "a streamed endpoint's method is POST, PUT or PATCH";
         if (options.idempotent) throw "a streamed endpoint takes no Idempotency-Key";
+        if (options.versioned || options.if_match_required) throw "a streamed endpoint's answer has no version";
     }
 };
 

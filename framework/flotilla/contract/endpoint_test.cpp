@@ -104,6 +104,23 @@ TEST(StreamedEndpoint, WhatCannotStreamDoesNotCompile) {
     EXPECT_FALSE(get.streamed);
 }
 
+/// Whether an endpoint that requires If-Match compiles.
+template <Method method, bool versioned, int success = 200>
+constexpr bool requires_match = requires {
+    typename std::bool_constant<(
+        Endpoint<OrderId, Order>{
+            service, method, "/orders/{id}", {.success = success, .versioned = versioned, .if_match_required = true}},
+        true)>;
+};
+
+// Goal: a condition is demanded only of changes of a resource that has a version.
+TEST(Endpoint, IfMatchIsRequiredOfChangesOnly) {
+    static_assert(requires_match<Method::patch, true> && requires_match<Method::delete_, true>);
+    static_assert(requires_match<Method::post, true> && requires_match<Method::put, true, 201>);
+    static_assert(!requires_match<Method::patch, false> && !requires_match<Method::get, true>);
+    static_assert(!requires_match<Method::head, true> && !requires_match<Method::post, true, 201>);
+}
+
 // Goal: the parameters of a path are found in order.
 TEST(Endpoint, PathParametersAreFoundInOrder) {
     EXPECT_EQ(parameters_of("/"), std::vector<std::string>{});

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <flotilla/base/time.hpp>
 #include <flotilla/http/message.hpp>
@@ -9,9 +12,26 @@ namespace flotilla::http {
 
 /// What tells two states of a resource apart (RFC 9110 §8.8).
 struct Validators {
-    std::string etag;        ///< as in the field: quoted, after `W/` when it is weak
-    Timestamp last_modified; ///< whole seconds
+    std::string etag; ///< as in the field: quoted, after `W/` when it is weak
+    /// Whole seconds; absent: conditions by date do not count (RFC 9110 §13.1.3, §13.1.4).
+    std::optional<Timestamp> last_modified = {};
 };
+
+/// An entity-tag (RFC 9110 §8.8.3).
+struct EntityTag {
+    bool weak = false;
+    std::string_view opaque = {}; ///< with its quotes
+};
+
+/// What If-Match or If-None-Match lists.
+struct EntityTags {
+    bool any = false; ///< "*"
+    std::vector<EntityTag> tags = {};
+};
+
+/// The tags of such a field on all its lines, views into them; nothing without the field. What follows something
+/// malformed is ignored.
+std::optional<EntityTags> entity_tags(const Headers& headers, std::string_view name);
 
 enum class Condition : unsigned char {
     proceed,

@@ -75,6 +75,33 @@ TEST(Conditions, DatesAreCompared) {
     EXPECT_EQ(status({{"If-Unmodified-Since", "yesterday"}}), 200);
 }
 
+// Goal: where there is no date, conditions by date do not count (RFC 9110 §13.1.3, §13.1.4).
+TEST(Conditions, DatesDoNotCountWithoutADate) {
+    for (const auto* field : {"If-Modified-Since", "If-Unmodified-Since"}) {
+        for (const auto date : {kBefore, kAfter})
+            EXPECT_EQ(check_conditions(headers_of({{field, date}}), {.etag = "\"a\""}, {}), Condition::proceed)
+                << field;
+    }
+}
+
+// Goal: the tags of all lines, as they were sent, for those who know what they stand for.
+TEST(Conditions, TagsAreListed) {
+    const auto tags = [](const Fields& fields) {
+        const auto headers = headers_of(fields); // the tags are views into them
+        const auto found = entity_tags(headers, "if-match");
+        if (!found) return std::string("absent");
+        std::string text = found->any ? "*" : "";
+        for (const auto& tag : found->tags)
+            text += (tag.weak ? "W/" : "") + std::string(tag.opaque) + ";";
+        return text;
+    };
+    EXPECT_EQ(tags({}), "absent");
+    EXPECT_EQ(tags({{"If-Match", "*"}}), "*");
+    EXPECT_EQ(tags({{"If-Match", "\"a\", W/\"b,c\""}, {"if-match", "\"d\""}}), "\"a\";W/\"b,c\";\"d\";");
+    EXPECT_EQ(tags({{"If-Match", "\"a\" \"b\""}}), "\"a\";");
+    EXPECT_EQ(tags({{"If-Match", "7"}}), "");
+}
+
 // Goal: the order of RFC 9110 §13.2.2: tags before dates of the same sense, what refuses before what spares.
 TEST(Conditions, OrderIsTheStandards) {
     EXPECT_EQ(status({{"If-Match", "\"a\""}, {"If-Unmodified-Since", kBefore}}), 200) << "the date is not looked at";

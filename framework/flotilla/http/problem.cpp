@@ -72,6 +72,7 @@ int status_of(const Error& error) {
         if (code == "range_not_satisfiable") return 416;
         if (code == "expectation_failed") return 417;
         if (code == "misdirected_request") return 421;
+        if (code == "precondition_required") return 428;
         if (code == "header_fields_too_large") return 431;
     }
     if (error.kind() == Kind::unimplemented && code == "http_version_not_supported") return 505;

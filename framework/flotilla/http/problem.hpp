@@ -10,7 +10,8 @@ namespace flotilla::http {
 
 /// The status an error is answered with: its kind's, or one that only HTTP knows and the code names
 /// (request_timeout 408, precondition_failed 412, uri_too_long 414, range_not_satisfiable 416, expectation_failed 417,
-/// misdirected_request 421, header_fields_too_large 431, http_version_not_supported 505, loop_detected 508).
+/// misdirected_request 421, precondition_required 428, header_fields_too_large 431, http_version_not_supported 505,
+/// loop_detected 508).
 int status_of(const Error& error);
 
 /// An error as application/problem+json (RFC 9457): type, title, status, detail, code, `error` (the message again, for

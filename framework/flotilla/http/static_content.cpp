@@ -144,7 +144,7 @@ task<Result<int>> Answering::answer() {
 ResponseHead Answering::head_of(int status) const {
     ResponseHead head{.status = status};
     head.headers.add("etag", validators_.etag);
-    head.headers.add("last-modified", validators_.last_modified.to_http_date());
+    head.headers.add("last-modified", validators_.last_modified->to_http_date());
     if (!options_.cache_control.empty()) head.headers.add("cache-control", options_.cache_control);
     if (selected_.varies) head.headers.add("vary", "Accept-Encoding");
     if (status == 304) return head;

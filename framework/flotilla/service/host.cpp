@@ -24,6 +24,24 @@ namespace {
 
 constexpr const char* kOpenApiPath = "/openapi.json";
 
+/// What a declaration says otherwise than the method that serves it; null: nothing.
+const char* difference(const EndpointInfo& endpoint, const AnswerForm& answer) {
+    const auto& declared = endpoint.options;
+    if (declared.idempotent && !answer.recorded)
+        return " is declared idempotent: its method answers with Recorded<Response>, from Database::answer()";
+    if (answer.recorded && !declared.idempotent)
+        return " answers with Recorded<Response>, but is not declared idempotent";
+    if (answer.versioned && !declared.versioned) return " answers with a version, but is not declared versioned";
+    const bool changes = changes_versioned(endpoint.method, declared);
+    if (changes && !answer.changed)
+        return " is declared versioned and changes the resource: its method answers with Changed<Response>, from "
+               "Transaction::change()";
+    if (declared.versioned && !answer.versioned)
+        return " is declared versioned: its method answers with Versioned<Response>";
+    if (answer.changed && !changes) return " answers with Changed<Response>, but changes no resource that there is";
+    return nullptr;
+}
+
 } // namespace
 
 Process::Process(Logger logger) : Telemetry(std::move(logger)), in_flight(std::make_unique<RequestsInFlight>()) {}
@@ -131,7 +149,7 @@ Calls& Host::calls(std::initializer_list<Service> services) {
     return *impl_->calls;
 }
 
-void Host::add(std::unique_ptr<EndpointCore> endpoint, bool records) {
+void Host::add(std::unique_ptr<EndpointCore> endpoint, AnswerForm answer) {
     const auto& info = endpoint->info;
     const auto what = [&info] { return std::string(name(info.method)) + " " + std::string(info.path); };
     for (const auto* other : impl_->steps.routes().endpoints()) {
@@ -139,12 +157,7 @@ void Host::add(std::unique_ptr<EndpointCore> endpoint, bool records) {
         throw std::logic_error(what() + " is " + std::string(info.service.name) + "'s, " + std::string(other->path) +
                                " is " + std::string(other->service.name) + "'s: a host serves one service");
     }
-    if (info.options.idempotent != records) {
-        throw std::logic_error(what() +
-                               (records ? " answers with Recorded<Response>, but is not declared idempotent"
-                                        : " is declared idempotent: its method answers with Recorded<Response>, from "
-                                          "Database::answer()"));
-    }
+    if (const auto wrong = difference(info, answer)) throw std::logic_error(what() + wrong);
     impl_->steps.routes().add(std::move(endpoint));
 }
 

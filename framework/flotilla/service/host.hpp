@@ -69,8 +69,10 @@ public:
     }
 
     /// Serves an endpoint by a member function `task<Result<Response>> T::method(Context&, Request)`. One that is
-    /// declared idempotent answers with `task<Result<Recorded<Response>>>`: see Database::answer(). All endpoints of a
-    /// host belong to one service.
+    /// declared idempotent answers with `Recorded<Response>`: see Database::answer(). One that is declared versioned
+    /// answers with `Versioned<Response>`, or, where it changes the resource, with `Changed<Response>`, from
+    /// Transaction::change(), and takes the ExpectedVersion as well; both together make a
+    /// `Recorded<Changed<Response>>`. All endpoints of a host belong to one service.
     template <class Request, class Response, class Answer, class T>
     void serve(const Endpoint<Request, Response>& endpoint, task<Result<Answer>> (T::*method)(Context&, Request),
                T& object) {
@@ -78,15 +80,22 @@ public:
             return (object.*method)(context, std::move(request));
         });
     }
+    template <class Request, class Response, class Answer, class T>
+    void serve(const Endpoint<Request, Response>& endpoint,
+               task<Result<Answer>> (T::*method)(Context&, Request, ExpectedVersion), T& object) {
+        serve(endpoint, [method, &object](Context& context, Request request, ExpectedVersion expected) {
+            return (object.*method)(context, std::move(request), std::move(expected));
+        });
+    }
     /// Serves an endpoint by a function of that shape; it must not be a capturing coroutine itself.
     template <class Request, class Response, class Function>
     void serve(const Endpoint<Request, Response>& endpoint, Function function) {
-        constexpr bool plain = Serves<Function, Request, Response>;
-        static_assert(plain || Serves<Function, Request, Recorded<Response>>,
-                      "a handler of Endpoint<Request, Response> is task<Result<Response>> (Context&, Request), or "
-                      "task<Result<Recorded<Response>>> where the endpoint is idempotent");
+        static_assert(Serves<Function, Request, Response>,
+                      "a handler of Endpoint<Request, Response> is task<Result<Response>> (Context&, Request), with "
+                      "Recorded<Response> where the endpoint is idempotent, Versioned<Response> where it is versioned, "
+                      "and Changed<Response> (Context&, Request, ExpectedVersion) where it changes such a resource");
         add(std::make_unique<detail::TypedEndpoint<Request, Response, Function>>(endpoint, std::move(function)),
-            !plain);
+            AnswerTraits<AnswerOf<Function, Request>>::form);
     }
 
     /// Serves a streamed endpoint by `task<Result<Response>> T::method(Context&, Request, BodyStream&)`, or a function
@@ -103,7 +112,7 @@ public:
         static_assert(ServesStream<Function, Request, Response>,
                       "a handler of StreamedEndpoint<Request, Response> is "
                       "task<Result<Response>> (Context&, Request, BodyStream&)");
-        add(std::make_unique<detail::TypedEndpoint<Request, Response, Function>>(endpoint, std::move(function)), false);
+        add(std::make_unique<detail::TypedEndpoint<Request, Response, Function>>(endpoint, std::move(function)), {});
     }
 
     /// Catch methods of another shape, to say which one is meant.
@@ -111,8 +120,9 @@ public:
     void serve(const Endpoint<Request, Response>&, Method, T&) {
         static_assert(
             std::is_void_v<Method>,
-            "a handler of Endpoint<Request, Response> is task<Result<Response>> T::method(Context&, Request), "
-            "or with Recorded<Response> where the endpoint is idempotent");
+            "a handler of Endpoint<Request, Response> is task<Result<Response>> T::method(Context&, Request), with "
+            "Recorded<Response> where the endpoint is idempotent, Versioned<Response> where it is versioned, and "
+            "Changed<Response> T::method(Context&, Request, ExpectedVersion) where it changes such a resource");
     }
     template <class Request, class Response, class Method, class T>
     void serve(const StreamedEndpoint<Request, Response>&, Method, T&) {
@@ -213,8 +223,7 @@ private:
         if (!payload) co_return std::move(payload.error());
         co_return co_await method(std::move(*payload));
     }
-    /// records: its method answers with Recorded<Response>.
-    void add(std::unique_ptr<EndpointCore> endpoint, bool records);
+    void add(std::unique_ptr<EndpointCore> endpoint, AnswerForm answer);
     void subscribe(TopicUse use, EventHandler handler, std::string_view consumer);
     TopicUse use_topic(TopicUse use);
     void add_job(std::string_view kind, JobRunner::Handler handler);

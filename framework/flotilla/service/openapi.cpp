@@ -12,6 +12,7 @@
 
 #include <flotilla/base/ascii.hpp>
 #include <flotilla/base/json_value.hpp>
+#include <flotilla/contract/versioned.hpp>
 #include <flotilla/http/message.hpp>
 #include <flotilla/http/problem.hpp>
 #include <flotilla/service/binding.hpp>
@@ -119,6 +120,23 @@ bj::object idempotency_parameter() {
             {"schema", key}};
 }
 
+bj::object condition_parameter(std::string_view field, bool required, std::string_view description) {
+    // Of opaque tags, so that what a service makes of a version stays its own affair.
+    const bj::object tags{{"type", "string"}, {"pattern", R"(^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$)"}};
+    return {{"name", field},  {"in", "header"},     {"required", required}, {"description", description},
+            {"schema", tags}, {"example", R"("7")"}};
+}
+
+void add_conditions(const EndpointInfo& endpoint, bj::array& parameters) {
+    if (changes_versioned(endpoint.method, endpoint.options)) {
+        parameters.push_back(condition_parameter("If-Match", endpoint.options.if_match_required,
+                                                 "The ETag that the change is meant for: 412 if there is another."));
+    } else if (endpoint.options.versioned && is_read(endpoint.method)) {
+        parameters.push_back(
+            condition_parameter("If-None-Match", false, "The ETag that is known already: 304 if it is this one."));
+    }
+}
+
 bj::array parameters_of(const EndpointInfo& endpoint, const Fields& fields, JsonSchemas& schemas) {
     bj::array parameters;
     for (const auto* field : fields.path)
@@ -126,6 +144,7 @@ bj::array parameters_of(const EndpointInfo& endpoint, const Fields& fields, Json
     for (const auto* field : fields.query)
         parameters.push_back(parameter_of(*field, "query", schemas));
     if (endpoint.options.idempotent) parameters.push_back(idempotency_parameter());
+    add_conditions(endpoint, parameters);
     return parameters;
 }
 
@@ -143,15 +162,31 @@ bj::object body_of(const EndpointInfo& endpoint, const Fields& fields, JsonSchem
     return {{"required", fields.body_is_required()}, {"content", json_content(std::move(schema))}};
 }
 
+bj::object etag_header() {
+    return {{"description", "The version of the resource, for If-Match and If-None-Match."},
+            {"schema", bj::object{{"type", "string"}, {"pattern", R"(^"[0-9]+"$)"}}}};
+}
+
 bj::object success_of(const EndpointInfo& endpoint, JsonSchemas& schemas) {
     bj::object response{{"description", http::reason_phrase(success_status(endpoint))}};
+    bj::object headers;
     if (endpoint.options.idempotent) {
-        const bj::object replayed{{"description", "The answer to an earlier request with this Idempotency-Key."},
-                                  {"schema", bj::object{{"type", "string"}, {"const", "true"}}}};
-        response["headers"] = bj::object{{"Idempotency-Replayed", replayed}};
+        headers["Idempotency-Replayed"] =
+            bj::object{{"description", "The answer to an earlier request with this Idempotency-Key."},
+                       {"schema", bj::object{{"type", "string"}, {"const", "true"}}}};
     }
+    if (endpoint.options.versioned && has_content(endpoint) && endpoint.method != Method::put)
+        headers["ETag"] = etag_header();
+    if (!headers.empty()) response["headers"] = std::move(headers);
     if (has_content(endpoint)) response["content"] = json_content(schemas.schema_of(*endpoint.response));
     return response;
+}
+
+void add_problems_of_versions(const EndpointInfo& endpoint, Problems& problems) {
+    if (!endpoint.options.versioned) return;
+    if (is_read(endpoint.method) || changes_versioned(endpoint.method, endpoint.options))
+        problems.add(precondition_failed.with("7"));
+    if (endpoint.options.if_match_required) problems.add(precondition_required);
 }
 
 /// The declared errors, and those of the request pipeline that this endpoint can meet.
@@ -186,6 +221,7 @@ Problems problems_of(const EndpointInfo& endpoint, const Fields& fields) {
         problems.add(
             Error(Kind::unprocessable, "idempotency_key_reused", "The Idempotency-Key was used for another request"));
     }
+    add_problems_of_versions(endpoint, problems);
     return problems;
 }
 
@@ -200,6 +236,10 @@ bj::object operation_of(const EndpointInfo& endpoint, std::string operation_id, 
     if (endpoint.streamed) operation["requestBody"] = streamed_body();
     bj::object responses;
     responses[std::to_string(success_status(endpoint))] = success_of(endpoint, schemas);
+    if (endpoint.options.versioned && is_read(endpoint.method)) {
+        responses["304"] = bj::object{{"description", "Not Modified: If-None-Match lists its ETag"},
+                                      {"headers", bj::object{{"ETag", etag_header()}}}};
+    }
     problems_of(endpoint, fields).write_to(responses);
     if (has_body(endpoint) || endpoint.streamed) {
         const auto most = endpoint.options.body_bytes_max > 0 ? endpoint.options.body_bytes_max : body_bytes_max;

@@ -42,7 +42,7 @@ RequestSteps::RequestSteps(World& world, Telemetry& telemetry, RequestsInFlight&
 //  9. limits       (service/request/limits.cpp: apply_limits) the endpoint's own ones of body and time replace the
 //                  server's; 413 before a body is read
 // 10. the edge     (service/request/http_edge.cpp: HttpEdge, edge.respond) reads the request and writes the response
-//                  as HTTP has them
+//                  as HTTP has them; a version that the client has already is 304
 // 11. idempotency  (service/request/idempotency.cpp: keys_.call) a repeated request is answered from the record,
 //                  before validation could change its mind
 // 12. the endpoint (service/endpoint_core.hpp: endpoint.call) names, types and bounds of the request, all errors at

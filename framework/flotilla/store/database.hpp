@@ -12,6 +12,7 @@
 #include <flotilla/aio/context.hpp>
 #include <flotilla/base/json.hpp>
 #include <flotilla/observe/metrics.hpp>
+#include <flotilla/store/changed.hpp>
 #include <flotilla/store/idempotency.hpp>
 #include <flotilla/store/migration.hpp>
 #include <flotilla/store/table.hpp>
@@ -192,6 +193,43 @@ struct BodyOf : TransactionBody {
     }
 };
 
+/// An answer as it goes into the record, and comes out of it.
+struct RecordedForm {
+    template <class T>
+    static RecordedResponse of(const T& answer) {
+        return {json::write(answer)};
+    }
+    template <class T>
+    static RecordedResponse of(const Versioned<T>& answer) {
+        return {json::write(answer.value), answer.version};
+    }
+    template <class T>
+    static RecordedResponse of(const Changed<T>& answer) {
+        return {json::write(answer.value()), answer.version()};
+    }
+
+    template <class T>
+    struct Read {
+        static Result<T> from(const RecordedResponse& record) { return json::parse<T>(record.json); }
+    };
+    template <class T>
+    struct Read<Versioned<T>> {
+        static Result<Versioned<T>> from(const RecordedResponse& record) {
+            auto value = json::parse<T>(record.json);
+            if (!value) return std::move(value.error());
+            return Versioned<T>{std::move(*value), record.version.value_or(0)};
+        }
+    };
+    template <class T>
+    struct Read<Changed<T>> {
+        static Result<Changed<T>> from(const RecordedResponse& record) {
+            auto now = Read<Versioned<T>>::from(record);
+            if (!now) return std::move(now.error());
+            return Changed<T>(std::move(now->value), now->version);
+        }
+    };
+};
+
 /// A body whose answer is recorded for a request, if there is one.
 template <class T>
 struct RecordedBody : BodyOf<Result<T>> {
@@ -201,15 +239,16 @@ struct RecordedBody : BodyOf<Result<T>> {
     Result<void> run(Transaction& transaction) final {
         if (!request) return BodyOf<Result<T>>::run(transaction);
         if (auto earlier = find_recorded_response(transaction, *request)) {
-            json = std::move(*earlier);
-            this->answer.emplace(json::parse<T>(json));
+            this->answer.emplace(RecordedForm::Read<T>::from(*earlier));
             if (!this->answer->has_value()) return this->answer->error();
+            json = std::move(earlier->json);
             return {};
         }
         if (transaction.failed()) return *transaction.failure();
         if (auto done = BodyOf<Result<T>>::run(transaction); !done) return done;
-        json = json::write(**this->answer);
-        record_response(transaction, *request, json);
+        auto record = RecordedForm::of(**this->answer);
+        record_response(transaction, *request, record);
+        json = std::move(record.json);
         return {};
     }
 };

@@ -179,6 +179,11 @@ DROP INDEX flotilla_jobs_running;
 CREATE INDEX flotilla_jobs_running ON flotilla_jobs (epoch) WHERE state = 'running';
 )sql";
 
+// What the answer's ETag was: version is that of the resource, NULL where it has none.
+constexpr std::string_view kRecordedVersion = R"sql(
+ALTER TABLE flotilla_idempotency ADD COLUMN version BIGINT;
+)sql";
+
 constexpr std::array kMigrations{
     Migration{1, "0001_idempotency", kIdempotency},
     Migration{2, "0002_jobs", kJobs},
@@ -189,6 +194,7 @@ constexpr std::array kMigrations{
     Migration{7, "0007_job_queue", kJobQueue},
     Migration{8, "0008_parked_order", kParkedOrder},
     Migration{9, "0009_roles", kRoles},
+    Migration{10, "0010_recorded_version", kRecordedVersion},
 };
 
 } // namespace

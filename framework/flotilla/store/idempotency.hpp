@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,12 @@ struct IdempotentRequest {
     bool recorded = false;    ///< set once the response is in a commit
 };
 
+/// A response as it stands in the record.
+struct RecordedResponse {
+    std::string json;
+    std::optional<std::int64_t> version = {}; ///< of a versioned resource
+};
+
 /// The response of an endpoint that is declared idempotent. Only Database::answer() makes one: a method that forgets to
 /// record its response does not compile.
 template <class T>
@@ -44,15 +51,15 @@ private:
     std::string json_;
 };
 
-/// The response body (JSON) stored for this key, if the request was already done.
+/// The response stored for this key, if the request was already done.
 /// Errors: unprocessable `idempotency_key_reused` when the key was used with another request.
-task<Result<std::optional<std::string>>> find_recorded_response(Context& context, Database& database,
-                                                                const IdempotentRequest& request);
+task<Result<std::optional<RecordedResponse>>> find_recorded_response(Context& context, Database& database,
+                                                                     const IdempotentRequest& request);
 /// The same inside a transaction, which that error ends: what was recorded meanwhile.
-std::optional<std::string> find_recorded_response(Transaction& transaction, const IdempotentRequest& request);
+std::optional<RecordedResponse> find_recorded_response(Transaction& transaction, const IdempotentRequest& request);
 
 /// Stores the response, as the last statement of the transaction that produced it.
-void record_response(Transaction& transaction, const IdempotentRequest& request, std::string_view response_json);
+void record_response(Transaction& transaction, const IdempotentRequest& request, const RecordedResponse& response);
 
 /// Removes records older than `age` (24 h in the host). Returns how many.
 task<Result<std::int64_t>> forget_recorded_responses(Context& context, Tenure& tenure, Duration age);

@@ -39,7 +39,9 @@ protected:
     }
     Result<std::optional<std::string>> recorded(const IdempotentRequest& idempotent) {
         Context context(store.world());
-        return store.loop().run_until_done(find_recorded_response(context, store.database(), idempotent));
+        auto found = store.loop().run_until_done(find_recorded_response(context, store.database(), idempotent));
+        if (!found) return std::move(found.error());
+        return *found ? std::optional((*found)->json) : std::nullopt;
     }
     std::int64_t orders() { return *value(store.find<std::int64_t>("SELECT count(*) FROM orders")); }
 
@@ -61,6 +63,27 @@ TEST_F(IdempotencyTest, RepeatRequestGivesTheFirstResponse) {
     EXPECT_EQ(second.value().id, first.value().id);
     EXPECT_EQ(second.json(), first.json());
     EXPECT_EQ(orders(), 1);
+}
+
+// Goal: with the answer's text its version is recorded, and both come back, whoever asks.
+TEST_F(IdempotencyTest, VersionIsRecordedWithTheResponse) {
+    const auto answer = [&](IdempotentRequest& idempotent) {
+        Context context(store.world());
+        const Carried carried(context, idempotent);
+        return value(store.loop().run_until_done(store.database().answer(context, [](Transaction& tx) {
+            return tx.changed({}, 6, Versioned<Order>{{tx.new_id(), Money::from_cents(500)}, 7});
+        })));
+    };
+    auto first_request = request(), second_request = request();
+    const auto first = answer(first_request), second = answer(second_request);
+    EXPECT_EQ(first.json(), json::write(first.value().value())) << "the resource alone";
+    EXPECT_EQ(second.json(), first.json());
+    EXPECT_EQ(second.value().value().id, first.value().value().id);
+    EXPECT_EQ(second.value().version(), 7);
+    Context context(store.world());
+    const auto found = value(store.loop().run_until_done(find_recorded_response(context, store.database(), request())));
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->version, 7);
 }
 
 // Goal: without a key nothing is written down, nor made into text.
@@ -142,7 +165,7 @@ TEST_F(IdempotencyTest, ForgetRemovesOnlyOldRecords) {
     value(store.transact([](Transaction& tx) -> Result<std::int64_t> {
         return tx.execute("INSERT INTO flotilla_idempotency WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 "
                           "FROM n WHERE i < 2500) "
-                          "SELECT 'POST /orders', 'me', 'old-' || i, 'h', '{}', $1 FROM n",
+                          "SELECT 'POST /orders', 'me', 'old-' || i, 'h', '{}', $1, NULL FROM n",
                           tx.now() - std::chrono::hours(25));
     }));
     auto young = request();

@@ -11,6 +11,7 @@
 
 #include <flotilla/base/descriptor.hpp>
 #include <flotilla/base/result.hpp>
+#include <flotilla/contract/versioned.hpp>
 #include <flotilla/store/sql_builder.hpp>
 #include <flotilla/store/sql_value.hpp>
 
@@ -30,7 +31,8 @@ struct DeclaredStatement {
 struct TableOptions {
     /// The fields that are its key, in the order that find() and remove() take them; none: the first field.
     std::array<std::string_view, 4> key = {};
-    /// The integer field that counts how often a row was changed: update() expects and raises it. Empty: none.
+    /// The integer field that counts how often a row was changed: update() expects and raises it. Empty: none, but that
+    /// of a Versioned row.
     std::string_view version = {};
 };
 
@@ -42,7 +44,9 @@ class Table {
 public:
     explicit consteval Table(std::string_view name, TableOptions options = {},
                              std::source_location where = std::source_location::current())
-        : where_(where), version_(options.version.empty() ? -1 : index_of(options.version)) {
+        : where_(where) {
+        if (detail::is_versioned<Row> && options.version.empty()) options.version = "version";
+        if (!options.version.empty()) version_ = index_of(options.version);
         if (options.key.front().empty()) options.key.front() = fields().front().name;
         if (version_ >= 0 && fields()[static_cast<std::size_t>(version_)].type->kind != TypeKind::integer)
             detail::the_version_of_a_table_is_an_integer_field();
@@ -133,7 +137,7 @@ private:
 
     using Text = detail::SqlBuilder<detail::statement_capacity(descriptor_of<Row>.fields)>;
     std::source_location where_;
-    int version_;
+    int version_ = -1;
     std::array<bool, descriptor_of<Row>.fields.size()> key_{};
     Text find_, insert_, try_insert_, update_, remove_;
 };

@@ -25,9 +25,15 @@ struct Seat {
 struct Pair {
     std::string left, right;
 };
+struct Boat {
+    std::string id;
+    int crew = 0;
+    bool operator==(const Boat&) const = default;
+};
 
 constexpr Table<Car> cars{"cars"};
 constexpr Table<Seat> seats{"seats", {.key = {"car_id", "number"}, .version = "version"}};
+constexpr Table<Versioned<Boat>> boats{"boats"};
 constexpr Query<Car, std::string> cars_of{"FROM cars WHERE owner = $1 ORDER BY id"};
 constexpr Query<std::int64_t> how_many{"SELECT count(*) FROM cars"};
 constexpr Statement<std::string, Colour> paint{"UPDATE cars SET colour = $2 WHERE id = $1"};
@@ -84,6 +90,7 @@ protected:
                             "wheels TEXT NOT NULL, sold_at BIGINT)"));
         value(store.execute("CREATE TABLE seats (car_id TEXT NOT NULL, number BIGINT NOT NULL, name TEXT NOT NULL, "
                             "version BIGINT NOT NULL, PRIMARY KEY (car_id, number))"));
+        value(store.execute("CREATE TABLE boats (id TEXT PRIMARY KEY, crew BIGINT NOT NULL, version BIGINT NOT NULL)"));
     }
     void add(const Car& car) {
         value(store.transact([car](Transaction& tx) { tx.insert(cars, car); }));
@@ -193,6 +200,58 @@ TEST_F(TableTest, UpdateWithOldVersionIsAConflict) {
     });
     ASSERT_FALSE(gone);
     EXPECT_EQ(gone.error().code(), "version_conflict");
+}
+
+// Goal: a row with its version beside it is a table as any other, and its version is the one that updates expect.
+TEST_F(TableTest, VersionedRowIsItsFieldsAndAVersion) {
+    EXPECT_EQ(boats.find(), "SELECT id, crew, version FROM boats WHERE id = $1");
+    EXPECT_EQ(boats.insert(), "INSERT INTO boats (id, crew, version) VALUES ($1, $2, $3)");
+    EXPECT_EQ(boats.update(), "UPDATE boats SET crew = $2, version = $3 + 1 WHERE id = $1 AND version = $3");
+    value(store.transact([](Transaction& tx) {
+        tx.insert(boats, {{.id = "b1", .crew = 3}});
+        EXPECT_EQ(tx.find(boats, "b1"), (Versioned<Boat>{{.id = "b1", .crew = 3}, 1}));
+        EXPECT_TRUE(tx.update(boats, {{.id = "b1", .crew = 4}, 1}));
+        EXPECT_EQ(tx.find(boats, "b1"), (Versioned<Boat>{{.id = "b1", .crew = 4}, 2}));
+    }));
+    const auto late = store.transact([](Transaction& tx) { return tx.update(boats, {{.id = "b1", .crew = 5}, 1}); });
+    EXPECT_EQ(late.error().code(), "version_conflict");
+}
+
+// Goal: a change that a caller expects another version for changes nothing, in whichever way it is made.
+TEST_F(TableTest, ChangeLooksAtTheExpectedVersion) {
+    value(store.transact([](Transaction& tx) { tx.insert(boats, {{.id = "b1", .crew = 3}, 7}); }));
+    const ExpectedVersion any, fitting({{.listed = {6, 7}}}, {}), other({{.listed = {8}}}, {}),
+        not_that({}, {{.any = true}});
+    const auto crew = [&](int to, ExpectedVersion expected) {
+        return store.transact([=](Transaction& tx) -> Result<std::int64_t> {
+            auto boat = *tx.find(boats, "b1");
+            boat.value.crew = to;
+            const auto now = tx.change(boats, boat, expected);
+            EXPECT_EQ(now.value().crew, to);
+            return now.version();
+        });
+    };
+    for (const auto& expected : {other, not_that}) {
+        EXPECT_EQ(crew(9, expected).error().code(), "precondition_failed");
+        for (const bool gone : {false, true}) {
+            const auto refused = store.transact([=](Transaction& tx) -> Result<std::int64_t> {
+                tx.remove(boats, "b1");
+                if (gone) return tx.removed(expected, 7).version();
+                return tx.changed(expected, 7, Versioned<Boat>{{.id = "b1"}, 7}).version();
+            });
+            EXPECT_EQ(refused.error().code(), "precondition_failed");
+        }
+    }
+    EXPECT_EQ(value(crew(4, any)), 8);
+    EXPECT_EQ(crew(5, fitting).error().message(),
+              "The resource is at version \"8\" now; read it again and decide anew");
+    EXPECT_EQ(value(crew(5, other)), 9);
+    EXPECT_EQ(value(store.find<int>("SELECT crew FROM boats")), 5);
+    EXPECT_EQ(value(store.transact([&](Transaction& tx) -> Result<std::string> {
+                  const Versioned<Boat> boat{{.id = "b1"}, 9};
+                  return tx.changed(any, 9, boat).as([](const Boat& of) { return of.id; }).value();
+              })),
+              "b1");
 }
 
 // Goal: to expect a version where there is none is a bug that says so, and changes nothing.

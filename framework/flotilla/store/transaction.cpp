@@ -41,4 +41,8 @@ bool Transaction::change_row(std::string_view sql, std::span<const SqlValue> arg
     return changed > 0;
 }
 
+void Transaction::expect(const ExpectedVersion& expected, std::int64_t found) {
+    if (!expected.allows(found)) fail(precondition_failed.with(std::to_string(found)));
+}
+
 } // namespace flotilla

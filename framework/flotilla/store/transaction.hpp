@@ -11,6 +11,7 @@
 
 #include <flotilla/aio/trace_context.hpp>
 #include <flotilla/base/time.hpp>
+#include <flotilla/store/changed.hpp>
 #include <flotilla/store/statements.hpp>
 #include <flotilla/store/table.hpp>
 
@@ -71,6 +72,27 @@ public:
         change_row(table.update(), arguments, table.version());
         return expected + 1;
     }
+    /// Changes a versioned resource by the row that was read in this transaction, if the caller expects the version
+    /// that it has: update(), and the resource as it is then. Errors: `precondition_failed`, and update()'s.
+    template <class T>
+    Changed<T> change(const Table<Versioned<T>>& table, Versioned<T> row, const ExpectedVersion& expected) {
+        expect(expected, row.version);
+        update(table, row);
+        return {std::move(row.value), row.version + 1};
+    }
+    /// What change() answers where other statements changed the resource, or none needed to: `found` is the version
+    /// that it had, `now` the resource as it is then. Errors: `precondition_failed`.
+    template <class T>
+    Changed<T> changed(const ExpectedVersion& expected, std::int64_t found, Versioned<T> now) {
+        expect(expected, found);
+        return {std::move(now.value), now.version};
+    }
+    /// The same where the resource has gone.
+    Changed<Empty> removed(const ExpectedVersion& expected, std::int64_t found) {
+        expect(expected, found);
+        return {Empty{}, 0};
+    }
+
     /// Whether there was a row with that key.
     template <class Row, class... Key>
     bool remove(const Table<Row>& table, const Key&... key) {
@@ -124,6 +146,7 @@ private:
     void read(std::string_view sql, std::span<const SqlValue> arguments, const TypeDescriptor& type, Rows rows);
     std::int64_t change(std::string_view sql, std::span<const SqlValue> arguments);
     bool change_row(std::string_view sql, std::span<const SqlValue> arguments, int version);
+    void expect(const ExpectedVersion& expected, std::int64_t found);
 
     template <class... Arguments>
     static std::array<SqlValue, sizeof...(Arguments)> values(const Arguments&... arguments) {

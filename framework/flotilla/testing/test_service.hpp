@@ -28,11 +28,14 @@ task<Result<Response>> answer_fake(Function function, Request request) {
 } // namespace detail
 
 /// fake(user::get, [](user::UserId id) -> Result<user::User> {...}). Several endpoints of one service
-/// may be faked beside each other. The function runs on the test service's thread.
+/// may be faked beside each other. The function runs on the test service's thread. A fake records no answers under
+/// Idempotency-Keys and has no versions, whatever the endpoint declares.
 template <class Request, class Response, class Function>
 Fake fake(const Endpoint<Request, Response>& endpoint, Function function) {
-    return {endpoint.service.name, [&endpoint, function](Host& host) {
-                host.serve(endpoint, [function](Context&, Request request) {
+    auto plain = endpoint;
+    plain.options.idempotent = plain.options.versioned = plain.options.if_match_required = false;
+    return {endpoint.service.name, [plain, function](Host& host) {
+                host.serve(plain, [function](Context&, Request request) {
                     return detail::answer_fake<Response>(function, std::move(request));
                 });
             }};

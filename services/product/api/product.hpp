@@ -52,18 +52,21 @@ inline constexpr Service service{"product-service"};
 inline constexpr Endpoint<ListProducts, ProductPage> list{
     service, Method::get, "/products", {.summary = "List the catalogue or search it, page by page"}};
 inline constexpr Endpoint<ProductId, Product> get{
-    service, Method::get, "/products/{id}", {.errors = {product_not_found}, .summary = "Get a product"}};
+    service,
+    Method::get,
+    "/products/{id}",
+    {.versioned = true, .errors = {product_not_found}, .summary = "Get a product"}};
 /// Publishes product.created.
 inline constexpr Endpoint<CreateProduct, Product> create{
     service,
     Method::post,
     "/products",
-    {.success = 201, .idempotent = true, .errors = {invalid_price}, .summary = "Add a product"}};
+    {.success = 201, .idempotent = true, .versioned = true, .errors = {invalid_price}, .summary = "Add a product"}};
 inline constexpr Endpoint<ChangeProduct, Product> change{
     service,
     Method::patch,
     "/products/{id}",
-    {.errors = {product_not_found, invalid_price}, .summary = "Change name, price or availability"}};
+    {.versioned = true, .errors = {product_not_found, invalid_price}, .summary = "Change name, price or availability"}};
 
 inline constexpr Topic<ProductCreated> created{"product.created", {.key = &ProductCreated::product_id}};
 

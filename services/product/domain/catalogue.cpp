@@ -1,5 +1,7 @@
 #include "services/product/domain/catalogue.hpp"
 
+#include <flotilla/contract/page.hpp>
+
 namespace product {
 
 Result<void> check_price(Money price) {
@@ -26,13 +28,7 @@ Result<Product> changed(Product product, const ChangeProduct& request) {
 }
 
 ProductPage make_page(std::vector<Product> items, int limit) {
-    ProductPage page;
-    if (items.size() > static_cast<std::size_t>(limit)) {
-        items.resize(static_cast<std::size_t>(limit));
-        page.next = items.back().id;
-    }
-    page.items = std::move(items);
-    return page;
+    return page_of<ProductPage>(std::move(items), static_cast<std::size_t>(limit));
 }
 
 } // namespace product

@@ -8,14 +8,17 @@
 
 namespace product::storage {
 
-inline constexpr Table<Product> products{"products"};
+inline constexpr Table<Versioned<Product>> products{"products"};
 
 /// By id: those that come after $1, at most $2.
 inline constexpr Query<Product, std::string, int> products_after{"FROM products WHERE id > $1 ORDER BY id LIMIT $2"};
 
 /// What the inventory says, unless it has said something newer: a product $1 that is not withdrawn is in stock or not.
+/// The product's version tells only of what customers see.
 inline constexpr Statement<std::string, bool, std::int64_t> follow_stock{
-    "UPDATE products SET in_stock = ($2 AND NOT withdrawn), stock_version = $3 WHERE id = $1 AND stock_version < $3"};
+    "UPDATE products SET in_stock = ($2 AND NOT withdrawn), stock_version = $3,"
+    " version = CASE WHEN in_stock = ($2 AND NOT withdrawn) THEN version ELSE version + 1 END"
+    " WHERE id = $1 AND stock_version < $3"};
 inline constexpr Statement<std::string, bool> set_withdrawn{"UPDATE products SET withdrawn = $2 WHERE id = $1"};
 
 /// A word of a product's name.

@@ -140,8 +140,13 @@ TEST(ProductFollow, InStockIsWhatTheInventorySaidLast) {
     products.deliver(inventory::changed, {.product_id = "p-0050", .available = 1, .version = 2}, "event-3");
     ASSERT_TRUE(eventually([&] { return in_stock("p-0050") == true; }));
     EXPECT_EQ(in_stock("p-0001"), false);
+    EXPECT_EQ(products.get("/products/p-0001").headers.at("etag"), "\"2\"");
     products.deliver(inventory::changed, {.product_id = "p-0001", .available = 3, .version = 6}, "event-4");
     ASSERT_TRUE(eventually([&] { return in_stock("p-0001") == true; }));
+    products.deliver(inventory::changed, {.product_id = "p-0001", .available = 2, .version = 7}, "event-5");
+    products.deliver(inventory::changed, {.product_id = "p-0050", .available = 0, .version = 3}, "event-6");
+    ASSERT_TRUE(eventually([&] { return in_stock("p-0050") == false; }));
+    EXPECT_EQ(products.get("/products/p-0001").headers.at("etag"), "\"3\"") << "customers see no difference";
 }
 
 // Goal: what was taken off sale by hand stays so, whatever is in stock, until a hand puts it back.
@@ -171,6 +176,23 @@ TEST(ProductCreate, EveryProductIsAnnounced) {
     EXPECT_TRUE(announced["p-0050"].contains(R"("inStock":false)"));
     const std::string id(made.at("id").as_string());
     EXPECT_EQ(announced[id], R"({"productId":")" + id + R"(","name":"Tide Table","price":12.5,"inStock":false})");
+}
+
+// Goal: a price changes only from the version it was decided on; seeded products have one, too.
+TEST(ProductChange, OtherVersionIsRefused) {
+    TestService products{install};
+    EXPECT_EQ(products.get("/products/p-0001").headers.at("etag"), "\"1\"");
+    EXPECT_EQ(products.get("/products/p-0001", {{"If-None-Match", "\"1\""}}).status, 304);
+    const auto price = [&](double to, const char* etag) {
+        return products.patch("/products/p-0001", {{"price", to}}, {{"If-Match", etag}});
+    };
+    const auto changed = price(5.5, "\"1\"");
+    ASSERT_EQ(changed.status, 200) << changed.body;
+    EXPECT_EQ(changed.headers.at("etag"), "\"2\"");
+    const auto late = price(6.5, "\"1\"");
+    EXPECT_EQ(late.status, 412);
+    EXPECT_EQ(late.json().at("code"), "precondition_failed");
+    EXPECT_EQ(products.get("/products/p-0001").json().at("price"), 5.5);
 }
 
 // Goal: the rules hold without a server.

@@ -11,10 +11,15 @@ namespace user::storage {
 struct UserRow {
     std::string id, email, email_identity, name;
     Timestamp created_at;
+    std::optional<std::string> bio;
+
+    bool operator==(const UserRow&) const = default;
 };
 
-inline constexpr Table<UserRow> users{"users"};
-inline constexpr Query<User, std::string> user_of{"FROM users WHERE id = $1"};
+inline constexpr Table<Versioned<UserRow>> users{"users"};
+inline constexpr Query<Versioned<User>, std::string> user_of{"FROM users WHERE id = $1"};
+/// Who has an address, by its key.
+inline constexpr Query<std::string, std::string> id_of{"SELECT id FROM users WHERE email_identity = $1"};
 inline constexpr Query<UserRow, std::string, std::size_t> users_after{"FROM users WHERE id > $1 ORDER BY id LIMIT $2"};
 /// Changes nothing when another user has it.
 inline constexpr Statement<std::string, std::string> set_identity{

@@ -121,6 +121,68 @@ TEST(UserCreate, ReplayedKeyCreatesOnce) {
     EXPECT_EQ(users.post("/users", {{"email", "b@example.com"}, {"name", "B"}}, idempotency_key("k-1")).status, 422);
 }
 
+/// A user on their own, and how to change them.
+class UserUpdate : public testing::Test {
+protected:
+    UserUpdate() : made(users.post("/users", {{"email", "ada@example.com"}, {"name", "Ada"}})) {
+        path = "/users/" + std::string(made.json().at("id").as_string());
+    }
+    TestResponse change(const boost::json::value& to, std::initializer_list<TestHeader> headers = {}) {
+        return users.patch(path, to, headers);
+    }
+
+    TestService users{install};
+    TestResponse made;
+    std::string path;
+};
+
+// Goal: a change touches what it names, null takes the bio away, and others hear of it.
+TEST_F(UserUpdate, GivenFieldsChangeAndAreAnnounced) {
+    const auto changed = change({{"name", "Ada L."}, {"bio", "Counts."}});
+    ASSERT_EQ(changed.status, 200) << changed.body;
+    EXPECT_EQ(changed.json().at("name"), "Ada L.");
+    EXPECT_EQ(changed.json().at("bio"), "Counts.");
+    EXPECT_EQ(changed.json().at("email"), "ada@example.com");
+    EXPECT_EQ(changed.json().at("createdAt"), made.json().at("createdAt"));
+    EXPECT_EQ(users.get(path).body, changed.body);
+    const auto event = users.next_event("user-updated");
+    const std::string id = path.substr(7);
+    EXPECT_EQ(event.payload, R"({"userId":")" + id + R"(","email":"ada@example.com","name":"Ada L."})");
+    EXPECT_EQ(event.key, id);
+    EXPECT_FALSE(change({{"bio", nullptr}}).json().as_object().contains("bio"));
+    EXPECT_EQ(users.patch("/users/none", {{"name", "X"}}).json().at("code"), "user_not_found");
+    EXPECT_EQ(change({{"name", ""}, {"email", 7}}).json().at("errors").as_array().size(), 2U);
+    EXPECT_EQ(change({{"email", "nobody"}}).json().at("code"), "invalid_email");
+}
+
+// Goal: an address stays one user's, in whatever spelling; one's own may be spelled anew, and a left one is free.
+TEST_F(UserUpdate, AddressStaysUnique) {
+    ASSERT_EQ(users.post("/users", {{"email", "bob@example.com"}, {"name", "Bob"}}).status, 201);
+    const auto taken = change({{"email", "BOB@example.com"}});
+    EXPECT_EQ(taken.status, 400);
+    EXPECT_EQ(taken.json().at("code"), "user_exists");
+    EXPECT_EQ(change({{"email", "ADA@example.com"}}).json().at("email"), "ADA@example.com");
+    EXPECT_EQ(change({{"email", "ada@example.org"}}).status, 200);
+    EXPECT_EQ(users.post("/users", {{"email", "ada@example.com"}, {"name", "Other"}}).status, 201);
+    EXPECT_EQ(users.post("/users", {{"email", "ADA@example.org"}, {"name", "Other"}}).status, 400);
+}
+
+// Goal: of two who read the same profile one changes it; what says nothing new is no change, and no event.
+TEST_F(UserUpdate, OtherVersionIsRefused) {
+    EXPECT_EQ(made.headers.at("etag"), "\"1\"");
+    EXPECT_EQ(users.get(path, {{"If-None-Match", "\"1\""}}).status, 304);
+    const auto same = change({{"name", "Ada"}}, {{"If-Match", "\"1\""}});
+    EXPECT_EQ(same.status, 200) << same.body;
+    EXPECT_EQ(same.headers.at("etag"), "\"1\"");
+    EXPECT_EQ(change({{"name", "First"}}, {{"If-Match", "\"1\""}, idempotency_key("k")}).headers.at("etag"), "\"2\"");
+    EXPECT_EQ(change({{"name", "Second"}}, {{"If-Match", "\"1\""}}).status, 412);
+    EXPECT_EQ(change({{"name", "First"}}, {{"If-Match", "\"1\""}}).status, 412);
+    const auto replay = change({{"name", "First"}}, {{"If-Match", "\"1\""}, idempotency_key("k")});
+    EXPECT_EQ(replay.status, 200);
+    EXPECT_EQ(replay.headers.at("etag"), "\"2\"");
+    EXPECT_TRUE(users.next_event("user-updated").payload.contains("First"));
+}
+
 // Goal: ids are opaque: one that cannot exist is not found, not malformed.
 TEST(UserGet, UnknownIdIsNotFound) {
     TestService users{install};

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include <flotilla/http/conditions.hpp>
 #include <flotilla/http/exchange.hpp>
 #include <flotilla/http/router.hpp>
 #include <flotilla/service/endpoint_core.hpp>
@@ -20,15 +21,17 @@ public:
           stream_(exchange) {}
 
     Result<void> read(void* request) override;
-    void write(void* response, std::string& json) override;
+    Result<ExpectedVersion> expected_version() override;
+    void write(void* response, std::string& json, std::int64_t version) override;
     BodyStream& body() override { return stream_; }
 
     const http::RequestHead& request() const { return exchange_.request(); }
     std::string_view request_body() const { return request_body_; }
 
     /// The response that was recorded for an earlier request with the same key.
-    void replay(std::string json);
-    /// Sends the response. Returns its status. Errors: as Exchange::respond. Requires: write() or replay().
+    void replay(RecordedResponse recorded);
+    /// Sends the response. Returns its status. Errors: as Exchange::respond; invalid `precondition_failed` when a read
+    /// has conditions that the resource's version does not meet. Requires: write() or replay().
     task<Result<int>> respond(Context& context);
 
 private:
@@ -49,6 +52,8 @@ private:
     std::string request_body_;
     Stream stream_;
     std::string response_;
+    std::int64_t version_ = 0;
+    http::Condition condition_ = http::Condition::proceed;
     bool replayed_ = false;
 };
 

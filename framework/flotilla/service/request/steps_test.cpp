@@ -105,7 +105,10 @@ public:
         *static_cast<Sail*>(request) = std::move(request_);
         return {};
     }
-    void write(void* response, std::string&) override { result = std::move(*static_cast<Sailed*>(response)); }
+    Result<ExpectedVersion> expected_version() override { return ExpectedVersion(); }
+    void write(void* response, std::string&, std::int64_t) override {
+        result = std::move(*static_cast<Sailed*>(response));
+    }
     BodyStream& body() override { throw std::logic_error("no stream"); }
     Sailed result;
 
@@ -160,13 +163,13 @@ TEST(HttpEdge, RecordedTextIsSentAsItIs) {
     HttpEdge edge(sail, exchange, parameters, {});
     Sailed response{"made"};
     std::string recorded = R"({"text" : "recorded"})";
-    edge.write(&response, recorded);
+    edge.write(&response, recorded, 0);
     value(bench.wait(edge.respond(bench.root())));
     EXPECT_EQ(exchange.answered, R"({"text" : "recorded"})");
     EXPECT_FALSE(exchange.answer.headers.has("idempotency-replayed"));
 
     HttpEdge replaying(sail, exchange, parameters, {});
-    replaying.replay(R"({"text":"again"})");
+    replaying.replay({R"({"text":"again"})"});
     value(bench.wait(replaying.respond(bench.root())));
     EXPECT_EQ(exchange.answer.headers.get("idempotency-replayed"), "true");
 }
