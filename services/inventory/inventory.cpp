@@ -83,13 +83,13 @@ public:
     task<Result<Recorded<Reservation>>> commit(Context& context, OrderId request) {
         co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Reservation> {
             auto found = tx.find(storage::reservations, request.order_id);
-            if (!found) return reservation_not_found;
-            if (found->value.state == State::released) return reservation_released;
-            if (found->value.state == State::committed) return found->value;
-            if (found->value.state == State::expired) {
+            if (found && found->value.state == State::expired) {
                 if (auto again = hold(tx, request.order_id, found->value.items); !again) return again;
                 found = tx.find(storage::reservations, request.order_id);
             }
+            if (!found) return reservation_not_found;
+            if (found->value.state == State::released) return reservation_released;
+            if (found->value.state == State::committed) return found->value;
             if (auto sold = move(tx, found->value.items, kSell); !sold) return sold.error();
             return finish(tx, *found, State::committed);
         });
