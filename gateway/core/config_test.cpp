@@ -167,8 +167,8 @@ TEST(GatewayConfig, ShopRoutesLeadToTheServices) {
     const auto routes = RouteTable::build(*config);
     ASSERT_TRUE(routes.has_value()) << routes.error().message();
     EXPECT_THAT(called_services(*config),
-                testing::IsSupersetOf({"comment-service", "notification-service", "order-service", "post-service",
-                                       "product-service", "user-service"}));
+                testing::IsSupersetOf({"comment-service", "inventory-service", "notification-service", "order-service",
+                                       "post-service", "product-service", "user-service"}));
 
     const auto service_of = [&](Method method, std::string_view path) -> std::string {
         const auto found = (*routes)->find(method, "localhost:3000", path);

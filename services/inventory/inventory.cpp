@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <flotilla/contract/page.hpp>
 #include <services/inventory/migrations.hpp>
 
 #include "services/inventory/api/inventory.hpp"
@@ -27,7 +28,7 @@ struct Events {
     Publisher<Reserved>& reserved;
     Publisher<Released>& released;
     Publisher<OutOfStock>& ran_out;
-    Publisher<Changed>& changed;
+    Publisher<StockChanged>& changed;
 };
 
 /// Ends reservations whose time is over and forgets old ones; each round enqueues the next.
@@ -36,6 +37,8 @@ inline constexpr Job<Sweep> sweep{"sweep_reservations"};
 /// Of each, at most, in one round: no reservation waits long for it.
 constexpr int kSweptAtOnce = 100;
 
+constexpr int kDefaultPage = 20;
+
 class Inventory {
 public:
     Inventory(Database& database, Events events, Settings settings)
@@ -43,7 +46,8 @@ public:
           hold_(std::chrono::seconds(settings.hold_s)), keep_(std::chrono::days(settings.keep_days)) {}
 
     void open(Transaction& tx, const Received<product::ProductCreated>& event) {
-        const Stock stock{.product_id = event->product_id, .available = event->in_stock ? initial_stock_ : 0};
+        const Versioned<Stock> stock{
+            {.product_id = event->product_id, .available = event->in_stock ? initial_stock_ : 0}};
         if (tx.try_insert(storage::stock, stock)) events_.changed.publish(tx, change_of(stock));
     }
 
@@ -53,8 +57,8 @@ public:
         for (const auto& item : items_of(request.items)) {
             const auto stock = co_await must(database_.find(context, storage::stock, item.product_id),
                                              or_none(product_unknown.with(item.product_id)));
-            answer.items.push_back({item.product_id, item.quantity, stock.available});
-            answer.available = answer.available && stock.available >= item.quantity;
+            answer.items.push_back({item.product_id, item.quantity, stock.value.available});
+            answer.available = answer.available && stock.value.available >= item.quantity;
         }
         co_return answer;
     }
@@ -71,7 +75,7 @@ public:
         co_return reserved;
     }
 
-    task<Result<Reservation>> get_reservation(Context& context, OrderId request) {
+    task<Result<Versioned<Reservation>>> get_reservation(Context& context, OrderId request) {
         co_return co_await must(database_.find(context, storage::reservations, request.order_id),
                                 or_none(reservation_not_found));
     }
@@ -79,15 +83,14 @@ public:
     task<Result<Recorded<Reservation>>> commit(Context& context, OrderId request) {
         co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Reservation> {
             auto found = tx.find(storage::reservations, request.order_id);
-            if (!found) return reservation_not_found;
-            if (found->state == State::released) return reservation_released;
-            if (found->state == State::committed) return *found;
-            if (found->state == State::expired) {
-                auto again = hold(tx, found->order_id, found->items);
-                if (!again) return again;
-                found = *again;
+            if (found && found->value.state == State::expired) {
+                if (auto again = hold(tx, request.order_id, found->value.items); !again) return again;
+                found = tx.find(storage::reservations, request.order_id);
             }
-            if (auto sold = move(tx, found->items, kSell); !sold) return sold.error();
+            if (!found) return reservation_not_found;
+            if (found->value.state == State::released) return reservation_released;
+            if (found->value.state == State::committed) return found->value;
+            if (auto sold = move(tx, found->value.items, kSell); !sold) return sold.error();
             return finish(tx, *found, State::committed);
         });
     }
@@ -96,20 +99,20 @@ public:
         co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Reservation> {
             const auto found = tx.find(storage::reservations, request.order_id);
             if (!found) return never_made(tx, request.order_id);
-            if (found->state == State::released) return *found;
-            if (found->state == State::expired) return finish(tx, *found, State::released);
+            if (found->value.state == State::released) return found->value;
+            if (found->value.state == State::expired) return finish(tx, *found, State::released);
             return give_back(tx, *found, State::released);
         });
     }
 
     task<Result<StockPage>> list_stock(Context& context, ListStock request) {
-        const int limit = request.limit ? static_cast<int>(*request.limit) : kDefaultPage;
+        const int limit = request.limit.value_or(kDefaultPage);
         auto items =
             co_await must(database_.select(context, storage::stock_after, request.after.value_or(""), limit + 1));
-        co_return make_page(std::move(items), limit);
+        co_return page_of<StockPage>(std::move(items), static_cast<std::size_t>(limit), &Stock::product_id);
     }
 
-    task<Result<Stock>> get_stock(Context& context, ProductId request) {
+    task<Result<Versioned<Stock>>> get_stock(Context& context, ProductId request) {
         co_return co_await must(database_.find(context, storage::stock, request.product_id), or_none(stock_not_found));
     }
 
@@ -117,8 +120,9 @@ public:
         co_return co_await database_.answer(context, [=, this](Transaction& tx) -> Result<Stock> {
             auto stock = tx.find(storage::stock, request.product_id);
             if (!stock) return stock_not_found;
-            stock->available += request.quantity;
-            return store(tx, *stock);
+            stock->value.available += request.quantity;
+            store(tx, *stock);
+            return stock->value;
         });
     }
 
@@ -137,12 +141,13 @@ public:
     }
 
 private:
-    static Changed change_of(const Stock& stock) { return {stock.product_id, stock.available, stock.version}; }
+    static StockChanged change_of(const Versioned<Stock>& stock) {
+        return {stock.value.product_id, stock.value.available, stock.version};
+    }
 
-    Stock store(Transaction& tx, Stock stock) {
+    void store(Transaction& tx, Versioned<Stock> stock) {
         stock.version = tx.update(storage::stock, stock, stock.version);
         events_.changed.publish(tx, change_of(stock));
-        return stock;
     }
 
     /// All items or an error, which ends the transaction. Errors: stock_unknown, out_of_stock.
@@ -150,12 +155,12 @@ private:
         for (const auto& item : items) {
             const auto stock = tx.find(storage::stock, item.product_id);
             if (!stock) return stock_unknown.with(item.product_id);
-            const auto after = moved(*stock, item.quantity, how);
+            const auto after = moved(stock->value, item.quantity, how);
             if (!after) return after.error();
             if (how.available != 0)
-                store(tx, *after);
+                store(tx, {*after, stock->version});
             else
-                tx.update(storage::stock, *after);
+                tx.update(storage::stock, {*after, stock->version});
         }
         return {};
     }
@@ -164,15 +169,16 @@ private:
     Result<Reservation> hold(Transaction& tx, const std::string& order_id, const std::vector<Item>& items) {
         const auto found = tx.find(storage::reservations, order_id);
         if (found) {
-            if (auto fine = check_repeated(*found, items); !fine) return fine.error();
-            if (found->state != State::expired) return *found;
+            if (auto fine = check_repeated(found->value, items); !fine) return fine.error();
+            if (found->value.state != State::expired) return found->value;
         }
         if (auto taken = move(tx, items, kReserve); !taken) return taken.error();
-        Reservation held{.order_id = order_id, .items = items, .created_at = tx.now(), .expires_at = tx.now() + hold_};
+        const Reservation held{
+            .order_id = order_id, .items = items, .created_at = tx.now(), .expires_at = tx.now() + hold_};
         if (found)
-            held.version = tx.update(storage::reservations, held, found->version);
+            tx.update(storage::reservations, {held, found->version});
         else
-            tx.insert(storage::reservations, held);
+            tx.insert(storage::reservations, {held});
         events_.reserved.publish(tx, {order_id, items});
         return held;
     }
@@ -180,31 +186,31 @@ private:
     static Result<Reservation> never_made(Transaction& tx, const std::string& order_id) {
         const Reservation released{
             .order_id = order_id, .state = State::released, .created_at = tx.now(), .finished_at = tx.now()};
-        tx.insert(storage::reservations, released);
+        tx.insert(storage::reservations, {released});
         return released;
     }
 
-    Result<Reservation> give_back(Transaction& tx, const Reservation& taken, State state) {
-        const auto how = taken.state == State::committed ? kTakeBack : kGiveBack;
-        if (auto given = move(tx, taken.items, how); !given) return given.error();
-        events_.released.publish(tx, {taken.order_id, taken.items, state == State::expired});
+    Result<Reservation> give_back(Transaction& tx, const Versioned<Reservation>& taken, State state) {
+        const auto& [order_id, items, was, created_at, expires_at, finished_at] = taken.value;
+        if (auto given = move(tx, items, was == State::committed ? kTakeBack : kGiveBack); !given) return given.error();
+        events_.released.publish(tx, {order_id, items, state == State::expired});
         return finish(tx, taken, state);
     }
 
-    static Reservation finish(Transaction& tx, Reservation reservation, State state) {
-        reservation.state = state;
-        reservation.expires_at.reset();
-        reservation.finished_at = tx.now();
-        reservation.version = tx.update(storage::reservations, reservation, reservation.version);
-        return reservation;
+    static Reservation finish(Transaction& tx, Versioned<Reservation> reservation, State state) {
+        reservation.value.state = state;
+        reservation.value.expires_at.reset();
+        reservation.value.finished_at = tx.now();
+        tx.update(storage::reservations, reservation);
+        return reservation.value;
     }
 
     /// What there is too little of, as it is now.
     void tell(Transaction& tx, const std::string& order_id, const std::vector<Item>& items) {
         for (const auto& item : items) {
             const auto stock = tx.find(storage::stock, item.product_id);
-            if (!stock || stock->available >= item.quantity) continue;
-            return events_.ran_out.publish(tx, {order_id, item.product_id, item.quantity, stock->available});
+            if (!stock || stock->value.available >= item.quantity) continue;
+            return events_.ran_out.publish(tx, {order_id, item.product_id, item.quantity, stock->value.available});
         }
     }
 

@@ -59,7 +59,7 @@ public:
         });
     }
 
-    void follow(Transaction& tx, const Received<inventory::Changed>& event) {
+    void follow(Transaction& tx, const Received<inventory::StockChanged>& event) {
         tx.execute(storage::follow_stock, event->product_id, event->available > 0, event->version);
     }
 

@@ -148,6 +148,32 @@ class WalkingShop(unittest.TestCase):
             self.assertEqual(201, made.status, made)
             self.assertEqual(made.body, fleet.get("/api/shipments/o-1").body)
 
+    # Goal: every product has stock, a reservation takes it, and the catalogue follows.
+    def test_catalogue_follows_the_stock(self):
+        with f.Fleet() as fleet:
+            f.eventually(lambda: fleet.get("/api/stock/p-1000").status == 200, what="the last product has stock")
+            self.assertEqual([100, 0], [fleet.get(f"/api/stock/{p}").json()["available"] for p in ("p-0001", "p-0050")])
+            wanted = [{"productId": "p-0001", "quantity": 60}, {"productId": "p-0001", "quantity": 40}]
+            self.assertTrue(fleet.post("/api/inventory/check", wanted).json()["available"])
+
+            def reservations(path, body=None):
+                answer = f.call(fleet.port("inventory-service"), "POST", f"/reservations{path}", body)
+                self.assertLess(answer.status, 300, answer)
+
+            def shows(in_stock):
+                f.eventually(lambda: fleet.get("/api/products/p-0001").json()["inStock"] == in_stock, what="the catalogue knows")
+
+            reservations("", {"orderId": "o-1", "items": wanted})
+            shows(False)
+            self.assertFalse(fleet.post("/api/inventory/check", {"items": wanted}).json()["available"])
+            reservations("/o-1/release")
+            shows(True)
+
+            made = fleet.post("/api/products", {"name": "Jade Sea Chest", "price": 99}).json()
+            f.eventually(lambda: fleet.get(f"/api/stock/{made['id']}").status == 200, what="a new product has stock")
+            found = fleet.get("/api/products?query=jad+chest").json()["items"]
+            self.assertEqual([made["id"]], [product["id"] for product in found])
+
     # Goal: one trace id runs through gateway, services, event and mail job.
     def test_trace_is_carried_through(self):
         with f.Fleet() as fleet:

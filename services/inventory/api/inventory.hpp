@@ -46,7 +46,6 @@ struct Reservation {
     Timestamp created_at;
     std::optional<Timestamp> expires_at;  ///< while it is HELD
     std::optional<Timestamp> finished_at; ///< when it no longer was
-    std::int64_t version = 1;             ///< grows with each change
 };
 struct Reserve {
     Text<1, 200> order_id;
@@ -60,7 +59,6 @@ struct Stock {
     std::string product_id;
     std::int64_t available = 0; ///< pieces that may be reserved
     std::int64_t reserved = 0;  ///< pieces set aside, neither sold nor given back
-    std::int64_t version = 1;   ///< grows with each change
 };
 struct ProductId {
     std::string product_id;
@@ -94,7 +92,7 @@ struct OutOfStock {
     std::int64_t available = 0;
 };
 /// Of two of one product the one with the higher version is the newer.
-struct Changed {
+struct StockChanged {
     std::string product_id;
     std::int64_t available = 0;
     std::int64_t version = 0;
@@ -137,7 +135,7 @@ inline constexpr Endpoint<OrderId, Reservation> get_reservation{
     service,
     Method::get,
     "/reservations/{orderId}",
-    {.errors = {reservation_not_found}, .summary = "Get an order's reservation"}};
+    {.versioned = true, .errors = {reservation_not_found}, .summary = "Get an order's reservation"}};
 /// The pieces are sold. One that has expired is held again first, if there is still enough.
 inline constexpr Endpoint<OrderId, Reservation> commit{
     service,
@@ -156,7 +154,10 @@ inline constexpr Endpoint<OrderId, Reservation> release{service,
 inline constexpr Endpoint<ListStock, StockPage> list_stock{
     service, Method::get, "/stock", {.summary = "List the stock, page by page"}};
 inline constexpr Endpoint<ProductId, Stock> get_stock{
-    service, Method::get, "/stock/{productId}", {.errors = {stock_not_found}, .summary = "Get a product's stock"}};
+    service,
+    Method::get,
+    "/stock/{productId}",
+    {.versioned = true, .errors = {stock_not_found}, .summary = "Get a product's stock"}};
 /// Publishes inventory.changed.
 inline constexpr Endpoint<Restock, Stock> restock{
     service,
@@ -167,6 +168,6 @@ inline constexpr Endpoint<Restock, Stock> restock{
 inline constexpr Topic<Reserved> reserved{"inventory.reserved", {.key = &Reserved::order_id}};
 inline constexpr Topic<Released> released{"inventory.released", {.key = &Released::order_id}};
 inline constexpr Topic<OutOfStock> ran_out{"inventory.out-of-stock", {.key = &OutOfStock::order_id}};
-inline constexpr Topic<Changed> changed{"inventory.changed", {.key = &Changed::product_id}};
+inline constexpr Topic<StockChanged> changed{"inventory.changed", {.key = &StockChanged::product_id}};
 
 } // namespace inventory

@@ -36,14 +36,4 @@ Result<void> check_repeated(const Reservation& reservation, const std::vector<It
     return {};
 }
 
-StockPage make_page(std::vector<Stock> items, int limit) {
-    StockPage page;
-    if (items.size() > static_cast<std::size_t>(limit)) {
-        items.resize(static_cast<std::size_t>(limit));
-        page.next = items.back().product_id;
-    }
-    page.items = std::move(items);
-    return page;
-}
-
 } // namespace inventory

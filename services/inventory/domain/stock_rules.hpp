@@ -7,8 +7,6 @@
 namespace inventory {
 
 inline constexpr std::size_t kItemsMax = 100;
-/// The page size used when none is asked for.
-inline constexpr int kDefaultPage = 20;
 
 /// Errors: no_items unless there are 1..100 lines.
 Result<void> check_lines(const std::vector<Line>& lines);
@@ -30,8 +28,5 @@ Result<Stock> moved(Stock stock, int quantity, Move move);
 
 /// Whether an order may be reserved that has a reservation already. Errors: reservation_released; reservation_differs.
 Result<void> check_repeated(const Reservation& reservation, const std::vector<Item>& items);
-
-/// Cuts `items`, which hold up to one more than `limit`, into a page.
-StockPage make_page(std::vector<Stock> items, int limit);
 
 } // namespace inventory

@@ -6,15 +6,15 @@
 
 namespace inventory::storage {
 
-inline constexpr Table<Stock> stock{"stock", {.version = "version"}};
-inline constexpr Table<Reservation> reservations{"reservations", {.version = "version"}};
+inline constexpr Table<Versioned<Stock>> stock{"stock"};
+inline constexpr Table<Versioned<Reservation>> reservations{"reservations"};
 
 /// By product id: those that come after $1, at most $2.
 inline constexpr Query<Stock, std::string, int> stock_after{
     "FROM stock WHERE product_id > $1 ORDER BY product_id LIMIT $2"};
 
 /// Held reservations whose time was over at $1, at most $2.
-inline constexpr Query<Reservation, Timestamp, int> due{
+inline constexpr Query<Versioned<Reservation>, Timestamp, int> due{
     "FROM reservations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2"};
 /// When the time of the next one is over.
 inline constexpr Query<Timestamp> next_due{

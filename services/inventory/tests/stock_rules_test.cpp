@@ -46,12 +46,5 @@ TEST(InventoryRules, RepetitionIsTheSameWish) {
     EXPECT_EQ(check_repeated(reservation, {{"lamp", 1}}).error().code(), "reservation_released");
 }
 
-// Goal: a page is cut at its limit and says where the next one begins.
-TEST(InventoryRules, PageIsCutAtItsLimit) {
-    const std::vector<Stock> stock{{.product_id = "a"}, {.product_id = "b"}, {.product_id = "c"}};
-    EXPECT_EQ(make_page(stock, 2).next, "b");
-    EXPECT_FALSE(make_page(stock, 3).next);
-}
-
 } // namespace
 } // namespace inventory::stock_rules_test

@@ -14,9 +14,10 @@ inline constexpr Table<Versioned<Product>> products{"products"};
 inline constexpr Query<Product, std::string, int> products_after{"FROM products WHERE id > $1 ORDER BY id LIMIT $2"};
 
 /// What the inventory says, unless it has said something newer: a product $1 that is not withdrawn is in stock or not.
+/// The product's version tells only of what customers see.
 inline constexpr Statement<std::string, bool, std::int64_t> follow_stock{
     "UPDATE products SET in_stock = ($2 AND NOT withdrawn), stock_version = $3,"
-    " version = version + CASE WHEN in_stock = ($2 AND NOT withdrawn) THEN 0 ELSE 1 END"
+    " version = CASE WHEN in_stock = ($2 AND NOT withdrawn) THEN version ELSE version + 1 END"
     " WHERE id = $1 AND stock_version < $3"};
 inline constexpr Statement<std::string, bool> set_withdrawn{"UPDATE products SET withdrawn = $2 WHERE id = $1"};
 

@@ -157,8 +157,13 @@ TEST(ProductFollow, InStockIsWhatTheInventorySaidLast) {
     products.deliver(inventory::changed, {.product_id = "p-0050", .available = 1, .version = 2}, "event-3");
     ASSERT_TRUE(eventually([&] { return in_stock("p-0050") == true; }));
     EXPECT_EQ(in_stock("p-0001"), false);
+    EXPECT_EQ(products.get("/products/p-0001").headers.at("etag"), "\"2\"");
     products.deliver(inventory::changed, {.product_id = "p-0001", .available = 3, .version = 6}, "event-4");
     ASSERT_TRUE(eventually([&] { return in_stock("p-0001") == true; }));
+    products.deliver(inventory::changed, {.product_id = "p-0001", .available = 2, .version = 7}, "event-5");
+    products.deliver(inventory::changed, {.product_id = "p-0050", .available = 0, .version = 3}, "event-6");
+    ASSERT_TRUE(eventually([&] { return in_stock("p-0050") == false; }));
+    EXPECT_EQ(products.get("/products/p-0001").headers.at("etag"), "\"3\"") << "customers see no difference";
 }
 
 // Goal: what was taken off sale by hand stays so, whatever is in stock, until a hand puts it back.
