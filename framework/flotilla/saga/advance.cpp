@@ -23,7 +23,8 @@ Outcome outcome_of(const Instance& saga, const detail::Act& act, const Reply& re
 Result<Advanced> Advance::operator()(Transaction& transaction) const {
     Advanced advanced{.saga = occasion_->saga};
     auto& saga = advanced.saga;
-    saga.in_hand = 0;
+    saga.in_hand = -occasion_->epoch;
+    ++saga.row_version;
     if (auto missing = missing_handler(saga, occasion_->plan.get()); !missing.empty()) {
         park(saga, std::move(missing), advanced.notes);
     } else {
@@ -84,7 +85,12 @@ bool Advance::run_local(Transaction& transaction, Transition& transition, Instan
         return true;
     }
     auto state = saga.state;
-    auto done = transition.act().run(transaction, state);
+    Result<void> done;
+    try {
+        done = transition.act().run(transaction, state);
+    } catch (const std::exception& bug) {
+        done = Error(Kind::internal, std::string("the step's function threw: ") + bug.what());
+    }
     if (transaction.failed()) done = *transaction.failure();
     local_failure_->step = saga.step;
     local_failure_->error = done ? std::nullopt : std::optional(done.error());

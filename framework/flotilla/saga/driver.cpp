@@ -21,8 +21,15 @@ constexpr Duration kRetryMax = 5s;
 constexpr Duration kLookEvery = 60s;
 /// How long the database may take to note what was cut short while the host stops.
 constexpr Duration kReleaseTimeout = 10s;
-/// How far the clocks of the hosts of one database may differ.
-constexpr Duration kClockSkew = 5s;
+
+/// A bug in a service's function is an error of that step, not the end of all sagas.
+Result<std::shared_ptr<const void>> request_of(const detail::Act& act, std::string_view state) {
+    try {
+        return act.request(state);
+    } catch (const std::exception& bug) {
+        return Error(Kind::internal, std::string("the request's function threw: ") + bug.what());
+    }
+}
 
 } // namespace
 
@@ -36,7 +43,6 @@ struct Driver::Impl {
     Metrics& metrics;
     const DriverOptions options;
     Watch watch;
-    const Timestamp began;
     std::map<std::pair<std::string, std::string>, Counter*> counters; ///< by saga and event
     std::set<std::string, std::less<>> in_hand;
     bool full = false; ///< there is more than may be in hand
@@ -46,7 +52,7 @@ struct Driver::Impl {
 
     Impl(World& w, Tenure& t, Families f, Caller c, Telemetry& telemetry, DriverOptions o)
         : world(w), tenure(t), database(t.database()), families(std::move(f)), caller(std::move(c)), log(telemetry.log),
-          metrics(telemetry.metrics), options(o), watch(w, t, telemetry, o.keep), began(w.now()) {}
+          metrics(telemetry.metrics), options(o), watch(w, t, telemetry, o.keep) {}
 
     task<void> work(Scope& scope);
     task<void> recover(Context& context);
@@ -139,8 +145,8 @@ task<Result<std::optional<Timestamp>>> Driver::Impl::take_due(Scope& scope) {
 task<Result<void>> Driver::Impl::take_up(Scope& scope, std::string id) {
     auto saga = co_await must(table::load(scope.context(), database, std::move(id)));
     if (!saga || !saga->due_at || *saga->due_at > world.now() || in_hand.contains(saga->id)) co_return Result<void>();
-    // Was it due before this tenure, another holder may have sent its command without a word.
-    if (saga->waits == Waits::send && *saga->due_at < began + kClockSkew) saga->uncertain = true;
+    // Another holder may have sent its command without a word.
+    if (saga->waits == Waits::send && saga->in_hand != -tenure.epoch()) saga->uncertain = true;
     in_hand.insert(saga->id);
     watch.expect();
     scope.spawn(drive(scope.context(), std::move(*saga)));
@@ -206,13 +212,16 @@ task<std::optional<Advanced>> Driver::Impl::advance(Context& context, Instance s
             again->local.insert_or_assign(failure->step, Outcome::failed(*failure->error, false));
         } else if (advanced.error().code() == table::kMoved) {
             const auto now = co_await table::load(context, database, occasion->saga.id);
-            if (now && !*now) co_return std::nullopt;
+            if (!now || !*now) co_return std::nullopt; // its row is due as it is
             const auto same = [&](const Instance& moved) {
                 return moved.active() && moved.step == occasion->saga.step &&
                        moved.direction == occasion->saga.direction;
             };
-            if (now && !same(**now)) again->outcome.reset(); // it came too late
-            if (now) again->saga = std::move(**now);
+            again->saga = **now;
+            if (same(**now))
+                again->saga.uncertain = again->saga.uncertain || occasion->saga.uncertain;
+            else
+                again->outcome.reset(); // it came too late
         } else {
             note_failure(context, "cannot note what became of a saga", advanced.error());
             if (!co_await sleep_for(context, backoff.next(world.random()))) co_return std::nullopt;
@@ -227,7 +236,7 @@ task<Outcome> Driver::Impl::call(Context& parent, Instance saga) {
     const auto& its = occasion->saga;
     const Transition transition(*occasion->plan, occasion->saga, occasion->now, 0);
     const auto& act = transition.act();
-    auto request = act.request(its.state);
+    auto request = request_of(act, its.state);
     if (!request) co_return Outcome::failed(Error(Kind::internal, request.error().message()), false);
     Duration time = transition.step().options.timeout;
     if (its.deadline && its.direction == Direction::forward && !its.past_pivot)

@@ -205,5 +205,117 @@ TEST(Sagas, EndAndBalanceWhateverHappens) {
     EXPECT_GT(all.refused_writes, 0U) << "nobody wrote late: nothing is proved of two hosts";
 }
 
+constexpr Faults kCalm{.lost = 0, .late = 0, .reply_lost = 0, .refused = 0, .twice = 0, .early = 0};
+
+void run_for(Shop& shop, Shipping& shipping, Duration duration) {
+    const auto until = shop.simulation.now + duration;
+    while (shop.simulation.now < until) {
+        shop.simulation.run_until(std::min(until, shop.simulation.now + 50ms));
+        shipping.look();
+    }
+}
+
+// Goal: a saga of which no step has ended for twice its timeout is told of within 5 s more, in /readyz, in the log with
+// the reason, and in the query of stuck ones; it is no longer once it goes on.
+TEST(Sagas, ThoseWithoutProgressAreToldOf) {
+    Shop shop(1, kCalm); // nobody looks after shipping
+    Shipping shipping(shop);
+    const auto patient = checkout_of(1, {.timeout = 300s}, 1000);
+    SagaHost host(shop, "shop-1", {patient});
+    shop.simulation.run_until(shop.simulation.now + 1s);
+    start(shop, "order-1", patient);
+    shop.simulation.run_until(shop.simulation.now + 1s);
+    ASSERT_EQ(shop.saga("order-1").step, "shipping.schedule");
+    EXPECT_EQ(host.ready().checks.at("sagas").status, "ok");
+    shop.simulation.run_until(shop.simulation.now + 2 * 1s + 5s);
+    const auto check = host.ready().checks.at("sagas");
+    EXPECT_EQ(check.status, "failed");
+    EXPECT_TRUE(check.detail->contains("order-1 at shipping.schedule") && check.detail->contains("no reply within 1 s"))
+        << *check.detail;
+    const auto told = [&] {
+        return std::ranges::count_if(host.lines,
+                                     [](const auto& line) { return line.contains("a saga makes no progress"); });
+    };
+    EXPECT_EQ(told(), 1);
+    Context context(shop.keeper);
+    EXPECT_EQ(
+        want(shop.keeper.finish(table::stuck(context, *shop.database, shop.keeper.now() + 5s, Timestamp(0), "", 10)))
+            .size(),
+        1U);
+    run_for(shop, shipping, 5s);
+    EXPECT_EQ(shop.saga("order-1").status, Status::completed);
+    EXPECT_EQ(host.ready().checks.at("sagas").status, "ok");
+    EXPECT_EQ(told(), 1) << "once";
+}
+
+// Goal: a saga whose version this program does not have is parked with the reason, others are started nevertheless; a
+// program that has it finishes it after a retry.
+TEST(Sagas, OnlyThoseWithoutAHandlerPark) {
+    Shop shop(2, kCalm);
+    Shipping shipping(shop);
+    {
+        SagaHost host(shop, "shop-1", {checkout_of(1)});
+        run_for(shop, shipping, 1s);
+        start(shop, "old", checkout_of(1));
+        host.stop();
+    }
+    {
+        SagaHost host(shop, "shop-2", {checkout_of(2)});
+        run_for(shop, shipping, 1s);
+        start(shop, "new", checkout_of(2));
+        run_for(shop, shipping, 5s);
+        EXPECT_EQ(shop.saga("new").status, Status::completed);
+        const auto old = shop.saga("old");
+        EXPECT_EQ(old.status, Status::parked);
+        EXPECT_EQ(old.reason, "this program has no checkout version 1");
+        EXPECT_EQ(host.ready().checks.at("sagas").status, "failed");
+        host.stop();
+    }
+    SagaHost host(shop, "shop-3", {checkout_of(1), checkout_of(2)});
+    run_for(shop, shipping, 1s);
+    std::ignore = want(shop.write([](Transaction& tx) { return table::ask(tx, "old", {Asked::retry, {}}); }));
+    run_for(shop, shipping, 5s);
+    EXPECT_EQ(shop.saga("old").status, Status::completed);
+}
+
+// Goal: a timer that was due while nobody ran is acted upon by whoever comes next.
+TEST(Sagas, TimersSurviveAStop) {
+    Shop shop(3, kCalm);
+    {
+        SagaHost host(shop, "shop-1");
+        shop.simulation.run_until(shop.simulation.now + 1s);
+        start(shop, "order-1");
+        shop.simulation.run_until(shop.simulation.now + 500ms);
+        ASSERT_EQ(shop.saga("order-1").waits, Waits::reply);
+    } // killed
+    shop.simulation.run_until(shop.simulation.now + 60s);
+    ASSERT_EQ(shop.saga("order-1").waits, Waits::reply);
+    SagaHost host(shop, "shop-2");
+    shop.simulation.run_until(shop.simulation.now + 2s);
+    EXPECT_EQ(shop.saga("order-1").direction, Direction::undo) << "its deadline is over";
+}
+
+// Goal: what has ended leaves after the time it is kept, with its history.
+TEST(Sagas, AreForgottenInTime) {
+    Shop shop(4, kCalm);
+    Shipping shipping(shop);
+    SagaHost host(shop, "shop-1");
+    run_for(shop, shipping, 1s);
+    start(shop, "order-1");
+    run_for(shop, shipping, 5s);
+    ASSERT_EQ(shop.saga("order-1").status, Status::completed);
+    const auto rows = [&] {
+        return shop.read<std::int64_t>("SELECT (SELECT count(*) FROM flotilla_sagas) + (SELECT count(*) FROM "
+                                       "flotilla_saga_history)")[0];
+    };
+    EXPECT_GT(rows(), 5);
+    shop.simulation.now += 6 * 24h;
+    shop.simulation.run_until(shop.simulation.now + 120s);
+    EXPECT_GT(rows(), 5);
+    shop.simulation.now += 2 * 24h;
+    shop.simulation.run_until(shop.simulation.now + 120s);
+    EXPECT_EQ(rows(), 0);
+}
+
 } // namespace
 } // namespace flotilla::saga::driver_test

@@ -170,8 +170,8 @@ TEST(Engine, TriesAgainUnderTheSameKey) {
     const auto saga = both.settled("o-1");
     EXPECT_EQ(saga.status, Status::parked) << "two tries of what is past the pivot, both failed";
     EXPECT_TRUE(saga.reason->starts_with("capture: ")) << *saga.reason;
-    EXPECT_EQ(value(both.bench.wait(both.paid.database->select<std::string>(both.bench.root(),
-                                                                            "SELECT key FROM flotilla_idempotency"))),
+    EXPECT_EQ(value(both.bench.wait(
+                  both.paid.database->select<std::string>(both.bench.root(), "SELECT key FROM flotilla_idempotency"))),
               Strings{"o-1/reserve"});
     both.paid.errors.clear();
     EXPECT_EQ(both.ask("/sagaz/retry", R"({"ids":["o-1"]})").at("asked").as_int64(), 1);

@@ -14,7 +14,8 @@ constexpr Statement<std::string_view, std::string_view, std::int64_t, std::strin
     kInsert{"INSERT INTO flotilla_sagas (id, definition, definition_version, state, status, direction, step, steps, "
             "attempt, waits, uncertain, past_pivot, asked, started_at, progressed_at, due_at, deadline, stuck_at, "
             "in_hand, row_version, traceparent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 'NOTHING', "
-            "$12, $13, $14, $15, $16, 0, 1, $17) ON CONFLICT DO NOTHING"};
+            "$12, $13, $14, $15, $16, -coalesce((SELECT CASE WHEN holder = '' THEN epoch + 1 ELSE epoch END FROM "
+            "flotilla_roles WHERE role = 'database'), 1), 1, $17) ON CONFLICT DO NOTHING"};
 constexpr Statement<std::string_view, std::string_view, Direction, std::string_view, std::vector<StepMark>,
                     std::int64_t, Waits, bool, bool, Asked, OptionalText, OptionalText, Timestamp, OptionalTime,
                     OptionalTime, OptionalTime, std::int64_t, std::int64_t>
@@ -104,6 +105,7 @@ void write(Transaction& transaction, std::string_view id, const std::vector<Note
 }
 
 void count(Transaction& transaction, const Instance& saga, Status status, std::int64_t change) {
+    if (status == Status::completed || status == Status::compensated) return; // there may be any number of those
     transaction.execute(kChangeCounts, saga.definition, status == Status::running ? change : 0,
                         status == Status::compensating ? change : 0, status == Status::parked ? change : 0);
 }

@@ -14,7 +14,9 @@ namespace {
 //   asked                     what a person or the service wants of the engine: '', RETRY, SKIP or ABORT
 //   due_at                    NULL: nothing is to be done with it, until it is asked
 //   stuck_at                  NULL: it has ended or is parked
-//   in_hand                   0, or the epoch of the role whose holder is carrying out the current command
+//   in_hand                   the epoch of the role whose holder is carrying out the current command; negative: nobody
+//                             is, and nobody had it in hand before that epoch's holder, so the command has not left;
+//                             0: nobody is, and it may have left
 // Only what is in flight is in the indexes of due_at and stuck_at.
 constexpr std::string_view kSagas = R"sql(
 CREATE TABLE flotilla_sagas (

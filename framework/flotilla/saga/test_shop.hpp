@@ -87,8 +87,8 @@ inline std::shared_ptr<const detail::Act> shipping_act() {
     return act;
 }
 
-inline Definition<Checkout> checkout_of(int version, DefinitionOptions options = {.timeout = 30s}) {
-    const StepOptions patient{.timeout = 1s, .tries = 3, .undo_tries = 6, .retry_min = 50ms, .retry_max = 1s};
+inline Definition<Checkout> checkout_of(int version, DefinitionOptions options = {.timeout = 30s}, int tries = 3) {
+    const StepOptions patient{.timeout = 1s, .tries = tries, .undo_tries = 6, .retry_min = 50ms, .retry_max = 1s};
     const Action<Checkout> ship{shipping_act()};
     return {
         "checkout",
