@@ -21,7 +21,7 @@ constexpr ErrorCode no_such_ship{"no_such_ship", Kind::not_found, "No such ship"
 constexpr Service service{"test-service"};
 constexpr EventStreamEndpoint<Watch, Sighting> watch{
     service, Method::get, "/ships/{ship}/sightings", {.errors = {no_such_ship}}};
-constexpr EventStreamEndpoint<Watch, Sighting> glance{service, Method::get, "/ships/{ship}/glance", {.timeout = 50ms}};
+constexpr EventStreamEndpoint<Watch, Sighting> glance{service, Method::get, "/ships/{ship}/glance", {.timeout = 400ms}};
 
 /// Keeps what was seen, and tells who watches; the id of a sighting is its place.
 class Sightings {
@@ -133,11 +133,11 @@ TEST_F(EventStreamTest, StoppingEndsStreamsInGoodOrder) {
 // Goal: a stream ends in good order before its time, or that of its caller, is over; its end is no slow request.
 TEST_F(EventStreamTest, TimeEndsStreamsInGoodOrder) {
     for (const auto& [target, fields] :
-         {std::pair("/ships/ada/glance", ""), std::pair("/ships/ada/sightings", "flotilla-timeout-ms: 50\r\n")}) {
+         {std::pair("/ships/ada/glance", ""), std::pair("/ships/ada/sightings", "flotilla-timeout-ms: 400\r\n")}) {
         auto wire = ask(target, fields);
         until(*wire, "id: 0\n\n");
         EXPECT_TRUE(until(*wire, "0\r\n\r\n").ends_with("\r\n0\r\n\r\n")) << target;
-        EXPECT_LT(sightings_->remaining, 50ms);
+        EXPECT_LE(sightings_->remaining, 300ms);
     }
     ASSERT_TRUE(bench_.eventually([&] { return shows("flotilla_event_streams 0\n"); }));
 }

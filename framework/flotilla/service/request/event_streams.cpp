@@ -10,7 +10,7 @@ constexpr Duration kMarginMax = std::chrono::seconds(1);
 
 Deadline end_of_stream(const Context& request) {
     if (request.deadline().is_never()) return request.deadline();
-    return Deadline{request.deadline().at - std::min<Duration>(kMarginMax, request.remaining() / 10)};
+    return Deadline{request.deadline().at - std::min<Duration>(kMarginMax, request.remaining() / 4)};
 }
 
 /// Counts a stream while it is open.
