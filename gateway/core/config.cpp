@@ -11,6 +11,7 @@
 #include <flotilla/node/text_file.hpp>
 #include <flotilla/resilience/target_yaml.hpp>
 
+#include "gateway/core/json_reference.hpp"
 #include "gateway/core/path.hpp"
 #include "gateway/core/yaml_reader.hpp"
 
@@ -25,6 +26,7 @@ std::string Location::in_short() const {
 namespace {
 
 constexpr std::array<std::string_view, 7> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+constexpr std::size_t kBranchNameMax = 50; ///< behind an Idempotency-Key of up to 200
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
 
 class ConfigReader {
@@ -186,19 +188,44 @@ private:
         yaml_.map(node, "a composition",
                   {{"match", [&](auto& value) { composition.match = read_composed_match(value); }},
                    {"answer", [&](auto& value) { composition.answer = read_answer(value); }},
+                   {"result", [&](auto& value) { composition.result = yaml_.text(value, "result"); }},
                    {"timeout", [&](auto& value) { composition.timeout = yaml_.duration(value, "timeout"); }},
                    {"criticality", [&](auto& value) { composition.criticality = read_criticality(value); }},
                    {"on_failure", [&](auto& value) { composition.on_failure = read_failure(value); }}});
         if (node.IsMap() && !node["match"]) yaml_.fail(node, "a composition needs a 'match'");
         if (node.IsMap() && !node["answer"]) yaml_.fail(node, "a composition needs an 'answer'");
+        if (node.IsMap()) check_steps(node, composition);
         return composition;
     }
 
     Match read_composed_match(const YAML::Node& node) {
         auto match = read_match(node);
         if (match.methods.empty()) match.methods = {"GET"};
-        if (match.methods != std::vector<std::string>{"GET"}) yaml_.fail(node, "a composition answers only GET");
+        const bool reads = match.methods == std::vector<std::string>{"GET"};
+        const bool writes = std::ranges::all_of(
+            match.methods, [](const auto& method) { return method == "POST" || method == "PUT" || method == "PATCH"; });
+        if (!reads && !writes) yaml_.fail(node, "a composition answers GET alone, or any of POST, PUT and PATCH");
         return match;
+    }
+
+    void check_steps(const YAML::Node& node, const CompositionConfig& composition) {
+        const bool reads = composition.match.methods == std::vector<std::string>{"GET"};
+        std::vector<std::string_view> names;
+        for (const auto& branch : composition.answer) {
+            names.push_back(branch.name);
+            if (reads && !branch.safe)
+                yaml_.fail(node["answer"][branch.name], "a GET changes nothing: branch '" + branch.name +
+                                                            "' must say 'safe: true', or the match 'method: POST'");
+            if (!reads && branch.name == kClientBodyName)
+                yaml_.fail(node["answer"][branch.name], "'body' is what the client sent; name the branch otherwise");
+        }
+        if (composition.result.empty()) return;
+        const auto result = std::ranges::find(composition.answer, composition.result, &BranchConfig::name);
+        if (result == composition.answer.end())
+            yaml_.fail(node["result"],
+                       "result '" + composition.result + "' is no branch" + suggestion(composition.result, names));
+        else if (!result->required)
+            yaml_.fail(node["result"], "the result must be a branch that is required");
     }
 
     std::vector<BranchConfig> read_answer(const YAML::Node& node) {
@@ -212,16 +239,68 @@ private:
 
     BranchConfig read_branch(const std::string& name, const YAML::Node& node) {
         BranchConfig branch{.name = name, .service = {}, .target = {}, .timeout = {}, .where = yaml_.where(node)};
+        if (name.size() > kBranchNameMax) yaml_.fail(node, "a branch's name has at most 50 characters");
         if (name == "degraded" || name == "stale")
             yaml_.fail(node, "'" + name + "' lists the branches that failed; name the branch otherwise");
+        const auto call = [&](std::string_view key, Method method) {
+            return YamlReader::Member{
+                key, [&branch, this, key, method](auto& value) { read_target(branch, key, method, value); }};
+        };
         yaml_.map(
             node, "branch '" + name + "'",
-            {{"get", [&](auto& value) { read_target(branch, value); }},
+            {call("get", Method::get),
+             call("post", Method::post),
+             call("put", Method::put),
+             call("patch", Method::patch),
+             call("delete", Method::delete_),
+             {"body", [&](auto& value) { read_body(branch, value); }},
+             {"safe", [&](auto& value) { branch.safe = yaml_.boolean(value, "safe").value_or(true); }},
+             {"expect", [&](auto& value) { branch.expect = read_expectation(value); }},
              {"required", [&](auto& value) { branch.required = yaml_.boolean(value, "required").value_or(true); }},
              {"timeout", [&](auto& value) { branch.timeout = yaml_.duration(value, "timeout"); }},
              {"fallback", [&](auto& value) { read_fallback(branch, value); }}});
-        if (node.IsMap() && !node["get"]) yaml_.fail(node, "branch '" + name + "' needs a 'get'");
+        if (node.IsMap()) check_branch(node, branch);
         return branch;
+    }
+
+    void check_branch(const YAML::Node& node, BranchConfig& branch) {
+        const auto about = "branch '" + branch.name + "' ";
+        const bool gets = branch.method == Method::get;
+        const auto calls = std::ranges::count_if(std::array{"get", "post", "put", "patch", "delete"},
+                                                 [&](const char* key) { return node[key].IsDefined(); });
+        if (calls == 0) yaml_.fail(node, about + "needs a 'get', or a 'post', 'put', 'patch' or 'delete'");
+        if (calls > 1) yaml_.fail(node, about + "makes one call, found " + std::to_string(calls));
+        if (!node["safe"]) branch.safe = gets;
+        if (gets && !branch.safe) yaml_.fail(node["safe"], "a 'get' is safe");
+        if (branch.body && (gets || branch.method == Method::delete_))
+            yaml_.fail(node["body"], "a 'get' or 'delete' has no body");
+        if (branch.fallback_age_max && !gets) yaml_.fail(node["fallback"], "only a 'get' has a fallback");
+    }
+
+    void read_body(BranchConfig& branch, const YAML::Node& node) {
+        branch.body_where = yaml_.where(node);
+        if (node.IsNull()) return yaml_.fail(node, "body must be a map, a list or a text");
+        branch.body = yaml_.json(node, "body");
+    }
+
+    ExpectationConfig read_expectation(const YAML::Node& node) {
+        ExpectationConfig expectation;
+        yaml_.map(node, "expect",
+                  {{"members",
+                    [&](auto& map) {
+                        yaml_.named(map, "members", [&](const std::string& name, const YAML::Node& value) {
+                            expectation.members.emplace_back(name, yaml_.json(value, name));
+                        });
+                    }},
+                   {"status",
+                    [&](auto& value) {
+                        expectation.status = static_cast<int>(yaml_.number(value, "status", 400, 499).value_or(409));
+                    }},
+                   {"code", [&](auto& value) { expectation.code = yaml_.text(value, "code"); }},
+                   {"error", [&](auto& value) { expectation.error = yaml_.text(value, "error"); }}});
+        if (node.IsMap() && !node["members"]) yaml_.fail(node, "expect needs 'members', and what they must be");
+        if (node.IsMap() && !node["error"]) yaml_.fail(node, "expect needs an 'error', the message to answer");
+        return expectation;
     }
 
     void read_fallback(BranchConfig& branch, const YAML::Node& node) {
@@ -231,16 +310,18 @@ private:
             yaml_.fail(node, "a fallback needs an 'age_max', how old the last good answer may be");
     }
 
-    void read_target(BranchConfig& branch, const YAML::Node& node) {
-        const auto text = yaml_.text(node, "get");
+    void read_target(BranchConfig& branch, std::string_view key, Method method, const YAML::Node& node) {
+        const auto text = yaml_.text(node, key);
         const auto scheme = text.find("://");
         const auto slash = text.find('/', scheme == std::string::npos ? 0 : scheme + 3);
         if (slash == std::string::npos || slash == 0) {
-            yaml_.fail(node,
-                       "get must be a service and a path such as \"user-service/users/{id}\", found '" + text + "'");
+            yaml_.fail(node, std::string(key) +
+                                 " must be a service and a path such as \"user-service/users/{id}\", found '" + text +
+                                 "'");
             return;
         }
         branch.where = yaml_.where(node);
+        branch.method = method;
         branch.service = read_service(node, text.substr(0, slash));
         branch.target = text.substr(slash);
     }

@@ -4,11 +4,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include <boost/json/value.hpp>
 
 #include <flotilla/aio/criticality.hpp>
 #include <flotilla/base/duration.hpp>
 #include <flotilla/base/result.hpp>
+#include <flotilla/contract/endpoint.hpp>
 #include <flotilla/resilience/target_configuration.hpp>
 
 namespace flotilla::gateway {
@@ -40,15 +44,28 @@ struct RouteConfig {
     Location rewrite_where;
 };
 
-/// One member of a composed answer.
+/// What a step's answer must say for the composition to go on, and what is answered where it says something else.
+struct ExpectationConfig {
+    /// "available": true. Names of members, with dots between those within each other.
+    std::vector<std::pair<std::string, boost::json::value>> members;
+    int status = 409;
+    std::string code; ///< empty: that of the status' kind
+    std::string error;
+};
+
+/// One call of a composition, and the member of the answer that it becomes.
 struct BranchConfig {
-    std::string name;    ///< the member
-    std::string service; ///< "user-service"
-    std::string target;  ///< template of path and query: "/users/{id}"
+    std::string name;            ///< the member
+    std::string service;         ///< "user-service"
+    Method method = Method::get; ///< of the call
+    bool safe = true;            ///< it changes nothing, whatever its method
+    std::string target;          ///< template of path and query: "/users/{id}"
     bool required = true;
     std::optional<Duration> timeout;
     std::optional<Duration> fallback_age_max = {}; ///< of its last good answer, which stands in for one that fails
-    Location where;
+    std::optional<boost::json::value> body = {};   ///< template of what is sent
+    std::optional<ExpectationConfig> expect = {};
+    Location where, body_where = {};
 };
 
 /// What a composition answers when a required branch fails with anything but a 4xx of its own.
@@ -57,10 +74,11 @@ struct FailureConfig {
     std::string error;
 };
 
-/// A GET answered from several services called in parallel.
+/// A request answered from several services: a GET, or a POST, PUT or PATCH with JSON, whose steps may write.
 struct CompositionConfig {
     Match match;
     std::vector<BranchConfig> answer;
+    std::string result; ///< the step whose answer is the whole's; empty: an object with all of them
     std::optional<Duration> timeout;
     Criticality criticality = Criticality::normal; ///< as RouteConfig's
     std::optional<FailureConfig> on_failure;

@@ -69,6 +69,7 @@ TEST(GatewayConfig, EachKeyHasAReaderOfItsOwn) {
         "routes: [{match: @}]",
         "compositions: [@]",
         "compositions: [{answer: {first: @}}]",
+        "compositions: [{answer: {first: {expect: @}}}]",
         "compositions: [{on_failure: @}]",
         "access_log: @",
         "limits: @",

@@ -217,8 +217,7 @@ void fill_upstream_head(const Context& context, const http::Exchange& exchange, 
 
 void fill_branch_head(const Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                       http::RequestHead& out) {
-    out.method = Method::get;
-    out.method_name = "GET";
+    out.method_name = name(out.method);
     out.headers.clear();
     copy_request_fields(exchange.request(), out.headers, false);
     out.headers.add("accept", "application/json, application/problem+json");

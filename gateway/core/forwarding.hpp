@@ -43,8 +43,9 @@ Result<std::optional<std::uint32_t>> max_forwards(const http::Headers& headers);
 void fill_upstream_head(const Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                         http::RequestHead& out);
 
-/// As fill_upstream_head(), for a GET without a body on behalf of the client: also without the fields that speak of the
-/// client's own request and answer (content, conditions, ranges, accepted formats).
+/// As fill_upstream_head(), for a call of the gateway's own on behalf of the client: also without the fields that speak
+/// of the client's own request and answer (content, conditions, ranges, accepted formats). Requires: out.method is set,
+/// too.
 void fill_branch_head(const Context& context, const http::Exchange& exchange, const RequestFacts& facts,
                       http::RequestHead& out);
 

@@ -5,40 +5,9 @@
 #include <flotilla/http/message.hpp>
 
 #include "gateway/core/path.hpp"
-#include "gateway/core/yaml_reader.hpp"
 
 namespace flotilla::gateway {
 namespace {
-
-struct Parameter {
-    std::string_view name;
-    int segment;
-    bool rest;
-};
-
-// The parameters of a router pattern and where they stand.
-std::vector<Parameter> parameters_of(std::string_view pattern) {
-    std::vector<Parameter> found;
-    int segment = 0;
-    for (std::size_t at = 0; at < pattern.size(); ++segment) {
-        const auto end = std::min(pattern.find('/', at + 1), pattern.size());
-        auto text = pattern.substr(at + 1, end - at - 1);
-        at = end;
-        if (!text.starts_with('{') || !text.ends_with('}')) continue;
-        text = text.substr(1, text.size() - 2);
-        const bool rest = text.ends_with("...");
-        found.push_back({rest ? text.substr(0, text.size() - 3) : text, segment, rest});
-    }
-    return found;
-}
-
-std::string_view value_of(std::string_view path, int segment, bool rest) {
-    std::size_t at = 0;
-    for (int i = 0; i < segment && at != std::string_view::npos; ++i)
-        at = path.find('/', at + 1);
-    if (at >= path.size()) return {};
-    return path.substr(at + 1, rest ? std::string_view::npos : path.find('/', at + 1) - at - 1);
-}
 
 Error invalid(std::string message) { return Error(Kind::invalid, "invalid_template", std::move(message)); }
 
@@ -49,35 +18,29 @@ bool is_literal(std::string_view text) {
     });
 }
 
+/// Whether a path with these segments is read by everybody as what it is.
+bool is_normal(std::string_view path) {
+    std::string buffer;
+    const auto normal = normalise_path(path, buffer);
+    return normal && *normal == path;
+}
+
 } // namespace
 
-Result<PathTemplate> PathTemplate::compile(std::string_view text, std::string_view pattern) {
-    const auto parameters = parameters_of(pattern);
-    std::vector<std::string_view> names;
-    for (const auto& parameter : parameters)
-        names.push_back(parameter.name);
-
+Result<PathTemplate> PathTemplate::compile(std::string_view text, std::string_view pattern,
+                                           std::span<const std::string> sources) {
+    auto placeholders = parse_placeholders(text, pattern, sources);
+    if (!placeholders) return std::move(placeholders.error());
     PathTemplate compiled;
-    for (std::size_t at = 0; at < text.size();) {
-        const auto open = std::min(text.find('{', at), text.size());
-        Part part{.literal = std::string(text.substr(at, open - at))};
+    for (auto& each : *placeholders) {
+        Part part{std::move(each)};
         if (!is_literal(part.literal)) return invalid("'" + part.literal + "' has characters that must be escaped");
         compiled.has_query_ = compiled.has_query_ || part.literal.find('?') != std::string::npos;
         part.in_query = compiled.has_query_;
-        at = open;
-        if (open < text.size()) {
-            const auto close = text.find('}', open);
-            if (close == std::string_view::npos) return invalid("a '{' is not closed in '" + std::string(text) + "'");
-            auto name = text.substr(open + 1, close - open - 1);
-            if (name.ends_with("...")) name.remove_suffix(3);
-            const auto parameter = std::ranges::find(parameters, name, &Parameter::name);
-            if (parameter == parameters.end()) {
-                return invalid("'{" + std::string(name) + "}' is not a parameter of the path '" + std::string(pattern) +
-                               "'" + (names.empty() ? ", which has none" : suggestion(name, names)));
-            }
-            part.segment = parameter->segment;
-            part.rest = parameter->rest;
-            at = close + 1;
+        if (part.reference) {
+            if (part.reference->optional())
+                return invalid("what a path is made of cannot be absent: take the '?' away");
+            compiled.uses_.push_back(part.reference->source());
         }
         compiled.parts_.push_back(std::move(part));
     }
@@ -90,7 +53,7 @@ Result<void> PathTemplate::check_form(std::string_view text) const {
     std::string path;
     for (const auto& part : parts_) {
         path += part.literal;
-        if (part.segment >= 0) path += 'x';
+        if (part.has_value()) path += 'x';
     }
     path.resize(std::min(path.find('?'), path.size()));
     std::string buffer;
@@ -101,19 +64,35 @@ Result<void> PathTemplate::check_form(std::string_view text) const {
                    "' (x for the parameters); write that");
 }
 
-Result<void> PathTemplate::expand_to(std::string& out, std::string_view path) const {
+Result<void> PathTemplate::expand_to(std::string& out, std::string_view path, Documents documents) const {
+    const auto begin = out.size();
     for (const auto& part : parts_) {
         out += part.literal;
-        if (part.segment < 0) continue;
-        const auto value = value_of(path, part.segment, part.rest);
-        if (!part.in_query) {
-            out += value;
-            continue;
-        }
-        const auto decoded = http::percent_decode(value);
-        if (!decoded) return invalid("a value of the path cannot be decoded");
-        out += http::percent_encode(*decoded);
+        if (!part.has_value()) continue;
+        if (auto done = put_in(out, part, path, documents); !done) return done;
+        if (!part.reference || part.in_query) continue;
+        if (!is_normal(std::string_view(out).substr(begin))) return part.reference->wrong("cannot be a part of a path");
     }
+    return {};
+}
+
+Result<void> PathTemplate::put_in(std::string& out, const Part& part, std::string_view path,
+                                  Documents documents) const {
+    if (part.reference) {
+        const auto value = part.reference->text(documents);
+        if (!value) return value.error();
+        if (value->empty() && !part.in_query) return part.reference->wrong("must not be empty");
+        out += http::percent_encode(*value);
+        return {};
+    }
+    const auto value = segment_of(path, part);
+    if (!part.in_query) {
+        out += value;
+        return {};
+    }
+    const auto decoded = http::percent_decode(value);
+    if (!decoded) return invalid("a value of the path cannot be decoded");
+    out += http::percent_encode(*decoded);
     return {};
 }
 

@@ -21,13 +21,85 @@ Result<RouteTarget> proxy_target(const RouteConfig& route, const std::string& pa
     return RouteTarget{.pattern = path, .action = std::move(action)};
 }
 
+Result<std::optional<Expectation>> compile_expectation(const BranchConfig& branch) {
+    if (!branch.expect) return std::optional<Expectation>();
+    const std::vector<std::string> answer{branch.name};
+    Expectation expectation{
+        .members = {}, .status = branch.expect->status, .code = branch.expect->code, .error = branch.expect->error};
+    for (const auto& [name, value] : branch.expect->members) {
+        auto place = JsonReference::parse(branch.name + "." + name, answer);
+        if (!place) return at(branch.where, place.error());
+        expectation.members.emplace_back(std::move(*place), value);
+    }
+    return std::optional(std::move(expectation));
+}
+
+/// `sources`: the client's body, and the branches above.
+Result<Branch> compile_branch(const BranchConfig& branch, const std::string& path,
+                              std::span<const std::string> sources) {
+    auto target = PathTemplate::compile(branch.target, path, sources);
+    if (!target) return at(branch.where, target.error());
+    std::optional<BodyTemplate> body;
+    if (branch.body) {
+        auto compiled = BodyTemplate::compile(*branch.body, path, sources);
+        if (!compiled) return at(branch.body_where, compiled.error());
+        body.emplace(std::move(*compiled));
+    }
+    auto expect = compile_expectation(branch);
+    if (!expect) return std::move(expect.error());
+    return Branch{.name = branch.name,
+                  .service = branch.service,
+                  .method = branch.method,
+                  .safe = branch.safe,
+                  .target = std::move(*target),
+                  .body = std::move(body),
+                  .expect = std::move(*expect),
+                  .required = branch.required,
+                  .timeout = branch.timeout,
+                  .fallback_age_max = branch.fallback_age_max};
+}
+
+/// The branches that it refers to.
+std::vector<std::size_t> needs_of(const Branch& branch) {
+    auto uses = branch.target.uses();
+    if (branch.body) uses.insert(uses.end(), branch.body->uses().begin(), branch.body->uses().end());
+    std::erase(uses, kClientBody);
+    for (auto& each : uses)
+        --each; // the client's body comes before them
+    return uses;
+}
+
+/// When each branch runs: as soon as those that it refers to have ended; one that writes when all above it have, and
+/// those below it after it. Errors: one that must not fail refers to one that may.
+Result<std::size_t> stage_of(const Branch& branch, std::span<const Branch> above, const BranchConfig& from) {
+    std::size_t stage = 0;
+    for (std::size_t i = 0; i < above.size(); ++i) {
+        if (!branch.safe || !above[i].safe) stage = std::max(stage, above[i].stage + 1);
+    }
+    for (const auto need : needs_of(branch)) {
+        stage = std::max(stage, above[need].stage + 1);
+        if (above[need].required || !branch.required) continue;
+        return at(from.where, Error(Kind::invalid, "branch '" + branch.name + "' is required and refers to '" +
+                                                       above[need].name + "', which is not"));
+    }
+    return stage;
+}
+
 Result<RouteTarget> composition_target(const CompositionConfig& composition, const std::string& path) {
-    CompositionAction action{.branches = {}, .on_failure = composition.on_failure};
+    CompositionAction action{.branches = {}, .result = {}, .on_failure = composition.on_failure};
+    action.has_body = std::ranges::find(composition.match.methods, "GET") == composition.match.methods.end();
+    std::vector<std::string> sources{action.has_body ? std::string(kClientBodyName) : std::string()};
     for (const auto& branch : composition.answer) {
-        auto compiled = PathTemplate::compile(branch.target, path);
-        if (!compiled) return at(branch.where, compiled.error());
-        action.branches.push_back({branch.name, branch.service, std::move(*compiled), branch.required, branch.timeout,
-                                   branch.fallback_age_max});
+        auto compiled = compile_branch(branch, path, sources);
+        if (!compiled) return std::move(compiled.error());
+        auto stage = stage_of(*compiled, action.branches, branch);
+        if (!stage) return std::move(stage.error());
+        compiled->stage = *stage;
+        action.stages = std::max(action.stages, *stage + 1);
+        action.refers = action.refers || !compiled->target.uses().empty() || compiled->body;
+        if (branch.name == composition.result) action.result = action.branches.size();
+        action.branches.push_back(std::move(*compiled));
+        sources.push_back(branch.name);
     }
     return RouteTarget{.pattern = path, .action = std::move(action)};
 }

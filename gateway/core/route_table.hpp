@@ -10,6 +10,7 @@
 
 #include <flotilla/http/router.hpp>
 
+#include "gateway/core/body_template.hpp"
 #include "gateway/core/config.hpp"
 #include "gateway/core/path_template.hpp"
 
@@ -22,20 +23,36 @@ struct ProxyAction {
     std::optional<PathTemplate> rewrite;
 };
 
+/// What a step's answer must say; see ExpectationConfig.
+struct Expectation {
+    std::vector<std::pair<JsonReference, boost::json::value>> members; ///< of the answer, which is their only source
+    int status = 0;
+    std::string code, error;
+};
+
 /// One call of a composition.
 struct Branch {
     std::string name;
     std::string service;
+    Method method;
+    bool safe; ///< it changes nothing
     PathTemplate target;
+    std::optional<BodyTemplate> body;
+    std::optional<Expectation> expect;
     bool required = true;
     std::optional<Duration> timeout;
     std::optional<Duration> fallback_age_max;
+    std::size_t stage = 0; ///< those of one stage run in parallel, when those of the stage before have ended
 };
 
 /// Answers from several services; see CompositionConfig.
 struct CompositionAction {
     std::vector<Branch> branches;
+    std::size_t stages = 1;            ///< of the branches
+    std::optional<std::size_t> result; ///< the branch whose answer is the whole's
     std::optional<FailureConfig> on_failure;
+    bool has_body = false; ///< the client sends JSON
+    bool refers = false;   ///< some branch refers to the client's body, or to an answer
 };
 
 /// What a pattern leads to.

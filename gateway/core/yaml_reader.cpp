@@ -2,12 +2,19 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include <flotilla/base/json_value.hpp>
 #include <flotilla/base/nearest_name.hpp>
 #include <flotilla/base/time.hpp>
 
 namespace flotilla::gateway {
 namespace {
+
+constexpr int kLevelsMax = 16;
 
 std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
@@ -131,6 +138,31 @@ std::optional<Duration> YamlReader::duration(const YAML::Node& node, std::string
     fail(node, std::string(what) + " must be a time above zero such as 500ms, 10s or 2m" + std::string(alternative) +
                    (node.IsScalar() ? ", found " + quoted(node.Scalar()) : ""));
     return std::nullopt;
+}
+
+boost::json::value YamlReader::json(const YAML::Node& node, std::string_view what, int depth) {
+    if (depth > kLevelsMax) {
+        if (!std::exchange(too_deep_, true)) fail(node, std::string(what) + " has more than 16 levels");
+        return nullptr;
+    }
+    if (node.IsMap()) {
+        boost::json::object object;
+        named(node, what, [&](const std::string& key, const YAML::Node& value) {
+            object[key] = too_deep_ ? nullptr : json(value, what, depth + 1);
+        });
+        return object;
+    }
+    if (node.IsSequence()) {
+        boost::json::array array;
+        list(node, what,
+             [&](const YAML::Node& item) { array.push_back(too_deep_ ? nullptr : json(item, what, depth + 1)); });
+        return array;
+    }
+    if (node.IsNull()) return nullptr;
+    const auto& text = node.Scalar();
+    const bool is_text = node.Tag() == "!";
+    if (auto value = json::parse_value(text); value && !is_text) return std::move(*value);
+    return boost::json::string(text);
 }
 
 } // namespace flotilla::gateway

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/json/value.hpp>
 #include <yaml-cpp/yaml.h>
 
 #include <flotilla/base/duration.hpp>
@@ -49,9 +50,13 @@ public:
     /// `alternative`: what else the caller takes, for the message.
     std::optional<Duration> duration(const YAML::Node& node, std::string_view what, std::string_view alternative = "");
 
+    /// What the YAML denotes as JSON; what is quoted is text. At most 16 levels: an alias may lead to where it stands.
+    boost::json::value json(const YAML::Node& node, std::string_view what, int depth = 0);
+
 private:
     std::string file_;
     std::vector<std::string> problems_;
+    bool too_deep_ = false;
 };
 
 } // namespace flotilla::gateway

@@ -76,13 +76,14 @@ class WalkingShop(unittest.TestCase):
             self.assertEqual(404, fleet.get("/nothing/here").status)
             self.assertEqual(404, fleet.get("/api/users/123/dashboard").status)
 
-    # Goal: what users write and say about it; what goes takes with it what belongs to it.
+    # Goal: what users write and say about it, with their posts in one answer; what goes takes with it what belongs to it.
     def test_posts_and_comments(self):
         with f.Fleet() as fleet:
             user = fleet.post("/api/users", {"email": "ada@example.com", "name": "Ada"}).json()
             posts = [fleet.post("/api/v1/posts", {"userId": user["id"], "text": text}).json() for text in ("one", "two")]
-            shown = fleet.get(f"/posts?userId={user['id']}")
-            self.assertEqual((200, {"items": posts[::-1]}), (shown.status, shown.json()))
+            shown = fleet.get(f"/api/users/{user['id']}/posts")
+            self.assertEqual((200, {"user": user, "posts": {"items": posts[::-1]}}), (shown.status, shown.json()))
+            self.assertEqual(404, fleet.get("/api/users/123/posts").status)
             said = fleet.post("/api/comments", {"postId": posts[0]["id"], "userId": user["id"], "text": "Aye"})
             self.assertEqual(201, said.status, said)
             self.assertEqual([said.json()], fleet.get(f"/comments?postId={posts[0]['id']}").json()["items"])

@@ -74,6 +74,15 @@ std::pair<std::string_view, int> parse_coding(std::string_view element) {
     return {coding, is_weight ? std::max(parse_weight(parameter.substr(2)), 0) : 0};
 }
 
+/// "application/json", "application/problem+json; charset=utf-8", ...
+bool is_json(std::string_view content_type) {
+    auto type = content_type.substr(0, content_type.find(';'));
+    while (type.ends_with(' '))
+        type.remove_suffix(1);
+    const auto lower = ascii_lower(type);
+    return lower == "application/json" || lower.ends_with("+json");
+}
+
 } // namespace
 
 std::string_view content_type_of(std::string_view file_name) {
@@ -98,6 +107,14 @@ bool accepts_gzip(const Headers& headers) {
     }
     if (gzip < 0) gzip = any;
     return gzip > 0 && gzip >= identity;
+}
+
+Result<void> check_json_content(const Headers& headers) {
+    const auto type = headers.get("content-type");
+    const bool from_page = headers.has("origin") || headers.has("sec-fetch-site");
+    if (type ? is_json(*type) : !from_page) return {};
+    return Error(Kind::unsupported, "unsupported_media_type",
+                 "send application/json, not " + std::string(type.value_or("content of no type")));
 }
 
 } // namespace flotilla::http

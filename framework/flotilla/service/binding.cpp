@@ -2,24 +2,11 @@
 
 #include <algorithm>
 
-#include <flotilla/base/ascii.hpp>
 #include <flotilla/base/json.hpp>
+#include <flotilla/http/content_type.hpp>
 
 namespace flotilla {
 namespace {
-
-/// "application/json", "application/problem+json; charset=utf-8", ...
-bool is_json(std::string_view content_type) {
-    auto type = content_type.substr(0, content_type.find(';'));
-    while (type.ends_with(' '))
-        type.remove_suffix(1);
-    const auto lower = ascii_lower(type);
-    return lower == "application/json" || lower.ends_with("+json");
-}
-
-/// Whether a page in a browser sent it. Of another site's pages a browser sends JSON only after it has asked us (CORS),
-/// but content without a type at once: whoever leaves the type away must be a program.
-bool is_from_page(const http::Headers& headers) { return headers.has("origin") || headers.has("sec-fetch-site"); }
 
 /// Sets one field; a bad text becomes a FieldError under the name the client used.
 void set_field(const FieldDescriptor& field, void* request, std::string_view text, std::vector<FieldError>& errors) {
@@ -136,10 +123,8 @@ Result<void> bind_request(const EndpointInfo& endpoint, const http::PathParamete
     if (!has_body(endpoint)) {
         if (auto read = bind_query(endpoint, head.query(), request, bound, errors); !read) return read;
     } else if (bound.count() < type.fields.size()) {
-        const auto content_type = head.headers.get("content-type");
-        if (!body.empty() && (content_type ? !is_json(*content_type) : is_from_page(head.headers))) {
-            return Error(Kind::unsupported, "unsupported_media_type",
-                         "send application/json, not " + std::string(content_type.value_or("content of no type")));
+        if (!body.empty()) {
+            if (auto json = http::check_json_content(head.headers); !json) return json;
         }
         const auto* list = sent_as_list(type, body);
         auto read = list ? json::parse_into(body, *list->type, list->in(request))
