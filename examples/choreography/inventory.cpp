@@ -3,11 +3,11 @@
 namespace choreography {
 namespace {
 
-constexpr Migration kMigrations[] = {
-    {1, "0001_create_stock",
-     "CREATE TABLE stock (product_id TEXT PRIMARY KEY, available INTEGER NOT NULL CHECK (available >= 0));"
-     "CREATE TABLE orders_heard (order_id TEXT PRIMARY KEY, product_id TEXT NOT NULL, quantity INTEGER NOT NULL);"
-     "INSERT INTO stock (product_id, available) VALUES ('lamp', 5);"}};
+constexpr Migration kMigrations[] = {{1, "0001_create_stock", R"sql(
+CREATE TABLE stock (product_id TEXT PRIMARY KEY, available INTEGER NOT NULL CHECK (available >= 0));
+CREATE TABLE orders_heard (order_id TEXT PRIMARY KEY, product_id TEXT NOT NULL, quantity INTEGER NOT NULL);
+INSERT INTO stock (product_id, available) VALUES ('lamp', 5);
+)sql"}};
 
 constexpr Table<Stock> kStock{"stock"};
 constexpr Table<OrderCreated> kHeard{"orders_heard"};

@@ -3,10 +3,9 @@
 namespace choreography {
 namespace {
 
-constexpr Migration kMigrations[] = {
-    {1, "0001_create_orders",
-     "CREATE TABLE orders (id TEXT PRIMARY KEY, product_id TEXT NOT NULL, quantity INTEGER NOT NULL,"
-     " status TEXT NOT NULL);"}};
+constexpr Migration kMigrations[] = {{1, "0001_create_orders", R"sql(
+CREATE TABLE orders (id TEXT PRIMARY KEY, product_id TEXT NOT NULL, quantity INTEGER NOT NULL, status TEXT NOT NULL);
+)sql"}};
 
 constexpr Table<Order> kOrders{"orders"};
 /// Who has decided first has decided.
