@@ -135,7 +135,7 @@ public:
         static_assert(ServesEvents<Function, Request, Event>,
                       "a handler of EventStreamEndpoint<Request, Event> is "
                       "task<Result<void>> (Context&, Request, EventStream<Event>&)");
-        add(std::make_unique<detail::TypedEndpoint<Request, Event, Function>>(endpoint, std::move(function)), false);
+        add(std::make_unique<detail::TypedEndpoint<Request, Event, Function>>(endpoint, std::move(function)), {});
     }
 
     /// Catch methods of another shape, to say which one is meant.
