@@ -1,0 +1,1 @@
+set(libraries flotilla_saga) # leads its orders through
