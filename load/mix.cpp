@@ -37,7 +37,7 @@ std::string post(const Shop& shop, std::string_view path, std::string_view body,
 std::string order(const Shop& shop, std::mt19937_64& random) {
     const auto body = fmt::format(R"({{"userId":"{}","items":[{{"productId":"{}","quantity":1}}]}})",
                                   one_of(shop.users, random), one_of(shop.products, random));
-    return post(shop, "/api/orders", body, fmt::format("Idempotency-Key: load-{:016x}\r\n", random()));
+    return post(shop, "/api/orders", body, fmt::format("Idempotency-Key: load-{}-{:016x}\r\n", shop.run, random()));
 }
 
 // What Online Boutique's load generator asks for, carried over to our paths with its shares: its pages of products are
@@ -61,8 +61,8 @@ std::vector<Stream> social_streams(const Shop& shop, std::mt19937_64& random) {
             {"user's posts", 30, [&] { return get(shop, "/api/posts?userId=" + one_of(shop.users, random)); }},
             {"new post", 10, [&] {
                  return post(shop, "/api/posts",
-                             fmt::format(R"({{"userId":"{}","title":"Log","text":"Wind from {}"}})",
-                                         one_of(shop.users, random), random() % 360));
+                             fmt::format(R"({{"userId":"{}","text":"Wind from {}"}})", one_of(shop.users, random),
+                                         random() % 360));
              }}};
 }
 
@@ -114,22 +114,21 @@ const std::vector<Mix>& mixes() {
 }
 
 Shop prepare(std::uint16_t gateway, bool posts) {
-    Shop shop{.gateway = gateway};
+    const auto now = std::chrono::system_clock::now().time_since_epoch().count();
+    Shop shop{.gateway = gateway, .run = fmt::format("{:x}-{:x}", ::getpid(), now)};
     for (const auto& product : asked<Page>(shop, "GET", "/api/products?limit=100").items) {
         if (product.in_stock.value_or(true)) shop.products.push_back(product.id);
         for (auto& word : words_of(product.name.value_or("")))
             shop.words.push_back(std::move(word));
     }
     if (shop.products.empty() || shop.words.empty()) throw std::runtime_error("the catalogue is empty");
-    const auto now = std::chrono::system_clock::now().time_since_epoch().count();
     for (int i = 0; i < kUsers; ++i) {
-        const auto body =
-            fmt::format(R"({{"email":"load-{}-{}-{}@example.com","name":"Load {}"}})", ::getpid(), now, i, i);
+        const auto body = fmt::format(R"({{"email":"load-{}-{}@example.com","name":"Load {}"}})", shop.run, i, i);
         shop.users.push_back(asked<Named>(shop, "POST", "/api/users", body).id);
     }
     for (int i = 0; posts && i < kPosts; ++i) {
-        const auto body = fmt::format(R"({{"userId":"{}","title":"Log","text":"Day {}"}})",
-                                      shop.users[static_cast<std::size_t>(i % kUsers)], i);
+        const auto body =
+            fmt::format(R"({{"userId":"{}","text":"Day {}"}})", shop.users[static_cast<std::size_t>(i % kUsers)], i);
         asked<Named>(shop, "POST", "/api/posts", body);
     }
     return shop;

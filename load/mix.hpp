@@ -14,6 +14,7 @@ namespace flotilla::load {
 /// The shop as a load meets it: what there is to be asked for.
 struct Shop {
     std::uint16_t gateway = 0;
+    std::string run = {};                     ///< names this load: its keys are those of no other
     std::vector<std::string> users, products; ///< ids
     std::vector<std::string> words;           ///< of the products' names, to search for
 };

@@ -45,7 +45,7 @@ class WalkingShop(unittest.TestCase):
                 dashboard = fleet.get(f"/api/users/{user['id']}/dashboard")
                 self.assertEqual(200, dashboard.status, dashboard)
                 self.assertEqual(user, dashboard.json()["user"])
-                self.assertEqual([{**order, "status": "CONFIRMED"}], dashboard.json()["orders"])
+                self.assertEqual([{**order, "status": "CONFIRMED", "progress": "CONFIRMED"}], dashboard.json()["orders"])
                 mails = f.eventually(lambda: two_mails(fleet), what="two mails")
                 self.assertEqual(["ada@example.com"] * 2, [address for m in mails for address in m["to"]])
                 subjects = sorted(m["subject"] for m in mails)
