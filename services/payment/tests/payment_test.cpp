@@ -261,9 +261,9 @@ TEST(PaymentRefund, EachKeyIsOneRefund) {
         EXPECT_EQ(payments.post("/payments/o-1/refund", two, idempotency_key("r-1")).body, first);
         EXPECT_EQ(code(payments.post("/payments/o-1/refund", {{"amount", 3.01}})), "refund_exceeds");
         EXPECT_EQ(code(payments.post("/payments/o-1/refund", {{"amount", 0}})), "amount_out_of_range");
-        const auto rest = payments.post("/payments/o-1/refund", nullptr);
+        const auto rest = payments.post("/payments/o-1/refund", boost::json::object{});
         EXPECT_EQ(status(rest), "REFUNDED") << rest.body;
-        EXPECT_EQ(payments.post("/payments/o-1/refund", nullptr).body, rest.body);
+        EXPECT_EQ(payments.post("/payments/o-1/refund", boost::json::object{}).body, rest.body);
         const auto note = payments.get("/invoices/0000000003");
         EXPECT_EQ(text(note, "kind"), "CREDIT_NOTE") << note.body;
         EXPECT_EQ(text(note, "corrects"), "0000000001");
