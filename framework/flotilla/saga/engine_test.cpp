@@ -33,10 +33,11 @@ class Payments {
 public:
     task<Result<Recorded<Payment>>> reserve(Context& context, PaymentId request) {
         asked.push_back("reserve");
-        co_return co_await database->answer(context, [this, request](Transaction&) -> Result<Payment> {
-            if (auto error = next_error("reserve")) return std::move(*error);
-            return Payment{request.id, "reserved"};
-        });
+        co_return co_await database->answer(context,
+                                            [error = next_error("reserve"), request](Transaction&) -> Result<Payment> {
+                                                if (error) return *error;
+                                                return Payment{request.id, "reserved"};
+                                            });
     }
     task<Result<Payment>> cancel(Context&, PaymentId request) { co_return answer("cancel", request); }
     task<Result<Payment>> capture(Context& context, PaymentId request) {

@@ -67,12 +67,13 @@ public:
     task<Result<std::string>> ask(Context& context, OwnRequest request, Asked what) {
         const auto body = co_await must(json::parse<AskBody>(request.body));
         const bool filter = body.parked.value_or(false) || body.stuck.value_or(false);
-        if (filter == !body.ids.empty()) co_return Error(Kind::invalid, "say which: ids, or parked or stuck, not both");
+        if (filter == body.ids.has_value())
+            co_return Error(Kind::invalid, "say which: ids, or parked or stuck, not both");
         const table::Ask asked{what, body.reason.value_or("by hand")};
         AskAnswer answer{.service = service_};
         if (body.stuck.value_or(false)) co_await must(ask_stuck(context, body, asked, answer));
         if (body.parked.value_or(false)) co_await must(ask_parked(context, body, asked, answer));
-        for (const auto& id : body.ids)
+        for (const auto& id : body.ids.value_or(std::vector<std::string>()))
             co_await must(ask_one(context, id, asked, answer));
         co_return json::write(answer);
     }

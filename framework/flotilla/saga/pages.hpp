@@ -45,7 +45,7 @@ struct ShowPage {
 
 /// POST /sagaz/retry, /sagaz/skip, /sagaz/abort: ids, or all that are parked or stuck.
 struct AskBody {
-    std::vector<std::string> ids;
+    std::optional<std::vector<std::string>> ids;
     std::optional<bool> parked;
     std::optional<bool> stuck;
     std::optional<std::string> saga; ///< of those only the ones of this definition

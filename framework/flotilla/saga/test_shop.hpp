@@ -29,6 +29,12 @@ namespace flotilla::saga::test {
 using namespace flotilla::test;
 using namespace std::chrono_literals;
 
+/// FLOTILLA_WITHOUT=tombstones or =deduplication: the tests turn red, by hand.
+inline bool is_without(std::string_view what) {
+    const char* without = std::getenv("FLOTILLA_WITHOUT");
+    return without != nullptr && without == what;
+}
+
 template <class T>
 T want(Result<T> result) {
     if (!result) throw std::runtime_error(result.error().code() + ": " + result.error().message());
@@ -122,8 +128,8 @@ public:
     void set(Faults faults) { faults_ = faults; }
     const Faults& faults() const { return faults_; }
 
-    /// A command arrives: at "payment.reserve/undo", say.
-    Result<void> arrive(std::string command, const std::string& order) {
+    /// A command arrives: at "payment.reserve/undo", say. One try that arrives twice is refused twice.
+    Result<void> arrive(std::string command, const std::string& order, std::uint64_t attempt) {
         const auto participant = command.substr(0, command.find('.'));
         auto& state = states[{participant, order}];
         carried_out[order].push_back(command);
@@ -140,27 +146,35 @@ public:
             return Error(Kind::conflict, "nothing_there", "there is nothing to commit");
         }
         // For now: a try that comes later may be taken.
-        if (!(command == "inventory.commit") && simulation_.chance(faults_.refused))
-            return Error(Kind::conflict, "refused", "not now");
+        if (!(command == "inventory.commit") && simulation_.chance(faults_.refused)) refused_.insert(attempt);
+        if (refused_.contains(attempt)) return Error(Kind::conflict, "refused", "not now");
         state = second ? State::committed : State::done;
         return {};
     }
 
+    std::uint64_t next_try() { return ++tries_; }
+
 private:
     Simulation& simulation_;
     Faults faults_;
+    std::uint64_t tries_ = 0;
+    std::set<std::uint64_t> refused_; ///< tries
 };
 
 /// All that hosts share.
 struct Shop {
     explicit Shop(std::uint64_t number, Faults faults = {})
-        : seed(number), simulation(number), participants(simulation, faults),
+        : seed(number), simulation(number), participants(simulation, without(faults)),
           url("sqlite::memory:sagas-" + std::to_string(number) + (number % 3 == 0 ? "?bodies=twice" : "")) {
         database = want(open_database(keeper, url, "shop"));
         want(keeper.finish(migrate()));
         network = std::make_unique<Scope>(outside);
     }
     ~Shop() { network.reset(); }
+    static Faults without(Faults faults) {
+        faults.tombstones = faults.tombstones && !is_without("tombstones");
+        return faults;
+    }
     task<Result<void>> migrate() {
         Context context(keeper);
         co_await must(database->migrate(context, "flotilla", framework_migrations()));
@@ -216,13 +230,14 @@ public:
         const auto faults = shop_.participants.faults();
         if (dice.chance(5)) co_return Error(Kind::unavailable, "no_instance", "nobody is there");
         repeated.sent = 1;
-        if (dice.chance(faults.twice)) shop_.network->spawn(later(command, order, 3s));
+        const auto attempt = shop_.participants.next_try();
+        if (dice.chance(faults.twice)) shop_.network->spawn(later(command, order, attempt, 3s));
         if (dice.chance(faults.lost) || dice.chance(faults.late)) {
-            if (dice.chance(50)) shop_.network->spawn(later(command, order, 4s));
+            if (dice.chance(50)) shop_.network->spawn(later(command, order, attempt, 4s));
             co_await must(sleep_for(context, 10s)); // the time is over first
         }
         co_await must(sleep_for(context, dice.up_to(100ms)));
-        auto done = shop_.participants.arrive(command, order);
+        auto done = shop_.participants.arrive(command, order, attempt);
         co_await must(sleep_for(context, dice.up_to(100ms)));
         if (dice.chance(faults.reply_lost)) co_return Error(Kind::bad_gateway, "response_cut", "half an answer");
         if (!done) co_return std::move(done.error());
@@ -230,10 +245,10 @@ public:
     }
 
 private:
-    task<void> later(std::string command, std::string order, Duration most) {
+    task<void> later(std::string command, std::string order, std::uint64_t attempt, Duration most) {
         if (const auto slept = co_await sleep_for(shop_.network->context(), shop_.simulation.up_to(most)); !slept)
             co_return;
-        std::ignore = shop_.participants.arrive(command, order); // nobody hears the answer
+        std::ignore = shop_.participants.arrive(command, order, attempt); // nobody hears the answer
     }
 
     Shop& shop_;
@@ -252,22 +267,25 @@ public:
             if (!heard_.insert(accepted[seen_].id).second) continue; // its inbox
             shop_.note(command.undo ? "undo" : "do", command.step, command.saga);
             const auto& faults = shop_.participants.faults();
-            if (shop_.simulation.chance(faults.twice)) shop_.network->spawn(take(command, 3s));
-            shop_.network->spawn(take(command, shop_.simulation.chance(faults.late) ? Duration(4s) : Duration(200ms)));
+            const auto attempt = shop_.participants.next_try();
+            if (shop_.simulation.chance(faults.twice)) shop_.network->spawn(take(command, attempt, 3s));
+            shop_.network->spawn(
+                take(command, attempt, shop_.simulation.chance(faults.late) ? Duration(4s) : Duration(200ms)));
         }
     }
     /// It has happened to do it before it was told to.
     void anticipate(const std::string& order) {
         if (!shop_.simulation.chance(shop_.participants.faults().early)) return;
         shop_.note("do", "shipping.schedule", order);
-        shop_.network->spawn(take({order, "shipping.schedule", false, {order}}, 300ms));
+        shop_.network->spawn(take({order, "shipping.schedule", false, {order}}, shop_.participants.next_try(), 300ms));
     }
 
 private:
-    task<void> take(Command<Order> command, Duration most) {
+    task<void> take(Command<Order> command, std::uint64_t attempt, Duration most) {
         if (const auto slept = co_await sleep_for(shop_.network->context(), shop_.simulation.up_to(most)); !slept)
             co_return;
-        const auto done = shop_.participants.arrive(command.step + (command.undo ? "/undo" : ""), command.saga);
+        const auto done =
+            shop_.participants.arrive(command.step + (command.undo ? "/undo" : ""), command.saga, attempt);
         const auto reply = done ? saga::done(command) : saga::refused(command, done.error());
         const auto times = shop_.simulation.chance(shop_.participants.faults().twice) ? 2 : 1;
         for (int i = 0; i < times; ++i) {
@@ -349,7 +367,15 @@ private:
         DatabaseDuties duties;
         duties.subscribe("shop", {TopicUse::Action::receive, kReplies, 1, nullptr, false},
                          [](Transaction& tx, const Message& message) -> Result<void> {
-                             table::keep_reply(tx, want(json::parse<Reply>(message.payload)));
+                             const auto reply = want(json::parse<Reply>(message.payload));
+                             if (is_without("deduplication")) {
+                                 static constexpr Statement<std::string, std::string, bool, std::string> kTaken{
+                                     "INSERT INTO flotilla_saga_replies (saga, step, undo, reply, received_at) SELECT "
+                                     "id, step, $3, $4, 0 FROM flotilla_sagas WHERE id = $1 AND $2 <> '' ON CONFLICT "
+                                     "DO NOTHING"};
+                                 tx.execute(kTaken, reply.saga, reply.step, reply.undo, message.payload);
+                             }
+                             table::keep_reply(tx, reply);
                              return {};
                          });
         duties.parts.push_back({"the sagas", "sagas", [this](Tenure& tenure) {

@@ -62,6 +62,7 @@ void Transition::come_due() {
     if (saga_.asked != Asked::nothing) carry_out_asked();
     if (!saga_.active()) return;
     if (before_pivot() && past_deadline()) {
+        saga_.uncertain = saga_.uncertain || saga_.waits == Waits::reply;
         give_up_forward("not done within " + in_seconds(*saga_.deadline - saga_.started_at));
         return;
     }
@@ -79,6 +80,7 @@ void Transition::carry_out_asked() {
     if (asked == Asked::abort) {
         if (!before_pivot() || saga_.finished_at)
             return note("abort refused", "what can be undone already is, or it is past the pivot");
+        saga_.uncertain = saga_.uncertain || saga_.waits == Waits::reply;
         return give_up_forward(why.value_or("aborted"));
     }
     if (saga_.status == Status::parked) {
@@ -215,7 +217,6 @@ void Transition::progressed() {
 
 void Transition::sent_as_event() {
     saga_.waits = Waits::reply;
-    saga_.uncertain = true;
     saga_.due_at = now_ + step().options.timeout;
     if (before_pivot() && saga_.deadline) saga_.due_at = std::min(*saga_.due_at, *saga_.deadline);
 }
