@@ -51,6 +51,16 @@ shipping::ShipmentId shipment_of(const State& order) {
 
 } // namespace
 
+Checkout checkout_of(const Order& order, const PlaceOrder& request) {
+    Checkout checkout{.order_id = order.id,
+                      .user_id = order.user_id,
+                      .items = order.items,
+                      .total = order.total,
+                      .address = request.address};
+    if (request.payment_method) checkout.payment_method = *request.payment_method;
+    return checkout;
+}
+
 saga::Definition<Checkout> checkout(saga::Action<Checkout> confirm) {
     return {"checkout",
             1,

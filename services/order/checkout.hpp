@@ -18,6 +18,8 @@ struct Checkout {
     std::optional<Address> address;
 };
 
+Checkout checkout_of(const Order& order, const PlaceOrder& request);
+
 /// Holds payment, stock and carrier, then charges: from there on the order goes through. `confirm` is the order's own.
 saga::Definition<Checkout> checkout(saga::Action<Checkout> confirm);
 /// How far an order is whose checkout stands there.

@@ -54,15 +54,11 @@ public:
                       on(user::user_not_found, user_not_found));
         auto prices = co_await must(all(context, request.items, &Orders::price_of, *this)); // in parallel
         auto order = co_await must(database_.answer(context, [=, this](Transaction& tx) {
-            Loaded<Order> fresh{.id = tx.new_id()};
-            append(tx, history::orders, fresh, {history::placed, draft_order(fresh.id, tx.now(), request, prices)});
-            const auto& order = fresh.state;
-            checkouts_.start(tx, order.id,
-                             {order.id, order.user_id, order.items, order.total,
-                              request.payment_method.transform([](const auto& token) { return std::string(token); }),
-                              request.address});
-            topics_.placed.publish(tx, {order.id, order.user_id, order.items, order.total});
-            return order;
+            Loaded<Order> order{.id = tx.new_id()};
+            append(tx, history::orders, order, {history::placed, draft_order(order.id, tx.now(), request, prices)});
+            checkouts_.start(tx, order.id, checkout_of(order.state, request));
+            topics_.placed.publish(tx, {order->id, order->user_id, order->items, order->total});
+            return order.state;
         }));
         if (const auto wait = preferred_wait(context)) {
             co_await must(settled(context, checkouts_, order.value().id, *wait));
