@@ -44,6 +44,8 @@ protected:
     void add_version(std::shared_ptr<const Plan> plan);
     bool start_json(Transaction& transaction, std::string id, std::string state) const;
     task<Result<std::optional<std::string>>> state_json(Context& context, std::string id) const;
+    task<Result<View>> wait_for(Context& context, std::string id, std::function<bool(const View&)> condition,
+                                Duration wait) const;
 
     Database& database_;
     std::shared_ptr<Family> family_;
