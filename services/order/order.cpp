@@ -132,17 +132,19 @@ private:
         co_return co_await list_.caught_up(bounded);
     }
 
-    void note(Transaction& tx, const std::string& id, Progress to) {
+    void note(Transaction& tx, const std::string& id, Progress to, std::optional<std::string> reason = {}) {
         auto order = load(tx, history::orders, id);
-        if (order.exists()) append(tx, history::orders, order, advance(order.state, to));
+        if (order.exists()) append(tx, history::orders, order, advance(order.state, to, std::move(reason)));
     }
 
     // What the sagas do and tell, each in its transition's own commit.
 
     void follow_checkout(Transaction& tx, const Change<Checkout>& change) {
         if (change.saga.status == saga::Status::completed) return; // finish() has told
-        if (change.saga.status != saga::Status::compensated) return note(tx, change.saga.id, progress_of(change.saga));
-        announce_end(tx, change.saga.id, change.saga.reason.value_or("The order was cancelled"));
+        const auto reason = change.refusal ? std::optional(change.refusal->message()) : std::nullopt;
+        if (change.saga.status != saga::Status::compensated)
+            return note(tx, change.saga.id, progress_of(change.saga), reason);
+        announce_end(tx, change.saga.id, reason.value_or(change.saga.reason.value_or("The order was cancelled")));
     }
 
     Result<void> finish(Transaction& tx, Checkout& checkout) {
@@ -164,8 +166,10 @@ private:
         return {};
     }
 
-    void announce_end(Transaction& tx, const std::string& id, const std::string& reason) {
+    /// The reason that was told when it began counts.
+    void announce_end(Transaction& tx, const std::string& id, std::string reason) {
         auto order = load(tx, history::orders, id);
+        if (order->reason) reason = *order->reason;
         append(tx, history::orders, order, {history::cancelled, {.reason = reason}});
         topics_.cancelled.publish(tx, {.order_id = id, .user_id = order->user_id, .reason = reason});
     }

@@ -36,9 +36,10 @@ Result<Advanced> Advance::operator()(Transaction& transaction) const {
                 if (note.event == "compensating") advanced.failed = note;
         }
         advanced.notes = std::move(transition.notes);
+        advanced.refusal = std::move(transition.refusal);
     }
     table::store(transaction, occasion_->saga, saga, advanced.notes);
-    tell(transaction, saga);
+    tell(transaction, advanced);
     return advanced;
 }
 
@@ -100,11 +101,13 @@ bool Advance::run_local(Transaction& transaction, Transition& transition, Instan
 }
 
 /// The service follows it in rows of its own.
-void Advance::tell(Transaction& transaction, const Instance& saga) const {
+void Advance::tell(Transaction& transaction, const Advanced& advanced) const {
+    const auto& saga = advanced.saga;
     const auto& before = occasion_->saga;
     const bool changed = saga.status != before.status || saga.step != before.step || saga.direction != before.direction;
     if (!changed || !occasion_->family || !occasion_->family->hook || transaction.failed()) return;
-    if (auto followed = occasion_->family->hook(transaction, view_of(saga), saga.state); !followed)
+    const auto* refusal = advanced.refusal ? &*advanced.refusal : nullptr;
+    if (auto followed = occasion_->family->hook(transaction, view_of(saga), saga.state, refusal); !followed)
         transaction.fail(std::move(followed.error()).with_context("following the saga " + saga.id));
 }
 

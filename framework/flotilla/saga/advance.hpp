@@ -33,6 +33,7 @@ struct Advanced {
     bool calls = false;         ///< its command is a call, which is to be made now
     std::optional<Note> failed; ///< it began to undo what was done
     std::vector<Note> notes;
+    std::optional<Error> refusal; ///< what a participant has said that refused a step
 };
 
 /// A transition as a transaction body: what has happened, the local steps and events that follow from it, up to the
@@ -53,7 +54,7 @@ public:
 private:
     void go_on(Transaction& transaction, Transition& transition, Advanced& advanced) const;
     bool run_local(Transaction& transaction, Transition& transition, Instance& saga) const;
-    void tell(Transaction& transaction, const Instance& saga) const;
+    void tell(Transaction& transaction, const Advanced& advanced) const;
 
     std::shared_ptr<const Occasion> occasion_;
     std::shared_ptr<LocalFailure> local_failure_;

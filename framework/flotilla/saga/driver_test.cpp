@@ -112,6 +112,9 @@ void expect_balanced(Shop& shop, const std::string& id, Status status) {
         if (status == Status::completed) {
             const auto expected = std::string_view(participant) == "shipping" ? State::done : State::committed;
             EXPECT_EQ(state, expected) << participant << " of the completed " << id;
+        } else if (std::string_view(participant) == "shipping" &&
+                   view_of(shop.saga(id)).state_of("shipping.schedule") == StepState::none) {
+            continue; // what it did untold it has to undo itself: the saga never came to it
         } else {
             EXPECT_TRUE(state == State::undone || state == State::none) << participant << " of the compensated " << id;
         }
@@ -291,7 +294,7 @@ TEST(Sagas, TimersSurviveAStop) {
     shop.simulation.run_until(shop.simulation.now + 60s);
     ASSERT_EQ(shop.saga("order-1").waits, Waits::reply);
     SagaHost host(shop, "shop-2");
-    shop.simulation.run_until(shop.simulation.now + 2s);
+    shop.simulation.run_until(shop.simulation.now + 8s); // until it has the role
     EXPECT_EQ(shop.saga("order-1").direction, Direction::undo) << "its deadline is over";
 }
 

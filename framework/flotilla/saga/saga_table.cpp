@@ -145,7 +145,7 @@ void store(Transaction& transaction, const Instance& before, const Instance& aft
         count(transaction, after, after.status, 1);
     }
     write(transaction, after.id, notes);
-    transaction.signal(signal_of(after.id));
+    transaction.signal(settled(after.status) ? settled_signal(after.id) : changed_signal(after.id));
 }
 
 std::optional<Instance> load(Transaction& transaction, std::string_view id) { return transaction.find(kLoad, id); }

@@ -18,8 +18,9 @@ namespace flotilla::saga::table {
 
 /// Wakes the engine after the commit.
 inline constexpr std::string_view kSignal = "sagas";
-/// Wakes who waits for one saga.
-inline std::string signal_of(std::string_view id) { return "saga:" + std::string(id); }
+/// Wakes who waits for one saga to settle, or (another one) for any other change of it.
+inline std::string settled_signal(std::string_view id) { return "saga-settled:" + std::string(id); }
+inline std::string changed_signal(std::string_view id) { return "saga-changed:" + std::string(id); }
 
 // --- A saga's row
 

@@ -49,18 +49,26 @@ task<Result<std::optional<View>>> SagasBase::find(Context& context, std::string 
 }
 
 task<Result<View>> SagasBase::settled(Context& context, std::string id, Duration wait) const {
-    return until(context, std::move(id), [](const View& saga) { return saga.settled(); }, wait);
+    return wait_for(context, std::move(id), {}, wait);
 }
 
 task<Result<View>> SagasBase::until(Context& context, std::string id, std::function<bool(const View&)> condition,
                                     Duration wait) const {
+    return wait_for(context, std::move(id), std::move(condition), wait);
+}
+
+/// condition: empty, where only the end counts.
+task<Result<View>> SagasBase::wait_for(Context& context, std::string id, std::function<bool(const View&)> condition,
+                                       Duration wait) const {
     Event changed;
-    const auto subscription = database_.on_signal(table::signal_of(id), [&changed] { changed.notify(); });
+    const auto look = [&changed] { changed.notify(); };
+    const auto settled = database_.on_signal(table::settled_signal(id), look);
+    const auto moved = condition ? database_.on_signal(table::changed_signal(id), look) : nullptr;
     Context bounded(context, wait);
     for (;;) {
         auto saga = co_await must(find(context, id));
         if (!saga) co_return saga_not_found.with(id);
-        if (saga->settled() || condition(*saga)) co_return std::move(*saga);
+        if (saga->settled() || (condition && condition(*saga))) co_return std::move(*saga);
         if (!co_await changed.wait(bounded)) {
             co_await must(context.check());
             co_return std::move(*saga);

@@ -20,11 +20,12 @@ template <class State>
 struct Change {
     const View& saga;
     const State& state;
+    const Error* refusal = nullptr; ///< what a participant has said that refused a step now; View::reason says more
 };
 
 namespace detail {
 
-using Hook = std::function<Result<void>(Transaction&, const View&, std::string_view state)>;
+using Hook = std::function<Result<void>(Transaction&, const View&, std::string_view state, const Error* refusal)>;
 
 /// The sagas of one definition, all its versions, without the type of their state. Built while the service is
 /// installed.
@@ -44,6 +45,8 @@ protected:
     void add_version(std::shared_ptr<const Plan> plan);
     bool start_json(Transaction& transaction, std::string id, std::string state) const;
     task<Result<std::optional<std::string>>> state_json(Context& context, std::string id) const;
+    task<Result<View>> wait_for(Context& context, std::string id, std::function<bool(const View&)> condition,
+                                Duration wait) const;
 
     Database& database_;
     std::shared_ptr<Family> family_;
@@ -86,15 +89,15 @@ public:
     /// ends the transaction, which is tried again until it succeeds.
     template <class T, class Outcome>
     Sagas& on_change(Outcome (T::*method)(Transaction&, const Change<State>&), T& object) {
-        family_->hook = [method, &object](Transaction& transaction, const View& saga,
-                                          std::string_view json) -> Result<void> {
+        family_->hook = [method, &object](Transaction& transaction, const View& saga, std::string_view json,
+                                          const Error* refusal) -> Result<void> {
             auto state = json::parse<State>(json);
             if (!state) return std::move(state.error());
             if constexpr (std::is_void_v<Outcome>) {
-                (object.*method)(transaction, {saga, *state});
+                (object.*method)(transaction, {saga, *state, refusal});
                 return {};
             } else {
-                return (object.*method)(transaction, {saga, *state});
+                return (object.*method)(transaction, {saga, *state, refusal});
             }
         };
         return *this;

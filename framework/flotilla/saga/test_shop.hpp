@@ -231,9 +231,9 @@ public:
         if (dice.chance(5)) co_return Error(Kind::unavailable, "no_instance", "nobody is there");
         repeated.sent = 1;
         const auto attempt = shop_.participants.next_try();
-        if (dice.chance(faults.twice)) shop_.network->spawn(later(command, order, attempt, 3s));
+        if (dice.chance(faults.twice)) shop_.network->spawn(later(shop_, command, order, attempt, 3s));
         if (dice.chance(faults.lost) || dice.chance(faults.late)) {
-            if (dice.chance(50)) shop_.network->spawn(later(command, order, attempt, 4s));
+            if (dice.chance(50)) shop_.network->spawn(later(shop_, command, order, attempt, 4s));
             co_await must(sleep_for(context, 10s)); // the time is over first
         }
         co_await must(sleep_for(context, dice.up_to(100ms)));
@@ -245,10 +245,11 @@ public:
     }
 
 private:
-    task<void> later(std::string command, std::string order, std::uint64_t attempt, Duration most) {
-        if (const auto slept = co_await sleep_for(shop_.network->context(), shop_.simulation.up_to(most)); !slept)
+    /// Of the network, which stays where a host goes.
+    static task<void> later(Shop& shop, std::string command, std::string order, std::uint64_t attempt, Duration most) {
+        if (const auto slept = co_await sleep_for(shop.network->context(), shop.simulation.up_to(most)); !slept)
             co_return;
-        std::ignore = shop_.participants.arrive(command, order, attempt); // nobody hears the answer
+        std::ignore = shop.participants.arrive(command, order, attempt); // nobody hears the answer
     }
 
     Shop& shop_;
@@ -354,7 +355,7 @@ private:
             std::make_shared<detail::Family>(detail::Family{.name = "checkout", .state = &descriptor_of<Checkout>});
         for (const auto& version : versions)
             family->versions.emplace(version.plan()->version, version.plan());
-        family->hook = [](Transaction& tx, const View& saga, std::string_view) -> Result<void> {
+        family->hook = [](Transaction& tx, const View& saga, std::string_view, const Error*) -> Result<void> {
             static constexpr Statement<std::string, Status> kFollow{
                 "INSERT INTO followed (id, status) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET status = "
                 "excluded.status"};

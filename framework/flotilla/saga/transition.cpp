@@ -124,6 +124,7 @@ void Transition::done(Outcome outcome) {
 void Transition::refused(Outcome outcome) {
     auto reason = saga_.step + " was refused: " + described(*outcome.error);
     note("refused", described(*outcome.error));
+    if (saga_.direction == Direction::forward) refusal = outcome.error;
     saga_.uncertain = saga_.uncertain || outcome.may_have_effect;
     if (saga_.direction == Direction::undo) return park("the compensation of " + reason);
     // Of the pivot this answer counts: what a try of before might still do is refused by what the compensations leave.

@@ -66,6 +66,7 @@ public:
     /// It began to undo what was done, and why.
     bool failed() const { return failed_; }
     std::vector<Note> notes;
+    std::optional<Error> refusal; ///< what a participant has said that refused a step
 
 private:
     void carry_out_asked();

@@ -19,6 +19,10 @@ enum class Status : std::uint8_t {
     parked,       ///< cannot go on by itself; the reason says why, and retry, skip or abort decide
 };
 
+constexpr bool settled(Status status) {
+    return status == Status::completed || status == Status::compensated || status == Status::parked;
+}
+
 enum class StepState : std::uint8_t {
     none,
     sent,    ///< its command may have left, and how it ended is unknown
@@ -54,9 +58,7 @@ struct View {
     std::optional<Timestamp> stuck_at; ///< from then on it counts as stuck: no step ended for twice its timeout
     std::optional<Timestamp> finished_at;
 
-    bool settled() const {
-        return status == Status::completed || status == Status::compensated || status == Status::parked;
-    }
+    bool settled() const { return saga::settled(status); }
     /// The state of a step; none of one that it has not come to.
     StepState state_of(std::string_view name) const {
         for (const auto& mark : steps)

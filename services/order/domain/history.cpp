@@ -10,7 +10,10 @@ void apply(Order& order, const Placed& event) {
              .created_at = event.placed_at};
 }
 
-void apply(Order& order, const Advanced& event) { order.progress = event.progress; }
+void apply(Order& order, const Advanced& event) {
+    order.progress = event.progress;
+    if (event.reason) order.reason = event.reason;
+}
 
 void apply(Order& order, const Confirmed&) {
     order.status = Status::confirmed;

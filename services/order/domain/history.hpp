@@ -16,6 +16,7 @@ struct Placed {
 /// It came a step further, or back from a cancellation that was not possible.
 struct Advanced {
     Progress progress;
+    std::optional<std::string> reason; ///< for the customer: why it is being cancelled
 };
 struct Confirmed {};
 struct Cancelled {

@@ -18,9 +18,9 @@ history::Placed draft_order(std::string id, Timestamp now, const PlaceOrder& req
     return order;
 }
 
-NewEvents advance(const Order& order, Progress to) {
+NewEvents advance(const Order& order, Progress to, std::optional<std::string> reason) {
     if (order.progress == to || order.status == Status::cancelled) return {};
-    return {history::advanced, {to}};
+    return {history::advanced, {to, std::move(reason)}};
 }
 
 bool is_held(const Order& order) {

@@ -22,8 +22,8 @@ struct Price {
 /// A new order. `prices` are those of the lines, in their order.
 history::Placed draft_order(std::string id, Timestamp now, const PlaceOrder& request, const std::vector<Price>& prices);
 
-/// That an order has come so far; nothing when that is no news. A cancelled one stays so.
-NewEvents advance(const Order& order, Progress to);
+/// That an order has come so far, and why; nothing when that is no news. A cancelled one stays so.
+NewEvents advance(const Order& order, Progress to, std::optional<std::string> reason = {});
 
 /// Whether payment and stock are held for it, or have been.
 bool is_held(const Order& order);
