@@ -21,6 +21,8 @@ constexpr Suite kSuites[] = {
     {"overload", "three times what a service can do: its own peak, with load shedding and without", bench_overload},
     {"resilience", "calls while instances and the registry fail: a bare client, Envoy, naive retries",
      bench_resilience},
+    {"metastability", "three hops behind a stall and a wiped cache: with naive retries and no load shedding",
+     bench_metastability},
     {"store", "transactions with an outbox row, 1 and 64 at a time", bench_store},
 };
 
@@ -39,7 +41,8 @@ void add_flags(CLI::App& app, Options& options, double& seconds) {
     app.add_option("--rounds", options.setting.rounds, "Measurements of each; the median counts")
         ->check(CLI::Range(1, 100))
         ->capture_default_str();
-    app.add_option("--seeds", options.setting.seeds, "Of the faults in resilience: moments and victims")
+    app.add_option("--seeds", options.setting.seeds,
+                   "Of resilience (moments and victims) and metastability (which calls come when)")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     app.add_option("--fault", options.setting.fault, "Only one of those in resilience")
