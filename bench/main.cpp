@@ -25,6 +25,8 @@ constexpr Suite kSuites[] = {
     {"shop", "users, orders and dashboards by the whole fleet: the same as the requirements show it on Node",
      bench_shop},
     {"saga", "durable sagas of three steps, 1 and 256 at a time: fdatasync", bench_saga},
+    {"metastability", "three hops behind a stall and a wiped cache: with naive retries and no load shedding",
+     bench_metastability},
     {"store", "transactions with an outbox row, 1 and 64 at a time", bench_store},
 };
 
@@ -43,7 +45,8 @@ void add_flags(CLI::App& app, Options& options, double& seconds) {
     app.add_option("--rounds", options.setting.rounds, "Measurements of each; the median counts")
         ->check(CLI::Range(1, 100))
         ->capture_default_str();
-    app.add_option("--seeds", options.setting.seeds, "Of the faults in resilience: moments and victims")
+    app.add_option("--seeds", options.setting.seeds,
+                   "Of resilience (moments and victims) and metastability (which calls come when)")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     app.add_option("--fault", options.setting.fault, "Only one of those in resilience")

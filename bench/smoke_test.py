@@ -56,8 +56,17 @@ class Smoke(unittest.TestCase):
     # Goal: overload is measured with shedding and without, each figure beside what an unloaded service gives.
     def test_overload_stands_beside_the_own_peak(self):
         rows = [json.loads(line) for line in self.bench("--json", "overload").stdout.splitlines()]
-        self.assertEqual({"peak", "unloaded", "sent"}, {row["peer"] for row in rows})
+        self.assertEqual({"peak", "unloaded", "sent", "taking all"}, {row["peer"] for row in rows})
         self.assertEqual(["goodput at 3x, shedding", "p99 of served, shedding", "critical served, shedding"],
+                         [row["what"] for row in rows if row["target"] is not None])
+
+    # Goal: metastability stands beside naive retries, and only the framework is judged.
+    def test_metastability_stands_beside_naive_retries(self):
+        rows = [json.loads(line) for line in self.bench("--json", "metastability").stdout.splitlines()]
+        figures = ["goodput is back, longest", "goodput is back, median", "goodput at the end"]
+        self.assertEqual([f"{figure}, {kind}" for kind in ("framework", "naive retries") for figure in figures],
+                         [row["what"] for row in rows])
+        self.assertEqual(["goodput is back, longest, framework", "goodput at the end, framework"],
                          [row["what"] for row in rows if row["target"] is not None])
 
     # Goal: a peer that is not there is named as skipped, and nothing is made up for it.

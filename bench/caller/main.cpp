@@ -1,6 +1,7 @@
-// The process that calls in the benchmark `resilience`: an open loop at random instants (Poisson), until SIGTERM, over
-// the stack that services call with (Targets, Calls), or with a bare client beside which that is measured. Writes a
-// line for each call: "<due, µs of the monotonic clock> <µs until its end> <ok, or the error's code>".
+// The process that calls in the benchmarks `resilience` and `metastability`: an open loop at random instants (Poisson),
+// until SIGTERM, over the stack that services call with (Targets, Calls), or with a bare client beside which that is
+// measured. Writes a line for each call: "<due, µs of the monotonic clock> <µs until its end> <ok, or the error's
+// code>".
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -26,6 +27,8 @@ struct Options {
     std::string service = "last-hop", registry, address, path = "bare";
     bool bare = false;
     int tries = 1;
+    std::int64_t try_ms = 0;
+    std::uint64_t keys = 1;
     double per_second = 100;
     std::int64_t timeout_ms = 1000;
     std::uint64_t seed = 1;
@@ -35,7 +38,10 @@ class Caller {
 public:
     Caller(World& world, const Options& options)
         : options_(options), telemetry_(Logger("bench-caller", LogLevel::info, Logger::Format::json)), client_(world),
-          random_(options.seed), bare_(world, options.tries), hop_(*hop::named(options.service)) {
+          random_(options.seed),
+          bare_(world, options.tries,
+                options.try_ms == 0 ? Duration::max() : std::chrono::milliseconds(options.try_ms)),
+          hop_(*hop::named(options.service)) {
         if (!options.registry.empty()) {
             auto opened = open_registry(world, client_, telemetry_, {.url = options.registry, .host = kHost});
             if (!opened) throw std::runtime_error(opened.error().message());
@@ -82,7 +88,7 @@ private:
     }
 
     task<Result<void>> call_by_stack(Context& context) {
-        co_await must(calls_->call(context, hop_.stack, {.id = "4711"}));
+        co_await must(calls_->call(context, hop_.stack, {.id = any_key()}));
         co_return Result<void>();
     }
 
@@ -95,8 +101,10 @@ private:
         } else {
             addresses.push_back(address_);
         }
-        co_return co_await bare_.get(context, std::move(addresses), "/" + options_.path + "/4711");
+        co_return co_await bare_.get(context, std::move(addresses), "/" + options_.path + "/" + any_key());
     }
+
+    std::string any_key() { return std::to_string(random_() % options_.keys); }
 
     const Options& options_;
     Telemetry telemetry_;
@@ -134,6 +142,9 @@ int main(int argc, char** argv) {
     app.add_flag("--bare", options.bare, "A pooled client that takes the instances in turn");
     app.add_option("--path", options.path, "The bare client's: bare, envoy");
     app.add_option("--tries", options.tries, "The bare client's, of each call")->check(CLI::Range(1, 10));
+    app.add_option("--try-ms", options.try_ms, "How long each of these may take; 0: as long as the call")
+        ->check(CLI::Range(0, 3'600'000));
+    app.add_option("--keys", options.keys, "How many different things it asks for")->check(CLI::Range(1, 1'000'000));
     app.add_option("--rate", options.per_second, "Calls per second")->check(CLI::Range(0.1, 100'000.0));
     app.add_option("--timeout", options.timeout_ms, "Of a call, in milliseconds")->check(CLI::Range(1, 3'600'000));
     app.add_option("--seed", options.seed, "Of the instants");

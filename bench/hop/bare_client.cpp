@@ -6,7 +6,8 @@ task<Result<void>> BareClient::get(Context& context, std::vector<Address> addres
     if (addresses.empty()) co_return Error(Kind::unavailable, "no_address", "no address is known");
     Result<void> outcome;
     for (int i = 0; i < tries_ && !context.cancelled(); ++i) {
-        outcome = co_await try_once(context, addresses[next_++ % addresses.size()], path);
+        Context own(context, try_timeout_);
+        outcome = co_await try_once(own, addresses[next_++ % addresses.size()], path);
         if (outcome) break;
     }
     co_return outcome;

@@ -11,8 +11,9 @@ namespace flotilla::bench {
 /// state of them. Thread-safety: none; one loop.
 class BareClient {
 public:
-    /// tries: of each call, at once and whatever has failed: with more than one the naive retry.
-    BareClient(World& world, int tries) : client_(world), tries_(tries), next_(world.random()) {}
+    /// tries: of each call, at once and whatever has failed: with more than one the naive retry. try_timeout: of each.
+    BareClient(World& world, int tries, Duration try_timeout = Duration::max())
+        : client_(world), tries_(tries), try_timeout_(try_timeout), next_(world.random()) {}
 
     /// GET of a path. Errors: the last try's: unavailable `no_address`, `failed` with a status that is not 2xx, those
     /// of http::Client.
@@ -23,6 +24,7 @@ private:
 
     http::Client client_;
     int tries_;
+    Duration try_timeout_;
     std::uint64_t next_;
 };
 

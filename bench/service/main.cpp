@@ -1,8 +1,7 @@
-#include <cstdint>
-
 #include <flotilla/service/run.hpp>
 
 #include "bench/service/api/item.hpp"
+#include "bench/service/computed.hpp"
 
 namespace {
 
@@ -14,20 +13,9 @@ struct Items {
             .id = std::move(request.id), .name = "Mechanical keyboard", .quantity = 42, .in_stock = true};
     }
     task<Result<item::Item>> work(Context&, item::ItemId request) {
-        co_return item::Item{.id = std::move(request.id), .name = "Computed", .quantity = computed(), .in_stock = true};
+        co_return item::Item{
+            .id = std::move(request.id), .name = "Computed", .quantity = bench::computed(), .in_stock = true};
     }
-
-    /// A chain that no compiler shortens.
-    static int computed() {
-        std::uint64_t value = 88172645463325252ULL;
-        for (int i = 0; i < kSteps; ++i) {
-            value ^= value << 13;
-            value ^= value >> 7;
-            value ^= value << 17;
-        }
-        return static_cast<int>(value % 1000);
-    }
-    static constexpr int kSteps = 500'000;
 };
 
 void install(Host& host) {

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <map>
 
-#include "bench/suites/envoy.hpp"
 #include "bench/suites/resilience_parts.hpp"
 
 namespace flotilla::bench {
@@ -62,14 +61,7 @@ double first_good_ms(const std::vector<CallMade>& calls, Clock::time_point since
 void run_seed(const Setting& setting, const std::filesystem::path& folder, const std::optional<std::string>& envoy,
               std::uint64_t seed, std::map<std::string, Seen>& seen) {
     Fleet fleet(setting, folder, {.instances = 3, .callers = 1, .per_second = kPerSecond, .seed = seed});
-    std::vector<CallerKind> kinds{{.name = "stack"}, {.name = "bare", .arguments = {"--bare"}}};
-    Envoy its;
-    if (envoy) {
-        its = start_envoy(*envoy, folder, fleet.addresses());
-        kinds.push_back({.name = "envoy", .arguments = {"--bare", "--path", "envoy"}, .address = its.address});
-    }
-    for (const auto& kind : kinds)
-        fleet.call(kind);
+    const auto [kinds, its] = start_callers(fleet, folder, envoy);
     fleet.pass(1s);
     const auto victim = seed % 3;
     const auto begin = Clock::now();
@@ -93,7 +85,7 @@ void run_seed(const Setting& setting, const std::filesystem::path& folder, const
         auto calls = fleet.calls_of(kind.name);
         auto& of_kind = seen[kind.name];
         of_kind.recoveries_ms.push_back(first_good_ms(calls, recovery));
-        std::erase_if(calls, [&](const CallMade& call) { return call.due < begin || call.due > end; });
+        calls = between(std::move(calls), begin, end);
         note(fmt::format("flaky, seed {}", seed), kind.name, calls);
         of_kind.calls += calls.size();
         of_kind.good += static_cast<std::size_t>(std::ranges::count_if(calls, &CallMade::ok));
@@ -102,20 +94,6 @@ void run_seed(const Setting& setting, const std::filesystem::path& folder, const
 
 } // namespace
 
-void note(std::string_view when, std::string_view kind, const std::vector<CallMade>& calls) {
-    std::map<std::string, std::size_t> outcomes;
-    double longest = 0;
-    for (const auto& call : calls) {
-        ++outcomes[call.outcome];
-        longest = std::max(longest, call.ms);
-    }
-    std::string text;
-    for (const auto& [outcome, count] : outcomes)
-        text += fmt::format(" {} {},", count, outcome);
-    std::fprintf(stderr, "  %s, %s:%s longest %.0f ms\n", std::string(when).c_str(), std::string(kind).c_str(),
-                 text.c_str(), longest);
-}
-
 std::vector<Row> bench_flaky_instance(const Setting& setting, const std::optional<std::string>& envoy) {
     std::map<std::string, Seen> seen;
     for (int seed = 1; seed <= setting.seeds; ++seed) {
@@ -123,27 +101,16 @@ std::vector<Row> bench_flaky_instance(const Setting& setting, const std::optiona
         run_seed(setting, folder.path(), envoy, static_cast<std::uint64_t>(seed), seen);
     }
     std::vector<Row> rows;
-    const auto add = [&](const char* what, const std::string& kind, double ours, const char* unit, const char* peer,
-                         double peer_value, double target, Wanted wanted) {
-        rows.push_back({.bench = "resilience",
-                        .what = fmt::format("{}, {}", what, kind),
-                        .ours = ours,
-                        .unit = unit,
-                        .peer = peer,
-                        .peer_value = peer_value,
-                        .target = kind == "stack" ? std::optional(target) : std::nullopt,
-                        .wanted = wanted});
-    };
-    for (const auto* kind : {"stack", "bare", "envoy"}) {
+    for (const auto* kind : kCallerNames) {
         const auto found = seen.find(kind);
         if (found == seen.end()) continue;
         const auto& of_kind = found->second;
-        add("30 % of one of three fail: success", kind, of_kind.success(), "%", "calls", 100, kSuccessWanted,
-            Wanted::at_least);
-        add("30 % of one of three fail: its share", kind, median(of_kind.shares), "%", "wanted", kShareWanted, 1,
-            Wanted::at_most);
-        add("all fail, one recovers: first good", kind, std::ranges::max(of_kind.recoveries_ms), "ms", "wanted",
-            kRecoveryWantedMs, 1, Wanted::at_most);
+        rows.push_back(row_of("30 % of one of three fail: success", kind, of_kind.success(),
+                              {"%", "calls", 100, kSuccessWanted, Wanted::at_least}));
+        rows.push_back(row_of("30 % of one of three fail: its share", kind, median(of_kind.shares),
+                              {"%", "wanted", kShareWanted, 1, Wanted::at_most}));
+        rows.push_back(row_of("all fail, one recovers: first good", kind, std::ranges::max(of_kind.recoveries_ms),
+                              {"ms", "wanted", kRecoveryWantedMs, 1, Wanted::at_most}));
     }
     return rows;
 }

@@ -1,7 +1,11 @@
 #include "bench/suites/fleet.hpp"
 
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
+#include <map>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include <fmt/format.h>
@@ -26,6 +30,30 @@ std::size_t occurrences(const std::string& text, std::string_view what) {
 
 } // namespace
 
+std::vector<CallMade> between(std::vector<CallMade> calls, MonotonicTime begin, MonotonicTime end) {
+    std::erase_if(calls, [&](const CallMade& call) { return call.due < begin || call.due > end; });
+    return calls;
+}
+
+double success(const std::vector<CallMade>& calls) {
+    if (calls.empty()) throw std::runtime_error("no call has ended");
+    return 100 * static_cast<double>(std::ranges::count_if(calls, &CallMade::ok)) / static_cast<double>(calls.size());
+}
+
+void note(std::string_view when, std::string_view kind, const std::vector<CallMade>& calls) {
+    std::map<std::string, std::size_t> outcomes;
+    double longest = 0;
+    for (const auto& call : calls) {
+        ++outcomes[call.outcome];
+        longest = std::max(longest, call.ms);
+    }
+    std::string text;
+    for (const auto& [outcome, count] : outcomes)
+        text += fmt::format(" {} {},", count, outcome);
+    std::fprintf(stderr, "  %s, %s:%s longest %.0f ms\n", std::string(when).c_str(), std::string(kind).c_str(),
+                 text.c_str(), longest);
+}
+
 Fleet::Fleet(const Setting& setting, std::filesystem::path folder, const FleetSetup& setup)
     : setting_(setting), folder_(std::move(folder)), setup_(setup), hub_port_(free_port()) {
     std::filesystem::create_directories(folder_);
@@ -36,6 +64,16 @@ Fleet::Fleet(const Setting& setting, std::filesystem::path folder, const FleetSe
         instances_.push_back(start_instance("last-hop", i, own_address ? kOwnAddress : "127.0.0.1"));
     }
     await_registered("last-hop", instances_.size());
+    if (setup.chain) start_chain();
+}
+
+/// The others have the core of those who call: what the last one can do is its own affair.
+void Fleet::start_chain() {
+    const auto next = [](const std::string& address) { return std::vector<std::string>{"--set", "next=" + address}; };
+    middle_ = start_instance("middle-hop", 0, "127.0.0.1", next(addresses().front()), kLoadCore);
+    front_ = start_instance("front-hop", 0, "127.0.0.1", next(fmt::format("127.0.0.1:{}", middle_->port)), kLoadCore);
+    await_registered("middle-hop", 1);
+    await_registered("front-hop", 1);
 }
 
 Fleet::~Fleet() { // nothing is measured any more: no need to wait for good manners
@@ -44,7 +82,7 @@ Fleet::~Fleet() { // nothing is measured any more: no need to wait for good mann
 }
 
 Fleet::Instance Fleet::start_instance(const std::string& service, int number, const std::string& host,
-                                      const std::vector<std::string>& more) {
+                                      const std::vector<std::string>& more, int core) {
     Instance instance{.id = fmt::format("{}-{}", service, number),
                       .host = host,
                       .port = free_port(),
@@ -72,8 +110,10 @@ Fleet::Instance Fleet::start_instance(const std::string& service, int number, co
                                         "--access-log-sample",
                                         "1000000"},
                           .folder = folder_,
-                          .name = instance.id};
-    command.arguments.insert(command.arguments.end(), more.begin(), more.end());
+                          .name = instance.id,
+                          .core = core};
+    for (const auto& each : {setup_.arguments, more})
+        command.arguments.insert(command.arguments.end(), each.begin(), each.end());
     instance.process = std::make_unique<ServerProcess>(std::move(command));
     if (host == "127.0.0.1") instance.process->await_port(instance.port);
     return instance;
@@ -89,7 +129,7 @@ void Fleet::await_registered(const std::string& service, std::size_t instances) 
 void Fleet::call(const CallerKind& kind, const std::string& service) {
     for (int i = 0; i < setup_.callers; ++i) {
         ServerCommand command{.arguments = {setting_.programs / "bench-caller", "--service", service, "--rate",
-                                            fmt::format("{}", setup_.per_second), "--seed",
+                                            fmt::format("{}", kind.per_second.value_or(setup_.per_second)), "--seed",
                                             std::to_string(setup_.seed * 100 + static_cast<std::uint64_t>(i))},
                               .folder = folder_,
                               .name = fmt::format("{}-caller-{}", kind.name, i),

@@ -19,6 +19,7 @@ struct CallerKind {
     std::string name;                        ///< "stack"; its calls come in at /<name>/{id}
     std::vector<std::string> arguments = {}; ///< of bench-caller, beside those that all have
     std::string address = {};                ///< that it calls instead of the registry's instances
+    std::optional<double> per_second = {};   ///< instead of the fleet's
 };
 
 /// What became of a call.
@@ -29,12 +30,21 @@ struct CallMade {
     bool ok() const { return outcome == "ok"; }
 };
 
+/// Those that were due between.
+std::vector<CallMade> between(std::vector<CallMade> calls, MonotonicTime begin, MonotonicTime end);
+/// The part that succeeded, in %. Throws std::runtime_error when there is no call.
+double success(const std::vector<CallMade>& calls);
+/// Says on stderr how many calls ended how.
+void note(std::string_view when, std::string_view kind, const std::vector<CallMade>& calls);
+
 struct FleetSetup {
     int instances = 5;
     int callers = 3;         ///< processes of each kind
     double per_second = 100; ///< calls of each of those
     std::uint64_t seed = 1;
-    NetworkNamespace* network = nullptr; ///< if given, the first instance has an address of its own
+    bool chain = false;                      ///< the instances are the last of three hops: start_chain()
+    std::vector<std::string> arguments = {}; ///< of every hop, beside those that all have
+    NetworkNamespace* network = nullptr;     ///< if given, the first instance has an address of its own
 };
 
 /// A hub, instances of a service that register there, and those that call them: all processes of their own. What can
@@ -57,14 +67,17 @@ public:
         std::unique_ptr<ServerProcess> process;
     };
     Instance start_instance(const std::string& service, int number, const std::string& host = "127.0.0.1",
-                            const std::vector<std::string>& more = {});
+                            const std::vector<std::string>& more = {}, int core = kMeasuredCore);
     void await_registered(const std::string& service, std::size_t instances);
+    /// The first of three hops. Requires: FleetSetup::chain.
+    const Instance& front() const { return *front_; }
 
     /// Begins the calls of one kind.
     void call(const CallerKind& kind, const std::string& service = "last-hop");
 
     void kill(Instance& victim) { victim.process->signal(SIGKILL); }
     void stop(Instance& victim) { victim.process->signal(SIGSTOP); }
+    void resume(Instance& victim) { victim.process->signal(SIGCONT); }
     void fail(const Instance& victim, int percent);
     void slow(const Instance& victim, int ms);
     void heal(const Instance& victim);
@@ -89,6 +102,7 @@ public:
     std::vector<CallMade> calls_of(const std::string& kind);
 
 private:
+    void start_chain();
     struct Caller {
         std::string kind;
         std::unique_ptr<ServerProcess> process;
@@ -101,6 +115,7 @@ private:
     std::uint16_t hub_port_;
     std::unique_ptr<ServerProcess> hub_, garbage_;
     std::vector<Instance> instances_;
+    std::optional<Instance> middle_, front_;
     std::vector<Caller> callers_;
     std::vector<std::string> kept_; ///< ids whose registration is kept from here
 };

@@ -22,6 +22,15 @@ std::string request(std::uint16_t port, std::string_view criticality) {
                        criticality);
 }
 
+/// A small request while nothing is shed: from as many connections as keep the server busy.
+double cpu_us(const Competitor& service, const Setting& setting) {
+    return measure(*service.process,
+                   {.port = service.port,
+                    .request = fmt::format("GET /items/1 HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", service.port),
+                    .seconds = setting.seconds})
+        .cpu_us;
+}
+
 Competitor work_service(const Setting& setting, const std::filesystem::path& folder, const std::string& name,
                         const std::string& shed_after) {
     Competitor service{.name = name, .port = free_port()};
@@ -92,18 +101,26 @@ std::vector<Row> bench_overload(const Setting& setting) {
                       .connections = kConnections,
                       .request = request(shedding.port, "normal"),
                       .seconds = setting.seconds};
-    std::vector<double> peaks, unloaded;
+    std::vector<double> peaks, unloaded, cpu, cpu_taking_all;
     Figures with, without;
     for (int round = 0; round < setting.rounds; ++round) {
         peaks.push_back(measure(*shedding.process, closed).per_second);
         const double peak = median(peaks);
         unloaded.push_back(offer(shedding, kUnloaded * peak, setting, round).p99_us);
+        cpu.push_back(cpu_us(shedding, setting));
+        cpu_taking_all.push_back(cpu_us(taking_all, setting));
         with.add(offer(shedding, kOverload * peak, setting, round));
         without.add(offer(taking_all, kOverload * peak, setting, round));
     }
     auto rows = rows_of("shedding", with, median(peaks), median(unloaded), true);
     for (auto& row : rows_of("taking all", without, median(peaks), median(unloaded), false))
         rows.push_back(std::move(row));
+    rows.push_back({.bench = "overload",
+                    .what = "CPU of a small request, nothing is shed",
+                    .ours = median(cpu),
+                    .unit = "µs/request",
+                    .peer = "taking all",
+                    .peer_value = median(cpu_taking_all)});
     return rows;
 }
 

@@ -4,7 +4,6 @@
 #include <map>
 #include <random>
 
-#include "bench/suites/envoy.hpp"
 #include "bench/suites/resilience_parts.hpp"
 
 namespace flotilla::bench {
@@ -60,10 +59,6 @@ struct Seen {
     std::vector<CallMade> calls;
     std::vector<double> loads, memory, cpu; ///< of each seed: times the fair share, times that of before, µs per call
 
-    double success() const {
-        const auto good = std::ranges::count_if(calls, &CallMade::ok);
-        return 100 * static_cast<double>(good) / static_cast<double>(calls.size());
-    }
     double p99_ms() const {
         std::vector<double> all;
         for (const auto& call : calls)
@@ -108,14 +103,7 @@ void run_fault(const Fault& fault, const Setting& setting, const std::filesystem
     std::optional<NetworkNamespace> network;
     if (fault.needs_network) network.emplace();
     Fleet fleet(setting, folder, {.seed = seed, .network = network ? &*network : nullptr});
-    std::vector<CallerKind> kinds{{.name = "stack"}, {.name = "bare", .arguments = {"--bare"}}};
-    Envoy its;
-    if (envoy && !fault.of_registry) {
-        its = start_envoy(*envoy, folder, fleet.addresses());
-        kinds.push_back({.name = "envoy", .arguments = {"--bare", "--path", "envoy"}, .address = its.address});
-    }
-    for (const auto& kind : kinds)
-        fleet.call(kind);
+    const auto [kinds, its] = start_callers(fleet, folder, fault.of_registry ? std::nullopt : envoy);
     fleet.pass(kWarmUp + std::chrono::milliseconds(random() % 500));
 
     auto& victim = fleet.instances()[fault.needs_network ? 0 : random() % fleet.instances().size()];
@@ -131,8 +119,7 @@ void run_fault(const Fault& fault, const Setting& setting, const std::filesystem
     fleet.pass(kAfterwards);
     for (const auto& kind : kinds) {
         auto& of_kind = seen[kind.name];
-        auto calls = fleet.calls_of(kind.name);
-        std::erase_if(calls, [&](const CallMade& call) { return call.due < before.at || call.due > after.at; });
+        auto calls = between(fleet.calls_of(kind.name), before.at, after.at);
         if (calls.empty()) throw std::runtime_error("no call of " + kind.name + " has ended");
         of_kind.loads.push_back(busiest(before.arrived.at(kind.name), after.arrived.at(kind.name), calls.size()));
         of_kind.memory.push_back(after.memory.at(kind.name) / before.memory.at(kind.name));
@@ -144,28 +131,20 @@ void run_fault(const Fault& fault, const Setting& setting, const std::filesystem
 
 std::vector<Row> rows_of(const Fault& fault, const std::map<std::string, Seen>& seen) {
     std::vector<Row> rows;
-    const auto add = [&](const std::string& what, const std::string& kind, double ours, const char* unit,
-                         const char* peer, double peer_value, double target, Wanted wanted) {
-        rows.push_back({.bench = "resilience",
-                        .what = fmt::format("{}: {}, {}", fault.name, what, kind),
-                        .ours = ours,
-                        .unit = unit,
-                        .peer = peer,
-                        .peer_value = peer_value,
-                        .target = kind == "stack" ? std::optional(target) : std::nullopt,
-                        .wanted = wanted});
+    const auto add = [&](const char* what, std::string_view kind, double ours, const Figure& figure) {
+        rows.push_back(row_of(fmt::format("{}: {}", fault.name, what), kind, ours, figure));
     };
-    for (const auto* kind : {"stack", "bare", "envoy"}) {
+    for (const auto* kind : kCallerNames) {
         const auto found = seen.find(kind);
         if (found == seen.end()) continue;
         const auto& of_kind = found->second;
-        add("success", kind, of_kind.success(), "%", "calls", 100, kSuccessWanted, Wanted::at_least);
-        add("p99", kind, of_kind.p99_ms(), "ms", "deadline", kDeadlineMs, 1, Wanted::at_most);
+        add("success", kind, success(of_kind.calls), {"%", "calls", 100, kSuccessWanted, Wanted::at_least});
+        add("p99", kind, of_kind.p99_ms(), {"ms", "deadline", kDeadlineMs, 1, Wanted::at_most});
         if (kind != std::string_view("stack")) continue;
-        add("busiest well instance", kind, std::ranges::max(of_kind.loads), "shares", "fair", 1, kLoadWanted,
-            Wanted::at_most);
-        add("callers' memory", kind, std::ranges::max(of_kind.memory), "times", "before", 1, kMemoryWanted,
-            Wanted::at_most);
+        add("busiest well instance", kind, std::ranges::max(of_kind.loads),
+            {"shares", "fair", 1, kLoadWanted, Wanted::at_most});
+        add("callers' memory", kind, std::ranges::max(of_kind.memory),
+            {"times", "before", 1, kMemoryWanted, Wanted::at_most});
         rows.push_back({.bench = "resilience",
                         .what = fmt::format("{}: caller's CPU, stack", fault.name),
                         .ours = median(of_kind.cpu),

@@ -47,14 +47,11 @@ std::vector<Row> bench_retry_storm(const Setting& setting) {
     for (int seed = 1; seed <= setting.seeds; ++seed) {
         const TemporaryFolder folder(setting.data);
         Fleet fleet(setting, folder.path(),
-                    {.instances = 2, .callers = 1, .per_second = kPerSecond, .seed = static_cast<std::uint64_t>(seed)});
-        const auto in_front_of = [&](const std::string& service, const std::string& address) {
-            return fleet.start_instance(service, 0, "127.0.0.1", {"--set", "next=" + address});
-        };
-        const auto middle = in_front_of("middle-hop", fleet.addresses().front());
-        const auto front = in_front_of("front-hop", fmt::format("127.0.0.1:{}", middle.port));
-        fleet.await_registered("middle-hop", 1);
-        fleet.await_registered("front-hop", 1);
+                    {.instances = 2,
+                     .callers = 1,
+                     .per_second = kPerSecond,
+                     .seed = static_cast<std::uint64_t>(seed),
+                     .chain = true});
         fleet.call({.name = "stack"}, "front-hop");
         fleet.call({.name = "bare", .arguments = {"--bare", "--tries", "4"}}, "front-hop");
         fleet.pass(1s);
@@ -71,8 +68,7 @@ std::vector<Row> bench_retry_storm(const Setting& setting) {
         seconds += std::chrono::duration<double>(end - begin).count();
         fleet.pass(1s); // the last of those calls end
         for (const auto& [kind, name] : named) {
-            auto calls = fleet.calls_of(kind);
-            std::erase_if(calls, [&](const CallMade& call) { return call.due < begin || call.due > end; });
+            const auto calls = between(fleet.calls_of(kind), begin, end);
             note(fmt::format("last hop fails, seed {}", seed), name, calls);
             loads[kind].asked += static_cast<double>(calls.size());
         }

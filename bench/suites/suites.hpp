@@ -42,6 +42,7 @@ std::vector<Row> bench_calls(const Setting& setting);
 std::vector<Row> bench_overload(const Setting& setting);
 std::vector<Row> bench_resilience(const Setting& setting);
 std::vector<Row> bench_shop(const Setting& setting);
+std::vector<Row> bench_metastability(const Setting& setting);
 
 /// Where PATH has a program; nullopt when it has not.
 std::optional<std::string> find_program(const std::string& name);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string>
 
 #include <flotilla/contract/endpoint.hpp>
@@ -16,6 +17,7 @@ struct Call {
 };
 struct Answer {
     std::string id;
+    int computed = 0;
 };
 
 struct Hop {
@@ -36,6 +38,15 @@ consteval Hop hop_of(std::string_view name) {
 inline constexpr Hop last = hop_of("last-hop");
 inline constexpr Hop middle = hop_of("middle-hop");
 inline constexpr Hop front = hop_of("front-hop");
+
+/// What the last one knows, where it works.
+struct Caches {
+    std::int64_t keys = 1;       ///< "0" and so on
+    std::int64_t look_up_us = 1; ///< what one takes that is not known, four at a time
+};
+/// From now on all is known, or nothing.
+inline constexpr Endpoint<Caches, Empty> fill_caches{last.service, Method::put, "/caches", {.success = 204}};
+inline constexpr Endpoint<Empty, Empty> wipe_caches{last.service, Method::delete_, "/caches", {.success = 204}};
 
 /// From the last to the first.
 inline constexpr std::array<const Hop*, 3> all{&last, &middle, &front};

@@ -17,7 +17,7 @@ void name_thread(const std::string& name) {
 } // namespace
 
 BlockingPool::~BlockingPool() {
-    std::deque<std::move_only_function<void()>> dropped;
+    std::deque<Waiting> dropped;
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
@@ -36,7 +36,7 @@ Result<void> BlockingPool::submit(std::move_only_function<void()> work) {
             return Error(Kind::unavailable,
                          fmt::format("the queue for blocking work is full ({} are waiting)", queue_.size()));
         }
-        queue_.push_back(std::move(work));
+        queue_.push_back({std::move(work), clock_()});
     }
     changed_.notify_one();
     return {};
@@ -47,6 +47,13 @@ BlockingLoad BlockingPool::load() const {
     return {.waiting = queue_.size(), .busy = busy_};
 }
 
+BlockingPool::Work BlockingPool::take_next() {
+    const bool overloaded = clock_() - queue_.front().since >= kLongWait;
+    auto work = std::move((overloaded ? queue_.back() : queue_.front()).work);
+    overloaded ? queue_.pop_back() : queue_.pop_front();
+    return work;
+}
+
 void BlockingPool::run(std::size_t number) {
     name_thread(fmt::format("blocking-{}", number));
     std::unique_lock lock(mutex_);
@@ -55,8 +62,7 @@ void BlockingPool::run(std::size_t number) {
         changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
         --idle_;
         if (stopping_) return;
-        auto work = std::move(queue_.front());
-        queue_.pop_front();
+        auto work = take_next();
         ++busy_;
         lock.unlock();
         work();

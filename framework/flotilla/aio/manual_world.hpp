@@ -22,6 +22,7 @@ public:
     Timestamp now() const override { return Timestamp(1'769'846'400'000'000) + (at - kOrigin); }
     Instant monotonic() const override { return at; }
     std::uint64_t random() override { return 4; }
+    Instant refresh() override { return at += std::exchange(unread, Duration::zero()); }
     Backlog backlog() const override { return {.since = at - behind, .looked = at - in_turn, .idle = idle}; }
     Duration take_longest_turn() override { return std::exchange(longest_turn, Duration::zero()); }
     void post(std::move_only_function<void()> work) override { posted_.push_back(std::move(work)); }
@@ -52,6 +53,7 @@ public:
     void begin_blocking() { take(blocking_)(); }
 
     Instant at = kOrigin;
+    Duration unread{}; ///< has passed since monotonic() was read, and shows at the next refresh()
     Duration longest_turn{};
     Duration behind{}, in_turn{}, idle{}; ///< the backlog: how long ago since and looked are; idle
     TimerWheel wheel{kOrigin};

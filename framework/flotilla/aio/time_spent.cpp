@@ -44,11 +44,12 @@ Instant TimeSpent::count(On kind, Part part, Instant from, Duration lasted, Inst
     return to;
 }
 
-// The other thread measures on the wall clock, which may be set: what it says is cut to the interval.
+// The other thread measures on the wall clock, which may be set: what it says is cut to the interval. That ends now,
+// not when this turn began: the work may have ended while the loop was held up in it.
 void TimeSpent::Interval::divide(Duration queued, Duration worked, Duration commit) {
     if (spent_ == nullptr) return;
     divided_ = true;
-    const Instant now = spent_->world_.monotonic();
+    const Instant now = spent_->world_.refresh();
     const bool database = kind_ == On::database;
     Instant at = spent_->count(kind_, database ? Part::database_queue : Part::offload_queue, begin_, queued, now);
     at = spent_->count(kind_, database ? Part::database_body : Part::offload_run, at, worked, now);

@@ -18,7 +18,7 @@ namespace flotilla {
 /// for none of them, so that on(every kind) + rest() = duration. `database` and `offload` divide into parts, which may
 /// overlap as well; then every other kind + every part + rest() = duration + overlap().
 ///
-/// It uses the world's cached clock, which it has read anew only before work for other threads: no allocation, no
+/// It uses the world's cached clock, read anew only before work for other threads and behind it: no allocation, no
 /// atomics, no system call. An interval ends when the loop gets to it: what comes in while the loop is busy counts as
 /// waited for. Thread-safety: none; lives on its loop.
 class TimeSpent {

@@ -54,6 +54,21 @@ TEST_F(TimeSpentTest, OverlappingCallsCountOnce) {
     EXPECT_EQ(spent.slowest_call_name(), "GET product-service/products/{id}");
 }
 
+// Goal: work that ended while the loop was held up in a turn, behind its reading of the clock, counts in full.
+TEST_F(TimeSpentTest, WorkThatEndsDuringALongTurnCountsInFull) {
+    for (const auto kind : {On::offload, On::database}) {
+        auto work = begin(kind);
+        world.unread = 8ms;
+        work->divide(1ms, 5ms, 2ms);
+        work.reset();
+    }
+    EXPECT_EQ(spent.part(Part::offload_run), 5ms);
+    EXPECT_EQ(spent.part(Part::offload_return), 2ms);
+    EXPECT_EQ(spent.part(Part::database_body), 5ms);
+    EXPECT_EQ(spent.part(Part::database_commit), 2ms);
+    EXPECT_EQ(spent.rest(16ms), 0ms);
+}
+
 // Goal: what overlaps across kinds is shown as it is, and the sum says by how much.
 TEST_F(TimeSpentTest, KindsPartsAndRestAddUpToDurationAndOverlap) {
     auto call = begin(On::calls);

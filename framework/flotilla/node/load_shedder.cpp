@@ -64,11 +64,12 @@ void LoadShedder::watch(const World::Backlog& backlog, Instant now) {
         return;
     }
     if (std::exchange(turn_, backlog.looked) != backlog.looked) late_in_turn_ = 0;
-    if (++late_in_turn_ <= kQueueMin) return;
+    const int no_queue = waited < begin_ * kLongWait ? kQueueMin : kFew;
+    if (++late_in_turn_ <= no_queue) return;
     // Later than the last late one and all that came close behind it: another matter.
     if (backlog.since > std::exchange(last_late_, now) + kSustained / 2) late_ = punctual_ = 0;
     if (late_ == 0) late_since_ = now;
-    late_ += late_in_turn_ == kQueueMin + 1 ? kQueueMin + 1 : 1; // now the first count as well
+    late_ += late_in_turn_ == no_queue + 1 ? no_queue + 1 : 1; // now the first count as well
     if (now - late_since_ >= kSustained) begin_shedding(waited);
 }
 

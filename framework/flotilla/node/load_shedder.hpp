@@ -28,8 +28,12 @@ class LoadShedder {
 public:
     /// So long nearly all must have waited too long before anything is shed.
     static constexpr Duration kSustained = std::chrono::milliseconds(100);
-    /// So many at a time are no queue, however long each takes: a few clients that wait for each other's slow requests.
-    static constexpr int kQueueMin = 4;
+    /// So many at a time are no queue: a few clients that wait for each other's slow requests, each of which takes a
+    /// share of `begin` itself.
+    static constexpr int kQueueMin = 16;
+    /// But when they have waited for so many times `begin` already only so few are none, however long each takes.
+    static constexpr int kLongWait = 10;
+    static constexpr int kFew = 4;
     /// How often it looks whether the loop has time to sleep, while it sheds.
     static constexpr Duration kLook = std::chrono::milliseconds(200);
     /// What share of it means that the loop keeps up: one in so many.
