@@ -278,7 +278,9 @@ public:
     void anticipate(const std::string& order) {
         if (!shop_.simulation.chance(shop_.participants.faults().early)) return;
         shop_.note("do", "shipping.schedule", order);
-        shop_.network->spawn(take({order, "shipping.schedule", false, {order}}, shop_.participants.next_try(), 300ms));
+        const auto attempt = shop_.participants.next_try();
+        std::ignore = shop_.participants.arrive("shipping.schedule", order, attempt);
+        shop_.network->spawn(take({order, "shipping.schedule", false, {order}}, attempt, 300ms)); // and replies
     }
 
 private:
