@@ -26,7 +26,8 @@ public:
             EXPECT_FALSE(start(shop_, id)) << "twice";
             shipping_.anticipate(id);
             if (i % 2 == 0) disturb();
-            if (shop_.simulation.chance(15)) cancel(id);
+            run_for(shop_.simulation.up_to(500ms));
+            if (shop_.simulation.chance(30)) cancel(id);
             run_for(shop_.simulation.up_to(2s));
         }
         for (int i = 0; i < 4; ++i) {
@@ -71,8 +72,8 @@ private:
         host = begin_host();
     }
     void cancel(const std::string& id) {
-        std::ignore =
-            want(shop_.write([id](Transaction& tx) { return table::ask(tx, id, {Asked::abort, "the customer did"}); }));
+        if (want(shop_.write([id](Transaction& tx) { return table::ask(tx, id, {Asked::abort, "the customer did"}); })))
+            shop_.cancelled.insert(id);
     }
     /// Nothing goes wrong any more; what parked is tried again, by hand, as often as it takes.
     void settle() {
@@ -175,6 +176,10 @@ Ends play(std::uint64_t seed, Faults faults = {}) {
         expect_balanced(shop, id, saga.status);
         expect_in_order(shop, id, saga.status);
         const auto entries = shop.history(id);
+        const bool answered = std::ranges::any_of(entries, [](const HistoryEntry& entry) {
+            return entry.event == "compensating" || entry.event == "abort refused";
+        });
+        EXPECT_TRUE(answered || !shop.cancelled.contains(id)) << "a cancellation of " << id << " got lost";
         for (const auto& entry : entries) {
             if (entry.event == "late reply") ++ends.late;
         }

@@ -214,6 +214,7 @@ struct Shop {
     Context outside{keeper};
     std::unique_ptr<Scope> network;
     std::map<std::string, std::vector<std::pair<std::string, std::string>>> sent; ///< by order: do or undo, step
+    std::set<std::string> cancelled;                                              ///< whose cancellation was taken
     std::uint64_t refused_writes = 0;
 };
 
