@@ -91,8 +91,10 @@ def trips(fleet):
                                 "--registry", f"consul://127.0.0.1:{fleet.port('hub')}",
                                 "--bus", f"redis://127.0.0.1:{fleet.port('bus')}"], stdout=subprocess.DEVNULL)
     try:
-        f.eventually(lambda: f.call(port, "POST", "/trips", {"flight": "LH 1", "hotel": "Ritz"}).status == 201,
-                     what="a trip is begun")
+        f.eventually(lambda: not f.is_free(port), what="it listens")
+        answer = f.call(port, "POST", "/trips", {"flight": "LH 1", "hotel": "Ritz"})
+        if answer.status != 201:
+            raise AssertionError(answer)
         yield port
     finally:
         service.terminate()

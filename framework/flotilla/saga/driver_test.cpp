@@ -26,7 +26,8 @@ public:
             EXPECT_FALSE(start(shop_, id)) << "twice";
             shipping_.anticipate(id);
             if (i % 2 == 0) disturb();
-            if (shop_.simulation.chance(15)) cancel(id);
+            run_for(shop_.simulation.up_to(500ms));
+            if (shop_.simulation.chance(30)) cancel(id);
             run_for(shop_.simulation.up_to(2s));
         }
         for (int i = 0; i < 4; ++i) {
@@ -47,9 +48,15 @@ private:
             shipping_.look();
         }
     }
+    /// Most often the one that works.
+    std::unique_ptr<SagaHost>& victim() {
+        for (auto& host : hosts_)
+            if (host->held() && shop_.simulation.chance(80)) return host;
+        return hosts_[shop_.simulation.dice(hosts_.size())];
+    }
     /// Between any two actions of a host: whoever's turn it is.
     void disturb() {
-        auto& host = hosts_[shop_.simulation.dice(hosts_.size())];
+        auto& host = victim();
         for (auto turns = shop_.simulation.dice(2000); turns > 0; --turns)
             shop_.simulation.step(shop_.simulation.now + 1s);
         const auto how = shop_.simulation.dice(10);
@@ -65,8 +72,8 @@ private:
         host = begin_host();
     }
     void cancel(const std::string& id) {
-        std::ignore =
-            want(shop_.write([id](Transaction& tx) { return table::ask(tx, id, {Asked::abort, "the customer did"}); }));
+        if (want(shop_.write([id](Transaction& tx) { return table::ask(tx, id, {Asked::abort, "the customer did"}); })))
+            shop_.cancelled.insert(id);
     }
     /// Nothing goes wrong any more; what parked is tried again, by hand, as often as it takes.
     void settle() {
@@ -101,7 +108,7 @@ public:
 /// What became of all of them.
 struct Ends {
     int completed = 0, compensated = 0;
-    std::uint64_t parked = 0, refused_writes = 0, late = 0;
+    std::uint64_t parked = 0, refused_writes = 0, late = 0, holders = 0;
 };
 
 void expect_balanced(Shop& shop, const std::string& id, Status status) {
@@ -126,6 +133,7 @@ void expect_balanced(Shop& shop, const std::string& id, Status status) {
 /// Only what may have happened was undone, last first, and nothing behind the pivot.
 void expect_in_order(Shop& shop, const std::string& id, Status status) {
     const auto plan = checkout_of(1).plan();
+    const auto entries = shop.history(id);
     std::set<std::string> done, undone;
     auto last = plan->steps.size();
     for (const auto& [event, step] : shop.sent[id]) {
@@ -133,7 +141,11 @@ void expect_in_order(Shop& shop, const std::string& id, Status status) {
             done.insert(step);
             continue;
         }
-        EXPECT_TRUE(done.contains(step)) << step << " of " << id << " was undone before it was begun";
+        const auto before = plan->index_of(step); // its intent was committed: nobody else knows whether it left
+        const bool intended = before == 0 || std::ranges::any_of(entries, [&](const HistoryEntry& entry) {
+                                  return entry.event == "done" && entry.step == plan->steps[before - 1].name;
+                              });
+        EXPECT_TRUE(done.contains(step) || intended) << step << " of " << id << " was undone before it was begun";
         const auto at = plan->index_of(step);
         EXPECT_LT(at, plan->pivot);
         if (!undone.insert(step).second) continue; // another try
@@ -153,6 +165,7 @@ Ends play(std::uint64_t seed, Faults faults = {}) {
         ends.parked = play.parked;
     }
     ends.refused_writes = shop.refused_writes;
+    ends.holders = static_cast<std::uint64_t>(shop.read<std::int64_t>("SELECT max(epoch) FROM flotilla_roles")[0]);
     for (int i = 0; i < kSagas; ++i) {
         const auto id = "order-" + std::to_string(i);
         const auto saga = shop.saga(id);
@@ -163,6 +176,10 @@ Ends play(std::uint64_t seed, Faults faults = {}) {
         expect_balanced(shop, id, saga.status);
         expect_in_order(shop, id, saga.status);
         const auto entries = shop.history(id);
+        const bool answered = std::ranges::any_of(entries, [](const HistoryEntry& entry) {
+            return entry.event == "compensating" || entry.event == "abort refused";
+        });
+        EXPECT_TRUE(answered || !shop.cancelled.contains(id)) << "a cancellation of " << id << " got lost";
         for (const auto& entry : entries) {
             if (entry.event == "late reply") ++ends.late;
         }
@@ -198,6 +215,7 @@ TEST(Sagas, EndAndBalanceWhateverHappens) {
         all.parked += ends.parked;
         all.refused_writes += ends.refused_writes;
         all.late += ends.late;
+        all.holders += ends.holders;
     }
     std::printf("%d completed, %d compensated, %lu parked on the way, %lu late writes refused, %lu late replies\n",
                 all.completed, all.compensated, all.parked, all.refused_writes, all.late);
@@ -205,7 +223,7 @@ TEST(Sagas, EndAndBalanceWhateverHappens) {
     EXPECT_GT(all.compensated, 0);
     EXPECT_GT(all.parked, 0U);
     EXPECT_GT(all.late, 0U);
-    EXPECT_GT(all.refused_writes, 0U) << "nobody wrote late: nothing is proved of two hosts";
+    EXPECT_GT(all.holders, 2 * seeds) << "the work hardly changed hands: nothing is proved of two hosts";
 }
 
 constexpr Faults kCalm{.lost = 0, .late = 0, .reply_lost = 0, .refused = 0, .twice = 0, .early = 0};

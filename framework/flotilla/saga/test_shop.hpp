@@ -214,6 +214,7 @@ struct Shop {
     Context outside{keeper};
     std::unique_ptr<Scope> network;
     std::map<std::string, std::vector<std::pair<std::string, std::string>>> sent; ///< by order: do or undo, step
+    std::set<std::string> cancelled;                                              ///< whose cancellation was taken
     std::uint64_t refused_writes = 0;
 };
 
@@ -278,7 +279,9 @@ public:
     void anticipate(const std::string& order) {
         if (!shop_.simulation.chance(shop_.participants.faults().early)) return;
         shop_.note("do", "shipping.schedule", order);
-        shop_.network->spawn(take({order, "shipping.schedule", false, {order}}, shop_.participants.next_try(), 300ms));
+        const auto attempt = shop_.participants.next_try();
+        std::ignore = shop_.participants.arrive("shipping.schedule", order, attempt);
+        shop_.network->spawn(take({order, "shipping.schedule", false, {order}}, attempt, 300ms)); // and replies
     }
 
 private:
