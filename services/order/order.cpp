@@ -223,7 +223,8 @@ private:
 } // namespace
 
 void install(Host& host) {
-    auto& database = host.database(migrations, {storage::order_list, storage::orders_of}, storage::backfills());
+    auto& database =
+        host.database(migrations, {storage::order_list, storage::orders_of, storage::old_orders}, storage::backfills());
     auto& calls =
         host.calls({user::service, product::service, payment::service, inventory::service, shipping::service});
     host.events({history::orders});

@@ -7,17 +7,7 @@
 namespace order::storage {
 namespace {
 
-/// An order as it was kept before it had a history.
-struct OldOrder {
-    std::string id, user_id;
-    std::vector<Item> items;
-    Money total;
-    Status status = Status::pending;
-    Timestamp created_at;
-};
-
 constexpr std::size_t kOldOrdersAtOnce = 200;
-constexpr Query<OldOrder, std::string, std::size_t> kOldOrders{"FROM orders WHERE id > $1 ORDER BY id LIMIT $2"};
 
 NewEvents history_of(const OldOrder& old) {
     NewEvents events(history::placed, {old.id, old.user_id, old.items, old.total, old.created_at});
@@ -27,7 +17,7 @@ NewEvents history_of(const OldOrder& old) {
 }
 
 Result<BackfillStep> tell_history(Transaction& transaction, const std::string& after) {
-    const auto some = transaction.select(kOldOrders, after, kOldOrdersAtOnce);
+    const auto some = transaction.select(old_orders, after, kOldOrdersAtOnce);
     BackfillStep done;
     for (const auto& old : some) {
         auto order = load(transaction, history::orders, old.id);

@@ -35,6 +35,17 @@ inline constexpr Projection order_lists{"order_list",
                                          when<history::confirmed, detail::follow<history::Confirmed>>,
                                          when<history::cancelled, detail::follow<history::Cancelled>>}};
 
+/// An order as it was kept before it had a history.
+struct OldOrder {
+    std::string id, user_id;
+    std::vector<Item> items;
+    Money total;
+    Status status = Status::pending;
+    Timestamp created_at;
+};
+/// By id: those that come after $1, at most $2.
+inline constexpr Query<OldOrder, std::string, std::size_t> old_orders{"FROM orders WHERE id > $1 ORDER BY id LIMIT $2"};
+
 /// Orders had no history once: those that were placed then get the one they would have.
 Backfills backfills();
 
