@@ -2,11 +2,9 @@
 """docs/observability.md names every metric of a running fleet, with type and labels, and no other."""
 
 import os
-import contextlib
 import pathlib
 import re
 import signal
-import subprocess
 import sys
 import unittest
 
@@ -83,34 +81,16 @@ def whole_shop(fleet):
     f.eventually(met, what="somebody tries to connect to them")
 
 
-@contextlib.contextmanager
-def trips(fleet):
-    """A service that runs sagas, beside the fleet; its participants are nowhere. Gives its port."""
-    port = fleet.port("hub") + 50
-    service = subprocess.Popen([f.PROGRAMS / "trip-service", "--port", str(port), "--data", fleet.data / "trips",
-                                "--registry", f"consul://127.0.0.1:{fleet.port('hub')}",
-                                "--bus", f"redis://127.0.0.1:{fleet.port('bus')}"], stdout=subprocess.DEVNULL)
-    try:
-        f.eventually(lambda: not f.is_free(port), what="it listens")
-        answer = f.call(port, "POST", "/trips", {"flight": "LH 1", "hotel": "Ritz"})
-        if answer.status != 201:
-            raise AssertionError(answer)
-        yield port
-    finally:
-        service.terminate()
-        service.wait(timeout=20)
-
-
 class MetricsAreDocumented(unittest.TestCase):
     # Goal: name, type, labels and program of each metric are in the page, and nothing that no program serves.
     def test_both_ways(self):
         served = {}
-        with f.Fleet() as fleet, trips(fleet) as trip_port:
+        with f.Fleet() as fleet:
             whole_shop(fleet)
 
             def all_served():
                 ports = {name: fleet.port(name) for name in f.PORTS.keys() - {"bus", "smtp"}}
-                for name, port in {**ports, "trip-service": trip_port}.items():
+                for name, port in ports.items():
                     for metric in scraped(port):
                         served.setdefault(metric, set()).add(PROGRAMS.get(name, "S"))
                 return {name for name, _, _ in served} >= {name for name, _, _ in documented()}
