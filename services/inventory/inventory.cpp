@@ -154,7 +154,7 @@ private:
     Result<void> move(Transaction& tx, const std::vector<Item>& items, Move how) {
         for (const auto& item : items) {
             const auto stock = tx.find(storage::stock, item.product_id);
-            if (!stock) return stock_unknown.with(item.product_id);
+            if (!stock) return stock_unknown.with(item.product_id).with_retry_after(1s);
             const auto after = moved(stock->value, item.quantity, how);
             if (!after) return after.error();
             if (how.available != 0)

@@ -344,6 +344,7 @@ TEST(Transition, TellsRefusalsFromTheUnknown) {
                             Kind::deadline_exceeded})
         EXPECT_FALSE(is_refusal(Error(kind, "who knows"))) << name(kind);
     EXPECT_FALSE(is_refusal(Error(Kind::conflict, "idempotency_key_in_use", "it is under way")));
+    EXPECT_FALSE(is_refusal(Error(Kind::unprocessable, "not yet").with_retry_after(std::chrono::seconds(1))));
 }
 
 } // namespace

@@ -20,6 +20,7 @@ std::string described(const Error& error) { return error.code() + ": " + error.m
 bool is_refusal(const Error& error) {
     // Of the same command, under the same key, which may be under way: no answer to it.
     if (error.code() == "idempotency_key_in_use" || error.code() == "idempotency_key_reused") return false;
+    if (error.retry_after() > Duration::zero()) return false; // who says when to come again has not refused
     switch (error.kind()) {
     case Kind::invalid:
     case Kind::unauthenticated:

@@ -101,8 +101,8 @@ struct StockChanged {
 inline constexpr ErrorCode no_items{"no_items", Kind::invalid, "There must be 1 to 100 items"};
 inline constexpr ErrorCode stock_not_found{"stock_not_found", Kind::not_found, "No stock is kept of this product"};
 inline constexpr ErrorCode product_unknown{"product_unknown", Kind::unprocessable, "No stock is kept of product {}"};
-/// It may have been made a moment ago.
-inline constexpr ErrorCode stock_unknown{"stock_unknown", Kind::unavailable,
+/// It may have been made a moment ago: with Retry-After.
+inline constexpr ErrorCode stock_unknown{"stock_unknown", Kind::unprocessable,
                                          "No stock is known of product {} yet; try again"};
 /// Says which product, how many are wanted and how many there are.
 inline constexpr ErrorCode out_of_stock{"out_of_stock", Kind::conflict, "Product {} out of stock"};

@@ -131,7 +131,7 @@ TEST(InventoryReserve, OneProductTooFewReservesNothing) {
     EXPECT_EQ(shop.next("inventory.out-of-stock"),
               R"({"orderId":"o-1","productId":"rope","quantity":6,"available":5})");
 
-    EXPECT_EQ(shop.reserve("o-1", {{"lamp", 1}, {"x-9", 1}}).json().at("code"), "product_unknown");
+    EXPECT_EQ(shop.reserve("o-1", {{"lamp", 1}, {"x-9", 1}}).json().at("code"), "stock_unknown");
     EXPECT_EQ(shop.stock("lamp"), "10 + 0");
     EXPECT_EQ(shop.reserve("o-1", {}).json().at("code"), "no_items");
     EXPECT_EQ(shop.reserve("o-1", {{"lamp", 2}}).status, 201) << "refused before, possible now";
