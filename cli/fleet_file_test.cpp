@@ -45,7 +45,7 @@ TEST_F(FleetFileTest, ShopIsReadWithItsPorts) {
     EXPECT_EQ(file->name, "shop");
     EXPECT_EQ(file->gateway_port, 3000);
     EXPECT_TRUE(file->try_it.starts_with("curl -s {gateway}/api/users ")) << file->try_it;
-    ASSERT_EQ(file->services.size(), 4U);
+    ASSERT_EQ(file->services.size(), 9U);
     EXPECT_EQ(file->services[0].name, "user-service");
     EXPECT_EQ(file->services[0].port, 3001);
 }

@@ -59,6 +59,13 @@ struct Connection {
     std::string received = {};
 };
 
+std::chrono::nanoseconds cpu_time_of(const std::vector<const ServerProcess*>& system) {
+    std::chrono::nanoseconds sum{};
+    for (const auto* process : system)
+        sum += process->cpu_time();
+    return sum;
+}
+
 class ClosedLoop {
 public:
     ClosedLoop(const std::vector<const ServerProcess*>& system, const Load& load)
@@ -78,13 +85,13 @@ public:
             run_for(load_.seconds * kWarmUpShare);
             latencies_us_.clear();
         }
-        const auto cpu = cpu_time();
+        const auto cpu = cpu_time_of(system_);
         const auto seconds = run_for(load_.seconds);
         if (load_.and_what_follows) {
             connections_.clear();
-            await_quiet();
+            await_quiet(system_);
         }
-        const auto spent = cpu_time() - cpu;
+        const auto spent = cpu_time_of(system_) - cpu;
         if (latencies_us_.empty()) throw std::runtime_error(server_.complaint("answered nothing"));
         const auto requests = static_cast<double>(latencies_us_.size());
         return {.cpu_us = std::chrono::duration<double, std::micro>(spent).count() / requests,
@@ -94,26 +101,6 @@ public:
     }
 
 private:
-    /// Returns once all together need less than a hundredth of a core.
-    void await_quiet() const {
-        const auto limit = Clock::now() + kQuietMax;
-        for (auto before = cpu_time();;) {
-            std::this_thread::sleep_for(kQuietInterval);
-            check_interrupted();
-            const auto now = cpu_time();
-            if (now - before < kQuietInterval / 100) return;
-            if (Clock::now() > limit) throw std::runtime_error(server_.complaint("is never quiet"));
-            before = now;
-        }
-    }
-
-    std::chrono::nanoseconds cpu_time() const {
-        std::chrono::nanoseconds sum{};
-        for (const auto* process : system_)
-            sum += process->cpu_time();
-        return sum;
-    }
-
     void open() {
         auto socket = Socket::connect(load_.port);
         if (!socket) throw std::runtime_error(server_.complaint("refused a connection"));
@@ -244,6 +231,18 @@ std::size_t smtp_answer_length(std::string_view received) {
         line = end + 2;
     }
     return 0;
+}
+
+void await_quiet(const std::vector<const ServerProcess*>& system) {
+    const auto limit = Clock::now() + kQuietMax;
+    for (auto before = cpu_time_of(system);;) {
+        std::this_thread::sleep_for(kQuietInterval);
+        check_interrupted();
+        const auto now = cpu_time_of(system);
+        if (now - before < kQuietInterval / 100) return;
+        if (Clock::now() > limit) throw std::runtime_error(system.front()->complaint("is never quiet"));
+        before = now;
+    }
 }
 
 Measurement measure(const ServerProcess& server, const Load& load) {

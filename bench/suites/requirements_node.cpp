@@ -2,7 +2,9 @@
 // together, and what memory they take. Theirs keeps everything in memory and mails to standard output.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -18,8 +20,12 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kConnections = 16;
 constexpr double kTargetOfNode = 0.1;
+constexpr double kTargetOfSaga = 0.5;
 constexpr double kMegabytesMax = 150;
-constexpr const char* kServices[] = {"user", "product", "order", "notification"};
+constexpr const char* kServices[] = {"user",     "product",      "order", "inventory", "payment",
+                                     "shipping", "notification", "post",  "comment"};
+/// Who has nothing to do with an answer, but only with what follows it.
+constexpr std::string_view kFollowing[] = {"inventory", "payment", "shipping", "notification"};
 
 /// All processes of a shop, and where it is asked.
 struct System {
@@ -33,6 +39,12 @@ struct System {
         for (const auto& process : processes)
             all.push_back(process.get());
         return all;
+    }
+    /// SIGSTOP or SIGCONT to those who have only to do with what follows an answer.
+    void signal_following(int number) const {
+        for (const auto& process : processes) {
+            if (std::ranges::find(kFollowing, process->name()) != std::end(kFollowing)) process->signal(number);
+        }
     }
     double megabytes() const {
         double sum = 0;
@@ -78,6 +90,7 @@ System our_shop(const Setting& setting, const fs::path& folder) {
                       .name = "gateway"}));
     for (const std::string name : kServices) {
         std::vector<std::string> more;
+        if (name == "inventory") more = {"--set", "initial_stock=1000000"};
         if (name == "notification") more = {"--set", fmt::format("smtp=smtp://127.0.0.1:{}", hub.smtp)};
         ours.processes.push_back(
             std::move(start_service(setting, name, folder / name, hub, kMeasuredCore, std::move(more)).process));
@@ -126,26 +139,26 @@ std::optional<System> node_shop(const Setting& setting, const fs::path& folder) 
     return theirs;
 }
 
+/// What of a request is counted.
+enum class Counted : std::uint8_t { answer, until_answer, and_what_follows };
+
 /// What both are asked.
 struct Request {
     const char* what;
     std::string method, path, body;
-    bool and_what_follows = false;
+    Counted counted = Counted::answer;
+    double target = kTargetOfNode;
 };
 
 std::vector<Request> requests_to(const System& system) {
-    return {{.what = "get user", .method = "GET", .path = "/api/users/" + system.reader},
-            {.what = "create user",
-             .method = "POST",
-             .path = "/api/users",
-             .body = user_of(fmt::format("{}@example.com", kUnique)),
-             .and_what_follows = true},
-            {.what = "create order",
-             .method = "POST",
-             .path = "/api/orders",
-             .body = lamp_for(system.buyer),
-             .and_what_follows = true},
-            {.what = "dashboard", .method = "GET", .path = "/api/users/" + system.reader + "/dashboard"}};
+    const auto user = user_of(fmt::format("{}@example.com", kUnique));
+    const auto order = lamp_for(system.buyer);
+    return {{"get user", "GET", "/api/users/" + system.reader, ""},
+            {"create user, until its 201", "POST", "/api/users", user, Counted::until_answer},
+            {"create user, and its mail", "POST", "/api/users", user, Counted::and_what_follows, 0},
+            {"create order, until its 201", "POST", "/api/orders", order, Counted::until_answer},
+            {"create order, its saga and mail", "POST", "/api/orders", order, Counted::and_what_follows, kTargetOfSaga},
+            {"dashboard", "GET", "/api/users/" + system.reader + "/dashboard", ""}};
 }
 
 Measurement ask(const System& system, std::size_t number, const Setting& setting) {
@@ -155,12 +168,18 @@ Measurement ask(const System& system, std::size_t number, const Setting& setting
               .request =
                   fmt::format("{} {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", request.method, request.path, system.gateway),
               .seconds = setting.seconds,
-              .and_what_follows = request.and_what_follows};
+              .and_what_follows = request.counted == Counted::and_what_follows};
     if (!request.body.empty()) {
         load.request += fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", request.body.size());
     }
     load.request += "\r\n" + request.body;
-    return measure(system.all(), load);
+    const auto all = system.all();
+    if (request.counted != Counted::until_answer) return measure(all, load);
+    system.signal_following(SIGSTOP);
+    const auto measured = measure(all, load);
+    system.signal_following(SIGCONT);
+    await_quiet(all);
+    return measured;
 }
 
 } // namespace
@@ -190,7 +209,8 @@ std::vector<Row> bench_shop(const Setting& setting) {
             return theirs ? std::optional(medians[1].*figure) : std::nullopt;
         };
         const std::string what = requests[i].what;
-        add(what + ", CPU of all", medians[0].cpu_us, "µs/request", of_node(&Measurement::cpu_us), kTargetOfNode);
+        add(what + ", CPU of all", medians[0].cpu_us, "µs/request", of_node(&Measurement::cpu_us),
+            requests[i].target > 0 ? std::optional(requests[i].target) : std::nullopt);
         add(what, medians[0].per_second, "requests/s", of_node(&Measurement::per_second), {}, Wanted::at_least);
     }
     add("memory of all (PSS)", ours.megabytes(), "MB", theirs ? std::optional(theirs->megabytes()) : std::nullopt, {});

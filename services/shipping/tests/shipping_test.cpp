@@ -108,7 +108,8 @@ TEST(ShippingSchedule, RepeatedCommandSchedulesOnce) {
 void confirm(TestService& shipments, const std::string& order) {
     shipments.deliver(order::confirmed, {.order_id = order, .user_id = "u-1"}, "confirmed-" + order, "order-service");
     ASSERT_TRUE(eventually([&] {
-        return shipments.get("/metrics").body.contains(R"(flotilla_inbox_handled_total{topic="order.confirmed"} 1)");
+        return shipments.get("/metrics")
+            .body.contains(R"(flotilla_inbox_handled_total{consumer="shipping-service",topic="order.confirmed"} 1)");
     }));
 }
 
