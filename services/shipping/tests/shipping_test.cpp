@@ -109,7 +109,7 @@ void confirm(TestService& shipments, const std::string& order) {
     shipments.deliver(order::confirmed, {.order_id = order, .user_id = "u-1"}, "confirmed-" + order, "order-service");
     ASSERT_TRUE(eventually([&] {
         return shipments.get("/metrics")
-            .body.contains(R"(flotilla_inbox_handled_total{consumer="shipping-service",topic="order.confirmed"} 1)");
+            .body.contains(R"(flotilla_inbox_handled_total{consumer="service-under-test",topic="order.confirmed"} 1)");
     }));
 }
 
