@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
-#include <cstdio>
-#include <stdexcept>
 #include <vector>
 
 #include "bench/suites/disk.hpp"
+#include "bench/suites/embedded.hpp"
 #include "bench/suites/suites.hpp"
 
 namespace flotilla::bench {
@@ -15,28 +14,13 @@ constexpr int kCommits = 4; ///< of a saga of three steps: its start, and each s
 constexpr double kBesidesUs = 5'000;
 constexpr int kAtOnce = 256;
 
-Measurement measure_sagas(const Setting& setting, int concurrent) {
-    const TemporaryFolder folder(setting.data);
-    ServerProcess process(
-        {.arguments = {setting.programs / "bench-saga", "--file", folder.path() / "bench.db", "--concurrent",
-                       std::to_string(concurrent), "--seconds", fmt::format("{:.3f}", setting.seconds.count())},
-         .folder = folder.path(),
-         .name = "bench-saga"});
-    if (process.wait() != 0) throw std::runtime_error(process.complaint("failed"));
-    Measurement seen;
-    if (std::sscanf(process.output().c_str(), "%lf %lf %lf %lf", &seen.per_second, &seen.cpu_us, &seen.p50_us,
-                    &seen.p99_us) != 4) {
-        throw std::runtime_error(process.complaint("printed something else than figures"));
-    }
-    return seen;
-}
-
 } // namespace
 
 std::vector<Row> bench_saga(const Setting& setting) {
     const auto sagas = [&setting](int concurrent) {
-        return Contender{.name = fmt::format("{} at a time", concurrent),
-                         .measure = [&setting, concurrent] { return measure_sagas(setting, concurrent); }};
+        return Contender{.name = fmt::format("{} at a time", concurrent), .measure = [&setting, concurrent] {
+                             return measure_embedded(setting, "bench-saga", concurrent);
+                         }};
     };
     const auto medians = contest(
         {sagas(1), sagas(kAtOnce), {.name = "fdatasync", .measure = [&setting] { return measure_disk(setting); }}},

@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
-#include <cstdio>
-#include <stdexcept>
 #include <vector>
 
 #include "bench/suites/disk.hpp"
+#include "bench/suites/embedded.hpp"
 #include "bench/suites/suites.hpp"
 
 namespace flotilla::bench {
@@ -12,28 +11,13 @@ namespace {
 
 constexpr double kTargetOfSixtyFour = 15;
 
-Measurement measure_transactions(const Setting& setting, int concurrent) {
-    const TemporaryFolder folder(setting.data); // a fresh database each time
-    ServerProcess process(
-        {.arguments = {setting.programs / "bench-store", "--file", folder.path() / "bench.db", "--concurrent",
-                       std::to_string(concurrent), "--seconds", fmt::format("{:.3f}", setting.seconds.count())},
-         .folder = folder.path(),
-         .name = "bench-store"});
-    if (process.wait() != 0) throw std::runtime_error(process.complaint("failed"));
-    Measurement seen;
-    if (std::sscanf(process.output().c_str(), "%lf %lf %lf %lf", &seen.per_second, &seen.cpu_us, &seen.p50_us,
-                    &seen.p99_us) != 4) {
-        throw std::runtime_error(process.complaint("printed something else than figures"));
-    }
-    return seen;
-}
-
 } // namespace
 
 std::vector<Row> bench_store(const Setting& setting) {
     const auto transactions = [&setting](int concurrent) {
-        return Contender{.name = fmt::format("{} concurrent", concurrent),
-                         .measure = [&setting, concurrent] { return measure_transactions(setting, concurrent); }};
+        return Contender{.name = fmt::format("{} concurrent", concurrent), .measure = [&setting, concurrent] {
+                             return measure_embedded(setting, "bench-store", concurrent);
+                         }};
     };
     const auto medians = contest({transactions(1),
                                   transactions(64),

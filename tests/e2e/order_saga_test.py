@@ -2,6 +2,7 @@
 """Orders of all sorts while anything is killed: each ends confirmed or cancelled, and money, stock, mails and the ledger
 agree with how. Replay with FLOTILLA_SEED; FLOTILLA_SEEDS=N runs that many."""
 
+import concurrent.futures
 import http.client
 import os
 import random
@@ -168,6 +169,28 @@ class OrdersSurvive(unittest.TestCase):
             self.assertEqual(len(ids), len(set(ids)), "a Message-ID is kept twice")
             got = [subject for subject in subjects(address) if subject.endswith("is confirmed")]
             self.assertEqual(len(got), len(set(got)), "two confirmations of one order")
+
+    # Goal: who races for the last pieces gets them or their money back: of 1,000 orders as many go through as there are
+    # pieces.
+    def test_thousand_buyers_race_for_a_hundred_pieces(self):
+        os.environ["FLOTILLA_SET_INITIAL_STOCK"] = "100"
+        with f.Fleet() as fleet:
+            f.eventually(lambda: f.call(fleet.port("inventory-service"), "GET", "/stock/p-0001").status == 200, what="stock")
+            user = fleet.new_user()["id"]
+            body = {"userId": user, "items": [{"productId": "p-0001", "quantity": 1}]}
+            with concurrent.futures.ThreadPoolExecutor(50) as buyers:
+                answers = list(buyers.map(lambda _: fleet.post("/api/orders", body), range(1000)))
+            refused = [answer for answer in answers if answer.status != 201]
+            self.assertEqual([], [answer for answer in refused if answer.json()["code"] != "out_of_stock"])
+            orders = [self.ended(fleet, answer.json()["id"]) for answer in answers if answer.status == 201]
+            confirmed = [order for order in orders if order["status"] == "CONFIRMED"]
+            print({"refused": len(refused), "cancelled": len(orders) - len(confirmed), "confirmed": len(confirmed)}, flush=True)
+            self.assertEqual(100, len(confirmed))
+            for order in orders:
+                self.check_money(fleet, order)
+            stock = f.call(fleet.port("inventory-service"), "GET", "/stock/p-0001").json()
+            self.assertEqual((0, 0), (stock["available"], stock["reserved"]))
+            self.assertTrue(f.call(fleet.port("payment-service"), "GET", "/ledger/accounts").json()["balanced"])
 
 
 if __name__ == "__main__":
