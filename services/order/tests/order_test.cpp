@@ -1,13 +1,18 @@
 #include "services/order/order.hpp"
 
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <mutex>
 
 #include <gtest/gtest.h>
 
 #include <flotilla/base/json_value.hpp>
+#include <flotilla/testing/event_corpus.hpp>
 #include <flotilla/testing/test_service.hpp>
 
 #include "services/inventory/api/inventory.hpp"
@@ -398,6 +403,40 @@ TEST(OrderRules, AdvanceTellsOnlyWhatIsNew) {
     EXPECT_TRUE(advance(Order{.progress = Progress::paid}, Progress::paid).empty());
     EXPECT_TRUE(advance(Order{.status = Status::cancelled}, Progress::paid).empty());
     EXPECT_EQ(advance(Order{}, Progress::paid).entries().size(), 1U);
+}
+
+// Goal: every event that was ever stored is read.
+TEST(OrderHistory, RecordedEventsAreRead) {
+    const char* source = std::getenv("FLOTILLA_SOURCE");
+    ASSERT_NE(source, nullptr) << "FLOTILLA_SOURCE names the project's folder";
+    const auto folder = std::filesystem::path(source) / "services/order/domain/events";
+    EXPECT_EQ(faults_of_event_corpus(folder, {history::orders}), std::vector<std::string>());
+}
+
+/// An order as it was kept before orders had a history.
+Result<void> old_order(Transaction& tx) {
+    auto done = tx.execute("INSERT INTO orders (id, user_id, items, total, status, created_at) VALUES ('o-old', 'u-1', "
+                           "'[{\"productId\":\"lamp\",\"quantity\":1,\"price\":19.99}]', 1999, 'CONFIRMED', 1)");
+    if (!done) return std::move(done.error());
+    done = tx.execute("DELETE FROM flotilla_migrations WHERE component = 'service.backfill'");
+    if (!done) return std::move(done.error());
+    return {};
+}
+
+// Goal: an order from before there was a history is read as it was, and can be taken back like any other.
+TEST(OrderHistory, OldOrdersAreTold) {
+    const auto folder = std::filesystem::temp_directory_path() / ("flotilla-old-order-" + std::to_string(::getpid()));
+    Others others;
+    {
+        TestService first{install, {.seed = old_order, .fakes = shop(others), .data = folder.string()}};
+    }
+    TestService orders{install, {.fakes = shop(others), .data = folder.string()}};
+    EXPECT_TRUE(eventually([&] { return orders.get("/orders/o-old").status == 200; }));
+    const auto told = orders.get("/orders/o-old").json();
+    EXPECT_EQ(told.at("status"), "CONFIRMED");
+    EXPECT_EQ(told.at("total"), 19.99);
+    EXPECT_EQ(orders.post("/orders/o-old/cancel", boost::json::object{}).json().at("status"), "CANCELLED");
+    std::filesystem::remove_all(folder);
 }
 
 } // namespace
