@@ -110,7 +110,7 @@ TEST(KvState, ManyRemovalsNeverTakeAnIndexBack) {
     Bench bench;
     bench.kv.set("keep/1", "x", 0);
     std::uint64_t last = bench.kv.index_of_prefix("t/");
-    for (int i = 0; i < 10'000; ++i) {
+    for (int i = 0; i < 5'000; ++i) { // more than are remembered
         const auto key = "t/" + std::to_string(i);
         bench.kv.set(key, "x", 0);
         bench.kv.remove(key);

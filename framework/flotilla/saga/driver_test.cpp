@@ -206,7 +206,7 @@ TEST(Sagas, EndAndBalanceWhateverHappens) {
         return;
     }
     const char* given = std::getenv("FLOTILLA_SEEDS");
-    const std::uint64_t seeds = given ? std::stoull(given) : 60;
+    const std::uint64_t seeds = given ? std::stoull(given) : 24;
     Ends all;
     for (std::uint64_t seed = 1; seed <= seeds && !HasFailure(); ++seed) {
         const auto ends = play(seed);
