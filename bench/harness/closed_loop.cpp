@@ -239,7 +239,7 @@ void await_quiet(const std::vector<const ServerProcess*>& system) {
         std::this_thread::sleep_for(kQuietInterval);
         check_interrupted();
         const auto now = cpu_time_of(system);
-        if (now - before < kQuietInterval / 100) return;
+        if (now - before < kQuietInterval / 25) return; // eleven programs that wait need half of that
         if (Clock::now() > limit) throw std::runtime_error(system.front()->complaint("is never quiet"));
         before = now;
     }

@@ -46,7 +46,7 @@ struct Measurement {
     double p50_us = 0, p99_us = 0;
 };
 
-/// Returns once all together need less than a hundredth of a core. Throws std::runtime_error after two minutes.
+/// Returns once all together need less than a twenty-fifth of a core. Throws std::runtime_error after two minutes.
 void await_quiet(const std::vector<const ServerProcess*>& system);
 
 /// Runs the load from this thread and measures the server. Throws std::runtime_error when the server refuses, answers
