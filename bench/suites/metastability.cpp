@@ -52,8 +52,9 @@ struct Seen {
     std::vector<double> back_s, at_the_end;
 };
 
+/// Critical: one that sheds load takes it all the same.
 void ask_last_hop(const Fleet::Instance& last, const char* method, const std::string& body = {}) {
-    if (http_exchange(last.port, method, "/caches", body).status != 204)
+    if (http_exchange(last.port, method, "/caches", body, "flotilla-criticality: critical\r\n").status != 204)
         throw std::runtime_error(last.process->complaint("does nothing with its caches"));
 }
 
