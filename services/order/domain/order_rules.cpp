@@ -20,6 +20,7 @@ history::Placed draft_order(std::string id, Timestamp now, const PlaceOrder& req
 
 NewEvents advance(const Order& order, Progress to, std::optional<std::string> reason) {
     if (order.progress == to || order.status == Status::cancelled) return {};
+    if (to == Progress::confirmed && order.progress != Progress::cancelling) return {}; // it has left meanwhile
     return {history::advanced, {to, std::move(reason)}};
 }
 

@@ -403,6 +403,8 @@ TEST(OrderRules, AdvanceTellsOnlyWhatIsNew) {
     EXPECT_TRUE(advance(Order{.progress = Progress::paid}, Progress::paid).empty());
     EXPECT_TRUE(advance(Order{.status = Status::cancelled}, Progress::paid).empty());
     EXPECT_EQ(advance(Order{}, Progress::paid).entries().size(), 1U);
+    EXPECT_TRUE(advance(Order{.progress = Progress::dispatched}, Progress::confirmed).empty());
+    EXPECT_EQ(advance(Order{.progress = Progress::cancelling}, Progress::confirmed).entries().size(), 1U);
 }
 
 // Goal: every event that was ever stored is read.
