@@ -27,7 +27,8 @@ class Demo(unittest.TestCase):
     # Goal: a story that does not end as it should is told as such, and the demo fails.
     def test_wrong_ending_fails(self):
         with f.Fleet() as fleet:
-            f.call(fleet.port("inventory-service"), "POST", "/stock/p-0002/restock", {"quantity": 5000})
+            restock = ("POST", "/stock/p-0002/restock", {"quantity": 5000})
+            f.eventually(lambda: f.call(fleet.port("inventory-service"), *restock).status == 200, what="there is stock")
             told = self.demo(fleet.data)
             self.assertEqual(1, told.returncode, told.stdout)
             self.assertIn("Not as it should be: the order should be CANCELLED, and is CONFIRMED", told.stdout)
