@@ -1,5 +1,6 @@
 #include "services/payment/payment.hpp"
 
+#include <flotilla/contract/page.hpp>
 #include <services/payment/migrations.hpp>
 
 #include "services/payment/api/payment.hpp"
@@ -243,7 +244,7 @@ public:
         const int limit = request.limit ? static_cast<int>(*request.limit) : kDefaultPage;
         auto items = co_await must(
             database_.select(context, storage::invoices_after, request.user_id, request.after.value_or(""), limit + 1));
-        co_return make_page(std::move(items), limit);
+        co_return page_of<InvoicePage>(std::move(items), static_cast<std::size_t>(limit));
     }
     task<Result<Ledger>> get_ledger(Context& context, Empty) {
         co_return ledger_of(co_await must(database_.select(context, storage::accounts)));

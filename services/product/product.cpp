@@ -1,5 +1,6 @@
 #include "services/product/product.hpp"
 
+#include <flotilla/contract/page.hpp>
 #include <services/product/migrations.hpp>
 
 #include "services/inventory/api/inventory.hpp"
@@ -28,7 +29,7 @@ public:
             co_return co_await search(context, Search(std::move(words), request.after.value_or(""), limit));
         auto items =
             co_await must(database_.select(context, storage::products_after, request.after.value_or(""), limit + 1));
-        co_return make_page(std::move(items), limit);
+        co_return page_of<ProductPage>(std::move(items), static_cast<std::size_t>(limit));
     }
 
     task<Result<Versioned<Product>>> get(Context& context, ProductId request) {

@@ -66,16 +66,6 @@ std::string next_number(const std::string& last) {
     return std::string(kDigits - std::min(kDigits, text.size()), '0') + text;
 }
 
-InvoicePage make_page(std::vector<Invoice> items, int limit) {
-    InvoicePage page;
-    if (items.size() > static_cast<std::size_t>(limit)) {
-        items.resize(static_cast<std::size_t>(limit));
-        page.next = items.back().id;
-    }
-    page.items = std::move(items);
-    return page;
-}
-
 Ledger ledger_of(std::vector<AccountSums> accounts) {
     Money debits, credits;
     for (const auto& account : accounts) {

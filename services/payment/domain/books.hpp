@@ -22,8 +22,6 @@ Invoice document_of(const PaymentRecord& payment, const Fact& fact, std::string 
 std::string next_number(const std::string& last);
 
 inline constexpr int kDefaultPage = 20;
-/// Cuts `items`, which hold up to one more than `limit`, into a page.
-InvoicePage make_page(std::vector<Invoice> items, int limit);
 
 Ledger ledger_of(std::vector<AccountSums> accounts);
 

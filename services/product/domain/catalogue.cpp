@@ -1,7 +1,5 @@
 #include "services/product/domain/catalogue.hpp"
 
-#include <flotilla/contract/page.hpp>
-
 namespace product {
 
 Result<void> check_price(Money price) {
@@ -25,10 +23,6 @@ Result<Product> changed(Product product, const ChangeProduct& request) {
     }
     if (request.in_stock) product.in_stock = *request.in_stock;
     return product;
-}
-
-ProductPage make_page(std::vector<Product> items, int limit) {
-    return page_of<ProductPage>(std::move(items), static_cast<std::size_t>(limit));
 }
 
 } // namespace product

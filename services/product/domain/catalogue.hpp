@@ -16,7 +16,4 @@ Result<Product> draft_product(std::string id, const CreateProduct& request);
 /// The product as changed. Errors: invalid_price.
 Result<Product> changed(Product product, const ChangeProduct& request);
 
-/// Cuts `items`, which hold up to one more than `limit`, into a page.
-ProductPage make_page(std::vector<Product> items, int limit);
-
 } // namespace product

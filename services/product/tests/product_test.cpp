@@ -6,6 +6,7 @@
 #include <set>
 
 #include <flotilla/base/json_value.hpp>
+#include <flotilla/contract/page.hpp>
 #include <flotilla/testing/test_service.hpp>
 
 #include "services/inventory/api/inventory.hpp"
@@ -199,10 +200,10 @@ TEST(ProductCreate, EveryProductIsAnnounced) {
 TEST(ProductCatalogue, PageIsCutAtItsLimit) {
     std::vector<Product> items(3);
     items[1].id = "b";
-    const auto page = make_page(items, 2);
+    const auto page = page_of<ProductPage>(items, 2);
     EXPECT_EQ(page.items.size(), 2U);
     EXPECT_EQ(page.next, "b");
-    EXPECT_FALSE(make_page(items, 3).next);
+    EXPECT_FALSE(page_of<ProductPage>(items, 3).next);
 }
 
 } // namespace

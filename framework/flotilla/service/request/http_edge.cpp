@@ -47,8 +47,11 @@ task<Result<int>> HttpEdge::respond(Context& context) {
     if (!response_.empty()) head.headers.add("content-type", "application/json");
     if (version_ > 0 && endpoint_.method != Method::put) head.headers.add_valid("etag", etag_of(version_));
     if (replayed_) head.headers.add("idempotency-replayed", "true");
-    if (const auto* preferences = context.carried<Preferences>(); preferences != nullptr && preferences->wait_s)
-        head.headers.add_valid("preference-applied", "wait=" + std::to_string(*preferences->wait_s));
+    if (endpoint_.options.waits) {
+        const auto* preferences = context.carried<Preferences>();
+        if (preferences != nullptr && preferences->wait_s)
+            head.headers.add_valid("preference-applied", "wait=" + std::to_string(*preferences->wait_s));
+    }
     co_await must(exchange_.respond(context, head, response_));
     co_return head.status;
 }
