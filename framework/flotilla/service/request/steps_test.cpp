@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <flotilla/aio/manual_world.hpp>
+#include <flotilla/service/preferred_wait.hpp>
 #include <flotilla/service/request/http_edge.hpp>
 #include <flotilla/service/request/idempotency.hpp>
 #include <flotilla/service/request/limits.hpp>
+#include <flotilla/service/request/preferences.hpp>
 #include <flotilla/service/request/recording.hpp>
 #include <flotilla/service/request/refusal.hpp>
 #include <flotilla/service/request/routes.hpp>
@@ -379,6 +381,35 @@ TEST_F(OverloadedSteps, RefusalsAreCountedAndNotLogged) {
 // Goal: a request whose deadline passed while it waited does not reach the method: 504.
 TEST_F(OverloadedSteps, LateRequestIsNotBegun) {
     EXPECT_EQ(ask(Method::post, "/ships/Ada/sail", Criticality::critical, 0s).status, 504);
+}
+
+// Goal: how long a caller waits is read as RFC 7240 has it, the first one counts, and what is no such thing is nothing.
+TEST(RequestPreferences, WaitIsReadWhereverItStands) {
+    const auto wait = [](std::initializer_list<std::string_view> fields) {
+        http::Headers headers;
+        for (const auto field : fields)
+            headers.add("Prefer", field);
+        return preferences_of(headers).wait_s;
+    };
+    EXPECT_EQ(wait({"wait=10"}), 10U);
+    EXPECT_EQ(wait({"respond-async, WAIT = 7;x=y, wait=3"}), 7U);
+    EXPECT_EQ(wait({"return=minimal", "wait=0"}), 0U);
+    for (const auto* none : {"wait", "wait=", "wait=-1", "wait=1.5", "wait=99999999999", "waits=5"})
+        EXPECT_EQ(wait({none}), std::nullopt) << none;
+    EXPECT_EQ(wait({}), std::nullopt);
+}
+
+// Goal: nobody waits beyond the time of the request, and a moment is left for the answer.
+TEST(RequestPreferences, WaitEndsBeforeTheRequestsTime) {
+    ManualWorld world;
+    Context everything(world);
+    Context context(everything, 3s);
+    EXPECT_EQ(preferred_wait(context), std::nullopt);
+    Preferences preferences{.wait_s = 2};
+    const Carried carried(context, preferences);
+    EXPECT_EQ(preferred_wait(context), Duration(2s));
+    preferences.wait_s = 60;
+    EXPECT_EQ(preferred_wait(context), Duration(2500ms));
 }
 
 } // namespace
